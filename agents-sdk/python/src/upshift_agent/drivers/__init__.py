@@ -1,0 +1,1 @@
+"""One file per profiler, imported only when it is asked for."""

@@ -1,0 +1,173 @@
+"""The one place where a frequency is decided: plans, attributes and a moment → a decision.
+
+Pure: it is handed `now_ms` and never asks for it. The controller calls the same function to say
+what an agent should be doing, and `tests/wire/vectors.json` holds SDKs in other languages to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from .wire import (
+    ENVIRONMENT,
+    FLEET,
+    INSTANCE,
+    INSTANCE_ATTRIBUTES,
+    Baseline,
+    Lease,
+    Plan,
+    Where,
+    canonical,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What an agent does now.
+
+    hz: the frequency, in Hz; 0 means that the profiler stands still.
+    because: whose doing it is: the deciding lease's own `because`, or `{"baseline": NAME}`.
+    reason: the same in one line for people; log, history, API and CLI carry it unchanged.
+    lease: the lease that decided, None for the baseline.
+    until_ms: when the answer changes next, in Redis milliseconds; None for "not by itself".
+    clamped_from: what it would be without the agent's own `max_hz`, where that binds.
+    previous_hz: what the driver applied last; None before the first time.
+    """
+
+    hz: int
+    because: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    lease: Lease | None = None
+    until_ms: int | None = None
+    clamped_from: int | None = None
+    previous_hz: int | None = None
+
+    @property
+    def until(self) -> datetime | None:
+        """`until_ms` as a moment in UTC."""
+        return None if self.until_ms is None else datetime.fromtimestamp(self.until_ms / 1000, UTC)
+
+
+def resolve(
+    plans: Iterable[Plan],
+    attributes: Mapping[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+) -> Decision:
+    """Decide the frequency of one agent.
+
+    plans: the newest plan of each target that the agent follows, in any order.
+    attributes: its OpenTelemetry Resource attributes.
+    baseline: its own, in force until the fleet's plan brings one.
+    local_max: its `max_hz` in Hz, None for none.
+    now_ms: Redis time in milliseconds. A lease is live until its last millisecond has passed.
+    """
+    attributes = canonical(attributes)
+    claims: list[tuple[int, Lease]] = []
+    for plan in plans:
+        if plan.baseline is not None:
+            baseline = plan.baseline
+        claims += [
+            (_width(plan.target, lease.where), lease)
+            for lease in plan.leases
+            if now_ms < lease.expires_at_ms and applies(lease, attributes)
+        ]
+    environment = attributes.get(ENVIRONMENT, "")
+    named = environment if environment in baseline.environments else "default"
+    base = Decision(
+        hz=baseline.environments.get(environment, baseline.default),
+        because={"baseline": named},
+        reason=f"baseline ({named})",
+    )
+    decision = _clamped(_decide(base, claims), local_max)
+    return _with_until(decision, base, claims, local_max)
+
+
+def applies(lease: Lease, attributes: Mapping[str, str]) -> bool:
+    """Whether a lease is meant for the agent with these (canonical) attributes."""
+    for name, wanted in canonical(lease.where).items():
+        value = attributes.get(name)
+        if value is None or (value != wanted if isinstance(wanted, str) else value not in wanted):
+            return False
+    return lease.fraction >= 1 or selected(lease, attributes.get(INSTANCE, ""))
+
+
+def selected(lease: Lease, instance: str) -> bool:
+    """Whether `fraction` selects this instance: the same answer everywhere, without asking.
+
+    The first 8 bytes of SHA-256 over "ID\\nSINCE\\nINSTANCE", big endian, as a share of 2**64.
+    """
+    text = f"{lease.id}\n{lease.since_ms}\n{instance}".encode("utf-8", "surrogatepass")
+    share = int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+    return share < lease.fraction * 2**64
+
+
+def _width(target: str, where: Where) -> int:
+    """How narrow a claim is: 2 for an instance, 1 for a service or node, 0 for the fleet."""
+    if not INSTANCE_ATTRIBUTES.isdisjoint(where):
+        return 2
+    return 0 if target == FLEET else 1
+
+
+def _decide(base: Decision, claims: Sequence[tuple[int, Lease]]) -> Decision:
+    # Every tie is broken by the id at last, so the order of delivery cannot matter.
+    boosts = (lease for _, lease in claims if lease.kind == "boost")
+    pins = (claim for claim in claims if claim[1].kind == "pin")
+    caps = (lease for _, lease in claims if lease.kind == "cap")
+    boost = max(boosts, key=lambda it: (it.hz, it.expires_at_ms, it.id), default=None)
+    _, pin = max(pins, key=lambda it: (it[0], it[1].since_ms, it[1].id), default=(0, None))
+    cap = min(caps, key=lambda it: (it.hz, -it.expires_at_ms, it.id), default=None)
+    decision = base
+    if boost and boost.hz > base.hz:
+        decision = _because_of(boost)
+    if pin:
+        decision = _because_of(pin)
+    if cap and cap.hz < decision.hz:
+        decision = _because_of(cap)
+    return decision
+
+
+def _because_of(lease: Lease) -> Decision:
+    return Decision(
+        hz=lease.hz, because=lease.because, reason=reason_of(lease), lease=lease
+    )
+
+
+def reason_of(lease: Lease) -> str:
+    """A lease in one line: `boost high_cpu/3f9a2c10: alert HighCPU`, `cap cap/1: rollback, by ann`."""
+    why = lease.because
+    parts = [f"alert {why['alertname']}"] if why.get("alertname") else []
+    parts += [str(why["reason"])] if why.get("reason") else []
+    parts += [f"by {why['by']}"] if why.get("by") else []
+    return f"{lease.kind} {lease.id}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _clamped(decision: Decision, local_max: int | None) -> Decision:
+    if local_max is None or decision.hz <= local_max:
+        return decision
+    return replace(
+        decision,
+        hz=local_max,
+        reason=f"{decision.reason}; held to this agent's max_hz, asked for {decision.hz} Hz",
+        clamped_from=decision.hz,
+    )
+
+
+def _with_until(
+    decision: Decision,
+    base: Decision,
+    claims: list[tuple[int, Lease]],
+    local_max: int | None,
+) -> Decision:
+    """Find the first expiry at which the answer differs; the others are nobody's business."""
+    for moment in sorted({lease.expires_at_ms for _, lease in claims}):
+        claims = [claim for claim in claims if claim[1].expires_at_ms > moment]
+        after = _clamped(_decide(base, claims), local_max)
+        if (after.hz, after.lease) != (decision.hz, decision.lease):
+            return replace(decision, until_ms=moment)
+    return decision
