@@ -1,0 +1,107 @@
+"""The frozen values that rules are made of: alerts, rules, claims.
+
+What belongs here: data that passes between the document, the matching and the transition.
+What does not: reading YAML (`document`), deciding (`matching`, `transition`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from upshift_agent.wire import MAX_HZ, Baseline, Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert of a notification, under Alertmanager's names. Times in Unix milliseconds."""
+
+    status: Literal["firing", "resolved"]
+    labels: Mapping[str, str]
+    fingerprint: str
+    starts_at_ms: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    generator_url: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One Alertmanager matcher, compiled: `text` as written, `matches` over a label's value."""
+
+    label: str
+    text: str
+    matches: Callable[[str], bool] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One entry of `on_alert`. Frequencies in Hz, durations in milliseconds."""
+
+    name: str
+    trigger: str
+    frequency_hz: int
+    duration_ms: int
+    max_duration_ms: int
+    match: tuple[Matcher, ...] = ()
+    target: Literal["service", "node", "fleet"] = "service"
+    scope: Literal["target", "environment", "instance"] = "environment"
+    where: Where = field(default_factory=dict)
+    on_resolved: Literal["keep", "revert"] = "keep"
+    while_firing: bool = False
+    cooldown_ms: int = 0
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Which alert labels name what; the first present one counts (architecture, chapter 4)."""
+
+    service: tuple[str, ...] = ("service_name", "service", "app", "job")
+    environment: tuple[str, ...] = ("deployment_environment", "environment", "env")
+    instance: tuple[str, ...] = ("instance", "pod")
+    node: tuple[str, ...] = ("node", "host", "instance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """A rule document, read: everything that the matching needs."""
+
+    baseline: Baseline
+    rules: tuple[Rule, ...] = ()
+    labels: Labels = field(default_factory=Labels)
+    #: No rule and no override goes above this, in Hz.
+    max_frequency_hz: int = MAX_HZ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A rule that matched an alert, and whom it is about. `where` is the boost's scope."""
+
+    rule: Rule
+    alert: Alert
+    target: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an alert or an override, and why; the same words everywhere.
+
+    `until_ms`: end of the lease or of the cooldown, in Redis milliseconds.
+    """
+
+    outcome: Literal[
+        "granted", "renewed", "repeat", "at_max_duration", "cooldown", "resolved", "reverted",
+        "released", "no_rule", "no_target", "no_lease", "refused", "invalid",
+    ]  # fmt: skip  # one word a cell reads better than one a line
+    reason: str
+    rule: str | None = None
+    target: str | None = None
+    lease: str | None = None
+    hz: int | None = None
+    until_ms: int | None = None
