@@ -133,9 +133,7 @@ def _decide(base: Decision, claims: Sequence[tuple[int, Lease]]) -> Decision:
 
 
 def _because_of(lease: Lease) -> Decision:
-    return Decision(
-        hz=lease.hz, because=lease.because, reason=reason_of(lease), lease=lease
-    )
+    return Decision(hz=lease.hz, because=lease.because, reason=reason_of(lease), lease=lease)
 
 
 def reason_of(lease: Lease) -> str:

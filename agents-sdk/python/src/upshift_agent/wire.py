@@ -68,9 +68,7 @@ def check_target(target: str) -> str:
     """Return `target`, or raise `WireError` saying what a target looks like."""
     kind, slash, name = target.partition("/")
     if target != FLEET and not (slash and name and kind in ("service", "node")):
-        raise WireError(
-            f"a target is service/NAME, node/NAME or fleet, got {shorten(target)}"
-        )
+        raise WireError(f"a target is service/NAME, node/NAME or fleet, got {shorten(target)}")
     try:
         size = len(target.encode())
     except UnicodeEncodeError as error:
