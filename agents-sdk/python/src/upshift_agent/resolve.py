@@ -24,6 +24,9 @@ from .wire import (
     canonical,
 )
 
+#: 9999-12-31T23:59:59.999Z, the last millisecond that a datetime can hold.
+_LAST_MS = 253_402_300_799_999
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -48,8 +51,10 @@ class Decision:
 
     @property
     def until(self) -> datetime | None:
-        """`until_ms` as a moment in UTC."""
-        return None if self.until_ms is None else datetime.fromtimestamp(self.until_ms / 1000, UTC)
+        """`until_ms` as a moment in UTC; one past the year 9999 is the last that there is."""
+        if self.until_ms is None:
+            return None
+        return datetime.fromtimestamp(min(self.until_ms, _LAST_MS) / 1000, UTC)
 
 
 def resolve(
@@ -70,7 +75,7 @@ def resolve(
     attributes = canonical(attributes)
     claims: list[tuple[int, Lease]] = []
     for plan in plans:
-        if plan.baseline is not None:
+        if plan.target == FLEET and plan.baseline is not None:
             baseline = plan.baseline
         claims += [
             (_width(plan.target, lease.where), lease)
@@ -137,7 +142,7 @@ def _because_of(lease: Lease) -> Decision:
 
 
 def reason_of(lease: Lease) -> str:
-    """A lease in one line: `boost high_cpu/3f9a2c10: alert HighCPU`, `cap cap/1: rollback, by ann`."""
+    """A lease in one line: `boost high_cpu/3f9a: alert HighCPU`, `cap cap/1: rollback, by ann`."""
     why = lease.because
     parts = [f"alert {why['alertname']}"] if why.get("alertname") else []
     parts += [str(why["reason"])] if why.get("reason") else []
