@@ -13,12 +13,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
-from .errors import SignatureRefused, WireError
+from .errors import ConfigurationError, SignatureRefused, WireError
 
 VERSION = 1
 DEFAULT_NAMESPACE = "upshift"
@@ -82,7 +84,10 @@ def check_target(target: str) -> str:
 
 def shorten(text: object, length: int = 60) -> str:
     """`text` as a quoted literal that fits on one line of an error message."""
-    literal = repr(text)
+    try:
+        literal = repr(text)
+    except RecursionError:  # what json could just read, repr may find too deep
+        literal = f"a deeply nested {type(text).__name__}"
     return literal if len(literal) <= length else literal[: length - 1] + "…"
 
 
@@ -94,9 +99,19 @@ def canonical(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Every Redis key and channel. The `{T}` hash tag keeps a target's keys in one cluster slot."""
+    """Every Redis key and channel. The `{T}` hash tag keeps a target's keys in one cluster slot.
+
+    Raise `ConfigurationError` for a namespace that would break the tag or the channel pattern.
+    """
 
     namespace: str = DEFAULT_NAMESPACE
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._/:-]+", self.namespace):
+            raise ConfigurationError(
+                "a namespace is made of letters, digits and . _ / : -,"
+                f" got {shorten(self.namespace)}"
+            )
 
     def _of(self, target: str, what: str) -> str:
         # quote() leaves "~" alone, which the contract does not.
@@ -186,7 +201,9 @@ class Lease:
         if isinstance(fraction, bool) or not isinstance(fraction, int | float):
             raise WireError(f"lease.fraction must be a number, got {shorten(fraction)}")
         if not 0 < fraction <= 1:
-            raise WireError(f"lease.fraction must be above 0 and at most 1, got {fraction}")
+            raise WireError(
+                f"lease.fraction must be above 0 and at most 1, got {shorten(fraction)}"
+            )
         where = _mapping(lease.get("where", {}), "lease.where")
         return cls(
             id=_text(lease, "id", "lease"),
@@ -196,7 +213,7 @@ class Lease:
             expires_at_ms=_whole(lease, "expires_at_ms", "lease"),
             where={key: _where_value(key, value) for key, value in where.items()},
             fraction=float(fraction),
-            profile=lease.get("profile", PROFILE),
+            profile=_text({"profile": PROFILE, **lease}, "profile", "lease"),
             because=_mapping(lease.get("because", {}), "lease.because"),
         )
 
@@ -264,8 +281,7 @@ def decode_plan(message: bytes | str, secrets: Sequence[bytes] = ()) -> Plan:
         document = _mapping(parse(text), "plan")
     elif secrets:
         raise SignatureRefused("this plan is not signed, and a secret is set")
-    if document.get("v") != VERSION:
-        raise WireError(f"plan version must be {VERSION}, got {shorten(document.get('v'))}")
+    _check_version(document, "plan")
     leases: list[Lease] = []
     skipped: list[str] = []
     rows = document.get("leases", [])
@@ -348,15 +364,15 @@ def encode_status(status: Status) -> str:
         value = getattr(status, name)
         if isinstance(value, Requested | Applied):
             value = {key: getattr(value, key) for key in value.__slots__}
-        document[name] = value
+            value["revs"] = dict(value["revs"])
+        document[name] = dict(value) if isinstance(value, Mapping) else value
     return dump(document)
 
 
 def decode_status(message: bytes | str) -> Status:
     """Raise `WireError` on anything that is not a status."""
     document = _mapping(parse(message), "status")
-    if document.get("v") != VERSION:
-        raise WireError(f"status version must be {VERSION}, got {shorten(document.get('v'))}")
+    _check_version(document, "status")
     state = _text(document, "state", "status")
     if state not in STATES:
         raise WireError(f"status.state must be one of {', '.join(STATES)}, got {shorten(state)}")
@@ -367,30 +383,34 @@ def decode_status(message: bytes | str) -> Status:
         attributes=_strings(document.get("attributes", {}), "status.attributes"),
         driver=_text(document, "driver", "status"),
         at_ms=_whole(document, "at_ms", "status"),
-        state=state,  # type: ignore[arg-type]  # narrowed by the membership test above
+        state=state,
         since_ms=_whole(document, "since_ms", "status"),
         requested=Requested(
             hz=_whole(requested, "hz", "status.requested"),
             revs=_revs(requested, "status.requested"),
-            lease=_optional_text(requested, "lease"),
-            reason=_optional_text(requested, "reason") or "",
-            until_ms=_optional_whole(requested, "until_ms"),
-            clamped_from=_optional_whole(requested, "clamped_from"),
+            lease=_optional_text(requested, "lease", "status.requested"),
+            reason=_optional_text(requested, "reason", "status.requested") or "",
+            until_ms=_optional_whole(requested, "until_ms", "status.requested"),
+            clamped_from=_optional_whole(requested, "clamped_from", "status.requested"),
         ),
         applied=None if applied is None else _applied(_mapping(applied, "status.applied")),
-        error=_optional_text(document, "error"),
+        error=_optional_text(document, "error", "status"),
         skipped=tuple(_string_list(document.get("skipped", []), "status.skipped")),
-        max_hz=_optional_whole(document, "max_hz"),
-        sdk=_optional_text(document, "sdk") or "",
+        max_hz=_optional_whole(document, "max_hz", "status"),
+        sdk=_optional_text(document, "sdk", "status") or "",
     )
 
 
 def _applied(document: Mapping[str, Any]) -> Applied:
     achieved = document.get("achieved_hz")
     if achieved is not None and (
-        isinstance(achieved, bool) or not isinstance(achieved, int | float)
+        isinstance(achieved, bool)
+        or not isinstance(achieved, int | float)
+        or not 0 <= achieved < 2**63  # also what keeps float() below from overflowing
     ):
-        raise WireError(f"status.applied.achieved_hz must be a number, got {shorten(achieved)}")
+        raise WireError(
+            f"status.applied.achieved_hz must be a number from 0 up, got {shorten(achieved)}"
+        )
     return Applied(
         hz=_whole(document, "hz", "status.applied"),
         revs=_revs(document, "status.applied"),
@@ -400,26 +420,51 @@ def _applied(document: Mapping[str, Any]) -> Applied:
 
 
 def dump(document: object) -> str:
-    """JSON without padding; never NaN."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """JSON without padding; never NaN, and always valid Unicode.
+
+    A name from a badly encoded environment holds lone surrogates; each becomes "?".
+    """
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace").decode()
 
 
 def parse(message: bytes | str) -> object:
-    """JSON, with every way it can fail turned into `WireError`."""
+    """JSON in UTF-8, with every way it can fail turned into `WireError`.
+
+    Stricter than `json.loads` where a value could not be sent on: no NaN or infinite numbers, no
+    lone surrogates.
+    """
     if len(message) > MAX_MESSAGE_BYTES:
         raise WireError(f"message has {len(message)} bytes, at most {MAX_MESSAGE_BYTES} are read")
     try:
-        return json.loads(message)
+        text = message if isinstance(message, str) else message.decode()
+        document = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        if _SURROGATE.search(text):
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from error
+    return document
+
+
+#: What a lone surrogate in a message looks like, written out or escaped (as half a pair may be).
+_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(shorten(text))
 
 
 def _signature(text: str, secret: bytes) -> str:
-    return hmac.new(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
 
 
 def _verify(text: str, signature: str, secrets: Iterable[bytes]) -> None:
-    given = signature.encode("utf-8", "surrogatepass")
+    given = signature.encode()
     # Every secret is tried, also after a match: the time taken must not tell which one fits.
     matches = [hmac.compare_digest(_signature(text, s).encode(), given) for s in secrets]
     if not any(matches):
@@ -430,6 +475,12 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise WireError(f"{where} must be an object, got {shorten(value)}")
     return value
+
+
+def _check_version(document: Mapping[str, Any], what: str) -> None:
+    version = document.get("v")
+    if version != VERSION or not isinstance(version, int) or isinstance(version, bool):
+        raise WireError(f"{what} version must be {VERSION}, got {shorten(version)}")
 
 
 def _text(document: Mapping[str, Any], name: str, where: str) -> str:
@@ -446,12 +497,12 @@ def _whole(document: Mapping[str, Any], name: str, where: str) -> int:
     return value
 
 
-def _optional_whole(document: Mapping[str, Any], name: str) -> int | None:
-    return None if document.get(name) is None else _whole(document, name, "status")
+def _optional_whole(document: Mapping[str, Any], name: str, where: str) -> int | None:
+    return None if document.get(name) is None else _whole(document, name, where)
 
 
-def _optional_text(document: Mapping[str, Any], name: str) -> str | None:
-    return None if document.get(name) is None else _text(document, name, "status")
+def _optional_text(document: Mapping[str, Any], name: str, where: str) -> str | None:
+    return None if document.get(name) is None else _text(document, name, where)
 
 
 def _revs(document: Mapping[str, Any], where: str) -> dict[str, int]:
