@@ -1,0 +1,203 @@
+"""Which rules an alert meets, and whom each boost would be about. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from upshift_agent.errors import WireError
+from upshift_agent.wire import (
+    ENVIRONMENT,
+    FLEET,
+    INSTANCE,
+    MAX_TARGET_BYTES,
+    POD,
+    Where,
+    check_target,
+    node_target,
+    service_target,
+    shorten,
+)
+
+from .model import Alert, Claim, Matcher, Outcome, Rule, RuleSet
+from .text import nearest, normalised
+
+#: The label by which an alert of any name asks for a rule.
+TRIGGER_LABEL = "sampling_trigger"
+#: Labels that name a pod; any other instance label names a service instance.
+POD_LABELS = frozenset({"pod", "k8s_pod_name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule makes of an alert, and why. `result` is there when it matches."""
+
+    rule: Rule
+    matches: bool
+    reason: str
+    result: Claim | Outcome | None = None
+
+
+class Matching:
+    """A rule set made ready for alerts. Build it once per document; asking costs microseconds."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules = rules
+        self._by_trigger: dict[str, list[int]] = {}
+        self._by_matchers: list[int] = []
+        for index, rule in enumerate(rules.rules):
+            if rule.match:
+                self._by_matchers.append(index)
+            else:
+                self._by_trigger.setdefault(normalised(rule.trigger), []).append(index)
+        self._triggers = tuple(rule.trigger for rule in rules.rules if not rule.match)
+
+    def claims_of(self, alert: Alert) -> list[Claim | Outcome]:
+        """One entry for each rule that matches, in the document's order; at least one entry.
+
+        An `Outcome` says why there is no claim: `no_rule`, `no_target` or `invalid`.
+        """
+        found = self._matching(alert)
+        if not found:
+            return [Outcome(outcome="no_rule", reason=self._why_none(alert))]
+        return [_claim(self.rules, rule, alert) for rule in found]
+
+    def explain(self, alert: Alert) -> list[Verdict]:
+        """For every rule of the document, why it does or does not match."""
+        verdicts = []
+        for rule in self.rules.rules:
+            matches, reason = _by_matchers(rule, alert) if rule.match else _by_trigger(rule, alert)
+            result = _claim(self.rules, rule, alert) if matches else None
+            verdicts.append(Verdict(rule, matches, reason, result))
+        return verdicts
+
+    def _matching(self, alert: Alert) -> list[Rule]:
+        labels = alert.labels
+        found: list[int] = []
+        for asked in {normalised(labels.get(name, "")) for name in ("alertname", TRIGGER_LABEL)}:
+            found += self._by_trigger.get(asked, ())
+        rules = self.rules.rules
+        found += [i for i in self._by_matchers if _misfit(rules[i].match, labels) is None]
+        return [rules[index] for index in sorted(found)]
+
+    def _why_none(self, alert: Alert) -> str:
+        return _why_none(alert.name[:200], self._triggers, bool(self._by_matchers))
+
+
+@lru_cache(maxsize=1024)  # an alert that no rule wants comes again and again
+def _why_none(name: str, triggers: tuple[str, ...], matchers: bool) -> str:
+    if not triggers and not matchers:
+        return "there are no rules"
+    reason = f"no rule has the trigger {shorten(name)}" if name else "the alert has no alertname"
+    close = nearest(name, triggers)
+    if close:
+        reason += f"; the nearest is {shorten(close)}"
+    return reason + ("; no match: list fits either" if matchers else "")
+
+
+def _by_trigger(rule: Rule, alert: Alert) -> tuple[bool, str]:
+    for name in ("alertname", TRIGGER_LABEL):
+        value = alert.labels.get(name, "")
+        if normalised(value) == normalised(rule.trigger):
+            return True, f"{name} is {shorten(value)}"
+    wanted = f"the trigger is {shorten(rule.trigger)}"
+    return False, f"{wanted}, the alertname is {shorten(alert.name)}"
+
+
+def _by_matchers(rule: Rule, alert: Alert) -> tuple[bool, str]:
+    misfit = _misfit(rule.match, alert.labels)
+    if misfit is None:
+        return True, f"{', '.join(it.text for it in rule.match)} fits"
+    value = alert.labels.get(misfit.label)
+    has = f"has no label {misfit.label}" if value is None else f"has {shorten(value)}"
+    return False, f"{misfit.text} is wanted, the alert {has}"
+
+
+def _misfit(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> Matcher | None:
+    for matcher in matchers:
+        if not matcher.matches(labels.get(matcher.label, "")):
+            return matcher
+    return None
+
+
+def _claim(rules: RuleSet, rule: Rule, alert: Alert) -> Claim | Outcome:
+    try:
+        target = _target(rules, rule, alert)
+        where = _where(rules, rule, alert)
+    except _NoTargetError as why:
+        return Outcome(outcome="no_target", reason=str(why), rule=rule.name)
+    except WireError as why:
+        return Outcome(outcome="invalid", reason=str(why), rule=rule.name)
+    return Claim(rule=rule, alert=alert, target=target, where=where)
+
+
+class _NoTargetError(Exception):
+    """The alert does not say whom it is about."""
+
+
+def _target(rules: RuleSet, rule: Rule, alert: Alert) -> str:
+    if rule.target == "fleet":
+        return FLEET
+    if rule.target == "service":
+        _, name = _named(alert, rules.labels.service, "service")
+        return check_target(service_target(name))
+    _, name = _named(alert, rules.labels.node, "node")
+    return check_target(node_target(_without_port(name)))
+
+
+def _where(rules: RuleSet, rule: Rule, alert: Alert) -> Where:
+    """The rule's own filter, and what its scope takes from the alert."""
+    where = dict(rule.where)
+    for attribute, value in _scope(rules, rule, alert):
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError as error:
+            raise WireError(f"{attribute} {shorten(value)} is not valid Unicode") from error
+        if size > MAX_TARGET_BYTES:
+            raise WireError(f"{attribute} has at most {MAX_TARGET_BYTES} bytes, not {size}")
+        wanted = where.get(attribute, value)
+        if value != wanted and value not in (wanted if isinstance(wanted, tuple) else ()):
+            raise _NoTargetError(
+                f"the alert is about {attribute} {shorten(value)}, "
+                f"and the rule's where: wants {shorten(wanted)}"
+            )
+        where[attribute] = value
+    return where
+
+
+def _scope(rules: RuleSet, rule: Rule, alert: Alert) -> Iterator[tuple[str, str]]:
+    if rule.scope == "target":
+        return
+    environment = _first(alert, rules.labels.environment)
+    if environment:
+        yield ENVIRONMENT, environment[1]
+    if rule.scope == "instance":
+        label, instance = _named(alert, rules.labels.instance, "instance")
+        yield (POD if label in POD_LABELS else INSTANCE), instance
+
+
+def _named(alert: Alert, labels: Sequence[str], what: str) -> tuple[str, str]:
+    found = _first(alert, labels)
+    if found is None:
+        raise _NoTargetError(f"no {what}: the alert has none of the labels {', '.join(labels)}")
+    return found
+
+
+def _first(alert: Alert, labels: Sequence[str]) -> tuple[str, str] | None:
+    """The first label that is there; an empty one is absent, as in Prometheus."""
+    for label in labels:
+        value = alert.labels.get(label)
+        if value:
+            return label, value
+    return None
+
+
+def _without_port(name: str) -> str:
+    """`worker-3` of `worker-3:9100`: exporters name nodes by address, agents by host name."""
+    host, colon, port = name.rpartition(":")
+    if not (colon and host and port.isdecimal()):
+        return name
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1] or name
+    return name if ":" in host else host  # an IPv6 address has no port without brackets

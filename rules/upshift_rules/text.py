@@ -1,0 +1,40 @@
+"""How names are compared, and how values are shown to people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_IGNORED = str.maketrans("", "", "-_")
+
+
+def normalised(name: str) -> str:
+    """`name` without letter case, `-` and `_`: `HighCPU`, `high-cpu` and `high_cpu` are one."""
+    return name.casefold().translate(_IGNORED)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` was probably meant to be."""
+    by_spelling = {normalised(it): it for it in known}
+    # The cut bounds the work: names come from alerts as well.
+    close = get_close_matches(normalised(name[:100]), by_spelling, n=1)
+    return by_spelling[close[0]] if close else None
+
+
+def show(value: object, length: int = 60) -> str:
+    """`value` as a document has it, on one line and not too long."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        value = value[: length + 1]
+        # JSON would leave control characters beyond ASCII, and half surrogates, as they are.
+        plain = value.isprintable()
+        shown = json.dumps(value, ensure_ascii=not plain)
+    else:
+        shown = json.dumps(value, default=str)
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
