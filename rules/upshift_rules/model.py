@@ -88,6 +88,24 @@ class Claim:
     where: Where
 
 
+OutcomeName = Literal[
+    "granted",  # a new lease
+    "renewed",  # a live boost runs longer
+    "joined",  # a live boost serves this alert too
+    "repeat",  # told before; nothing changes
+    "at_max_duration",  # the boost runs, or ran, as long as its rule allows
+    "cooldown",  # too soon after the last boost
+    "resolved",  # noted; a boost runs on, or there was none
+    "reverted",  # the boost ended because its alerts resolved
+    "released",  # an engineer ended it
+    "no_rule",  # no rule matches
+    "no_target",  # the alert does not say whom it is about
+    "no_lease",  # nothing to release
+    "refused",  # a limit forbids it
+    "invalid",  # it cannot be read
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of an alert or an override, and why; the same words everywhere.
@@ -95,10 +113,7 @@ class Outcome:
     `until_ms`: end of the lease or of the cooldown, in Redis milliseconds.
     """
 
-    outcome: Literal[
-        "granted", "renewed", "repeat", "at_max_duration", "cooldown", "resolved", "reverted",
-        "released", "no_rule", "no_target", "no_lease", "refused", "invalid",
-    ]  # fmt: skip  # one word a cell reads better than one a line
+    outcome: OutcomeName
     reason: str
     rule: str | None = None
     target: str | None = None

@@ -1,0 +1,104 @@
+"""A target's state in the making. Lives inside one call of `transition`, and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from upshift_agent.resolve import reason_of
+from upshift_agent.wire import Lease, Where, dump
+
+from .changes import Entry, Event
+from .state import Episode, TargetState
+
+#: A plan has to stay small: every agent of the target reads all of it.
+MAX_LEASES = 256
+#: Episodes kept per target; the oldest go first. Alertmanager repeats for as long as it fires.
+MAX_EPISODES = 512
+#: How long an ended episode is remembered, against a late repeat of another Alertmanager.
+EPISODE_MEMORY_MS = 24 * 60 * 60 * 1000
+
+
+def scope_key(rule: str, where: Where) -> str:
+    """What makes two alerts share one boost: the rule, and whom it boosts."""
+    return f"{rule} {dump(sorted(where.items()))}" if where else rule
+
+
+def digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+class Draft:
+    """Mutable copy of a state, with the few moves that all changes are made of."""
+
+    def __init__(self, state: TargetState, now_ms: int) -> None:
+        self.before = state
+        self.target = state.target
+        self.now_ms = now_ms
+        self.leases = {lease.id: lease for lease in state.leases}
+        self.episodes = dict(state.episodes)
+        self.cooldowns = dict(state.cooldowns)
+        self.baseline = state.baseline
+        self.entries: list[Entry] = []
+
+    @property
+    def full(self) -> str | None:
+        """Why no further lease fits, if so."""
+        if len(self.leases) < MAX_LEASES:
+            return None
+        return f"{self.target} already has {MAX_LEASES} leases; release some first"
+
+    def put(self, lease: Lease, event: Event, reason: str | None = None) -> None:
+        """Add a lease, or replace the one with its id."""
+        self.leases[lease.id] = lease
+        self._record(event, reason or reason_of(lease), lease, lease.because)
+
+    def end(
+        self, lease: Lease, event: Event, how: str, because: Mapping[str, Any] | None = None
+    ) -> None:
+        del self.leases[lease.id]
+        scope = scope_key(lease.because.get("rule", ""), lease.where)
+        if self.now_ms < lease.expires_at_ms and scope in self.cooldowns:
+            # It ended early, so its cooldown begins early too.
+            self.cooldowns[scope] -= lease.expires_at_ms - self.now_ms
+        self._record(event, f"{reason_of(lease)}; {how}", lease, because or {})
+
+    def expire(self) -> None:
+        for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:
+            self.end(lease, "expired", "it ran to its end")
+
+    def _record(
+        self, event: Event, reason: str, lease: Lease, because: Mapping[str, Any]
+    ) -> None:
+        self.entries.append(
+            Entry(event=event, reason=reason, lease=lease, by=because.get("by"))
+        )
+
+    def finish(self) -> TargetState:
+        """The new state; the old object itself when nothing changed, so nothing is written."""
+        after = replace(
+            self.before,
+            leases=tuple(self.leases.values()),
+            episodes=self.episodes,
+            cooldowns=self.cooldowns,
+            baseline=self.baseline,
+        )
+        if after == self.before:
+            return self.before
+        return replace(
+            after,
+            episodes=self._remembered(),
+            cooldowns={k: until for k, until in self.cooldowns.items() if until > self.now_ms},
+        )
+
+    def _remembered(self) -> dict[str, Episode]:
+        kept = {
+            key: it
+            for key, it in self.episodes.items()
+            if not it.ended or self.now_ms - it.ended_ms < EPISODE_MEMORY_MS
+        }
+        if len(kept) <= MAX_EPISODES:
+            return kept
+        return dict(sorted(kept.items(), key=lambda item: item[1].since_ms)[-MAX_EPISODES:])
