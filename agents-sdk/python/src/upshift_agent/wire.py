@@ -524,4 +524,8 @@ def _string_list(value: object, where: str) -> list[str]:
 def _where_value(key: str, value: object) -> str | tuple[str, ...]:
     if isinstance(value, str):
         return value
-    return tuple(_string_list(value, f"lease.where[{shorten(key)}]"))
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise WireError(
+        f"lease.where[{shorten(key)}] must be a string or a list of strings, got {shorten(value)}"
+    )
