@@ -1,0 +1,160 @@
+"""Alertmanager's webhook body → alerts. Pure, and lenient: unknown fields are nobody's business.
+
+Payload version "4", as Alertmanager sends it since 0.6. One bad alert does not spoil the others:
+it comes back as a `BadAlert` in its place. A body that is no notification at all raises `Refused`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from upshift_agent.wire import shorten
+from upshift_rules.model import Alert
+
+from .errors import Refused
+
+PAYLOAD_VERSION = "4"
+
+
+@dataclass(frozen=True, slots=True)
+class BadAlert:
+    """An alert that cannot be read: what is wrong with it, and how it can be recognised."""
+
+    reason: str
+    alertname: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One delivery. `truncated`: alerts that Alertmanager left out (`max_alerts`)."""
+
+    alerts: tuple[Alert | BadAlert, ...]
+    truncated: int = 0
+    receiver: str = ""
+
+
+def parse_notification(body: bytes) -> Notification:
+    document = _document(body)
+    version = document.get("version")
+    if version != PAYLOAD_VERSION:
+        raise Refused(
+            f'webhook payload version must be "{PAYLOAD_VERSION}", got {shorten(version)}',
+            slug="payload-version",
+            status=422,
+        )
+    alerts = document.get("alerts")
+    if not isinstance(alerts, list):
+        raise Refused(
+            f"alerts must be a list of alerts, got {shorten(alerts)}", slug="payload", status=422
+        )
+    truncated = document.get("truncatedAlerts", 0)
+    receiver = document.get("receiver", "")
+    return Notification(
+        alerts=tuple(read_alert(alert, f"alerts[{i}]") for i, alert in enumerate(alerts)),
+        truncated=truncated if isinstance(truncated, int) else 0,
+        receiver=receiver if isinstance(receiver, str) else "",
+    )
+
+
+def parse_example(body: bytes) -> tuple[Alert | BadAlert, ...]:
+    """What `explain` takes: a webhook body, a list of alerts, or one alert.
+
+    An example may leave out `startsAt` and `status`: then it fires, and its start is unknown.
+    """
+    document = _json(body)
+    if isinstance(document, dict) and "alerts" in document:
+        document = document["alerts"]
+    alerts = document if isinstance(document, list) else [document]
+    if not alerts:
+        raise Refused("there is no alert in it", slug="payload", status=422)
+    return tuple(
+        read_alert(
+            {"status": "firing", "startsAt": "1970-01-01T00:00:00Z"} | alert
+            if isinstance(alert, dict)
+            else alert,
+            f"alerts[{i}]",
+        )
+        for i, alert in enumerate(alerts)
+    )
+
+
+def read_alert(alert: object, where: str) -> Alert | BadAlert:
+    """One alert of Alertmanager's webhook or of its API v2 (whose `status` is an object)."""
+    if not isinstance(alert, dict):
+        return BadAlert(f"{where} must be an object, got {shorten(alert)}")
+    labels = alert.get("labels")
+    if not _is_text_map(labels):
+        return BadAlert(f"{where}.labels must map names to strings, got {shorten(labels)}")
+    name = labels.get("alertname", "")
+    fingerprint = alert.get("fingerprint") or fingerprint_of(labels)
+    if not isinstance(fingerprint, str):
+        return BadAlert(f"{where}.fingerprint must be a string, got {shorten(fingerprint)}", name)
+
+    def bad(field: str, right: str) -> BadAlert:
+        reason = f"{where}.{field} must be {right}, got {shorten(alert.get(field))}"
+        return BadAlert(reason, name, fingerprint)
+
+    status = alert.get("status")
+    if status not in ("firing", "resolved"):
+        return bad("status", "firing or resolved")
+    annotations = alert.get("annotations") or {}
+    if not _is_text_map(annotations):
+        return bad("annotations", "an object of strings")
+    starts_at = alert.get("startsAt")
+    starts_at_ms = milliseconds(starts_at) if isinstance(starts_at, str) else None
+    if starts_at_ms is None:
+        return bad("startsAt", "a time such as 2026-01-31T12:00:00Z")
+    generator_url = alert.get("generatorURL")
+    return Alert(
+        status=status,
+        labels=labels,
+        fingerprint=fingerprint,
+        starts_at_ms=starts_at_ms,
+        annotations=annotations,
+        generator_url=generator_url if isinstance(generator_url, str) else "",
+    )
+
+
+@lru_cache(maxsize=4096)  # the alerts of a group tend to share it, and repeats always do
+def milliseconds(moment: str) -> int | None:
+    """RFC 3339 → Unix milliseconds; None for anything else."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+        return None if parsed.tzinfo is None else round(parsed.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def fingerprint_of(labels: Mapping[str, str]) -> str:
+    """A stand-in where a sender gives none: stable over the same labels."""
+    text = "\xff".join(f"{name}\xfe{labels[name]}" for name in sorted(labels))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    document = _json(body)
+    if not isinstance(document, dict):
+        raise Refused(
+            f"the body must be Alertmanager's webhook object, got {shorten(document)}",
+            slug="payload",
+            status=422,
+        )
+    return document
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"the body is not JSON: {error}", slug="not-json") from error
+
+
+def _is_text_map(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())

@@ -1,0 +1,225 @@
+"""Composition root: builds everything once, starts it in order, stops it in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from upshift_agent.wire import Keys
+
+from . import log as logs
+from . import store as redis_side
+from .committer import Committed, Committer
+from .configuration import Configuration, load
+from .control import Control
+from .embedded import EmbeddedValkey
+from .errors import StartRefused, Unavailable
+from .metrics import Metrics
+from .overview import Overview
+from .records import Records
+from .schedule import Schedule
+from .settings import split_listen
+from .store import Store
+from .truncated import Truncated
+from .web import api, events, health, openapi, problems, routes, webhook
+
+log = structlog.get_logger()
+
+
+class Controller:
+    """A controller over one Redis. `configure` reads the configuration, at start and on reload."""
+
+    def __init__(self, configure: Callable[[], Configuration], redis_url: str) -> None:
+        self._configure = configure
+        self._configuration = configuration = configure()
+        settings = configuration.settings
+        self.metrics = metrics = Metrics()
+        self._redis = redis_side.connect(redis_url)
+        keys = Keys(settings.namespace)
+        self.store = Store(
+            self._redis,
+            keys,
+            secret=configuration.secret,
+            history_length=settings.history_length,
+        )
+        self.records = Records(self._redis, keys)
+        self.committer = Committer(
+            self.store,
+            committed=self._committed,
+            conflicted=metrics.conflicts.inc,
+            took=metrics.commit_seconds.observe,
+        )
+        self.control = Control(self.store, self.committer, configuration.rules)
+        self.overview = Overview(self.store, self.records, lambda: self.control.rules.baseline)
+        self.schedule = Schedule(self.control.revert_due, self._tidy)
+        self._truncated = Truncated(settings.alertmanager)
+        self._configured()
+
+    def web_app(self) -> web.Application:
+        max_bytes = int(self._configuration.settings.max_body_mib * 1024 * 1024)
+        app = web.Application(
+            client_max_size=max_bytes,
+            middlewares=[problems.middleware(lambda slug: self.metrics.rejected.labels(slug).inc())],
+        )
+        served = [
+            *webhook.routes(self.control, self.metrics, self._truncated),
+            *api.routes(self.control, self.overview, self.records),
+            *events.routes(self.records),
+            *health.routes(self.metrics, self.store.ping, self.reload),
+        ]
+        served.append(_openapi_route(served))
+        routes.add(app, served, lambda: self._configuration.tokens)
+        return app
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Commit, revert and sweep for as long as the context lasts."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._redis.aclose)
+            await stack.enter_async_context(_background("committer", self.committer.run()))
+            self.schedule.start()
+            stack.callback(self.schedule.stop)
+            await stack.enter_async_context(_background("sweep", self.schedule.sweep_forever()))
+            yield
+
+    async def reload(self) -> str:
+        """Put rules and tokens of the files in force. Raise `StartRefused`, changing nothing."""
+        try:
+            configuration = self._configure()
+        except StartRefused as error:
+            self.metrics.reload_success.set(0)
+            log.error("reload refused; the configuration in force stays", problem=str(error))
+            raise
+        fixed = ("listen", "redis", "data", "namespace", "secret_file", "history_length")
+        before, after = self._configuration.settings, configuration.settings
+        moved = [name for name in fixed if getattr(before, name) != getattr(after, name)]
+        self._configuration = configuration
+        self.control.rules = configuration.rules
+        self._configured()
+        done = f"{len(configuration.rules.rules)} rules from {configuration.rules_from}"
+        log.info("reloaded", rules=done, needs_restart=moved or None)
+        return f"reloaded: {done}" + (f"; restart for: {', '.join(moved)}" if moved else "")
+
+    def _configured(self) -> None:
+        self.metrics.reload_success.set(1)
+        self.metrics.reload_time.set_to_current_time()
+
+    def _committed(self, done: Committed) -> None:
+        self.metrics.committed(done)
+        for entry in done.entries:
+            logs.change(done, entry)
+        if (expiry_ms := done.state.next_expiry_ms) is not None:
+            self.schedule.expect(expiry_ms, done.now_ms)
+
+    async def _tidy(self) -> None:
+        try:
+            await self.control.publish_baseline()
+            await self.records.sweep()
+            self.metrics.ready.set(1)
+        except Unavailable:
+            self.metrics.ready.set(0)
+            raise
+
+
+async def serve(config: Path | None, **options: Any) -> None:
+    """Run `upshift serve` until SIGINT or SIGTERM; SIGHUP reloads. Raise `StartRefused`."""
+    logs.configure()
+    configuration = load(config, **options)
+    settings = configuration.settings
+    async with AsyncExitStack() as stack:
+        redis_url = settings.redis
+        if redis_url is None:
+            valkey = EmbeddedValkey(Path(settings.data))
+            redis_url = await valkey.start()
+            stack.push_async_callback(valkey.stop)
+        controller = Controller(lambda: load(config, **options), redis_url)
+        await stack.enter_async_context(controller.running())
+        address = await stack.enter_async_context(_listening(controller, settings.listen))
+        log.info(
+            "upshift is up",
+            url=address,
+            webhook=f"{address}/api/v1/webhook/alertmanager",
+            redis_for_agents=_without_password(redis_url),
+            rules=f"{len(configuration.rules.rules)} from {configuration.rules_from}",
+            tokens=len(settings.tokens) or "none, loopback only",
+        )
+        await _until_told(controller)
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def _listening(controller: Controller, listen: str) -> AsyncIterator[str]:
+    host, port = split_listen(listen)
+    # The log has a line for each change; one for each request would bury it.
+    runner = web.AppRunner(controller.web_app(), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise StartRefused(f"cannot listen on {listen}: {error.strerror}") from error
+        bound = runner.addresses[0]
+        shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        yield f"http://{shown}:{bound[1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _until_told(controller: Controller) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    reloads: set[asyncio.Task[None]] = set()
+
+    async def reload() -> None:
+        try:
+            await controller.reload()
+        except StartRefused:
+            pass  # logged and counted where it was found
+
+    def hang_up() -> None:
+        task = asyncio.create_task(reload(), name="reload")
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    await stop.wait()
+
+
+@asynccontextmanager
+async def _background(name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Own a task for as long as the context lasts; one that ends early is a logged fault."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("background task died", task=task.get_name(), exc_info=error)
+
+
+def _openapi_route(served: list[routes.Route]) -> routes.Route:
+    async def show(_: web.Request) -> web.Response:
+        return web.json_response(openapi.document(served))
+
+    return routes.Route(
+        method="GET", path="/api/v1/openapi.json", handler=show, role=None, summary="This document."
+    )
+
+
+def _without_password(url: str) -> str:
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"

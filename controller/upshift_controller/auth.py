@@ -1,0 +1,72 @@
+"""Who may do what: bearer tokens from files, compared in constant time."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import StartRefused
+from .settings import Role, Token
+
+_ALLOWED: dict[Role, frozenset[Role]] = {
+    "webhook": frozenset({"webhook"}),
+    "viewer": frozenset({"viewer"}),
+    "operator": frozenset({"webhook", "viewer", "operator"}),
+}
+#: What nobody guesses: 16 random bytes in hexadecimal.
+MIN_TOKEN_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `name` is None where no tokens are set."""
+
+    name: str | None
+    roles: frozenset[Role]
+
+
+ANYBODY = Caller(None, _ALLOWED["operator"])
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens in force. None at all: loopback only, and everybody there is an operator."""
+
+    _rows: tuple[tuple[bytes, Caller], ...] = ()
+
+    @property
+    def none(self) -> bool:
+        return not self._rows
+
+    @classmethod
+    def load(cls, tokens: Iterable[Token]) -> Tokens:
+        """Read the files. Raise `StartRefused` naming the first that is of no use."""
+        return cls(
+            tuple(
+                (read_secret(Path(token.file)), Caller(token.name, _ALLOWED[token.role]))
+                for token in tokens
+            )
+        )
+
+    def caller(self, authorization: str | None) -> Caller | None:
+        """Who sends this `Authorization` header; None for nobody that we know."""
+        if self.none:
+            return ANYBODY
+        scheme, _, given = (authorization or "").partition(" ")
+        secret = given.strip().encode("utf-8", "surrogatepass")
+        # All are compared, so that the time taken does not tell which one was nearly right.
+        found = [who for token, who in self._rows if hmac.compare_digest(token, secret)]
+        return found[0] if found and scheme.lower() == "bearer" else None
+
+
+def read_secret(path: Path) -> bytes:
+    """A secret that stands alone in a file. Raise `StartRefused` when it can't be used."""
+    try:
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise StartRefused(f"cannot read {path}: {error.strerror}") from error
+    if len(secret) < MIN_TOKEN_LENGTH:
+        raise StartRefused(f"{path} must hold at least {MIN_TOKEN_LENGTH} bytes, has {len(secret)}")
+    return secret

@@ -1,0 +1,178 @@
+"""Read → transition → commit, for every cause, batched.
+
+Requests that arrive while a batch is on its way to Redis form the next one: a lone request waits
+for nothing, and under load the round trips are shared. A target's changes are applied in order of
+arrival, so that requests of one process never conflict; other controllers' do, and are retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from upshift_rules.changes import Change, Entry
+from upshift_rules.model import Outcome
+from upshift_rules.state import TargetState
+from upshift_rules.transition import revised, transition
+
+from .errors import Unavailable
+from .store import Snapshot, Store, Write
+
+log = structlog.get_logger()
+
+#: A webhook has to be answered within 5 s, also when Redis does not answer at all.
+PATIENCE_S = 4.0
+#: Requests waiting at the same time; more are sent away with 503 and come back.
+MAX_WAITING = 2000
+#: Targets in one batch: a pipeline of this size keeps Redis busy for some 20 ms.
+MAX_BATCH = 500
+#: Each attempt lost means that another controller has made progress on the same target.
+MAX_ATTEMPTS = 50
+
+Outcomes = Mapping[str, Sequence[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One target's change, as it was stored."""
+
+    state: TargetState
+    entries: Sequence[Entry]
+    now_ms: int
+
+
+@dataclass(slots=True)
+class _Request:
+    changes: Mapping[str, Sequence[Change]]
+    done: asyncio.Future[Outcomes]
+    outcomes: dict[str, Sequence[Outcome]] = field(default_factory=dict)
+
+
+class Committer:
+    """`committed` is called once for each commit, in order, on the event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        committed: Callable[[Committed], None],
+        conflicted: Callable[[int], None] = lambda _: None,
+        took: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._committed = committed
+        self._conflicted = conflicted
+        self._took = took
+        self._waiting: deque[_Request] = deque()
+        self._wake = asyncio.Event()
+
+    async def apply(self, changes: Mapping[str, Sequence[Change]]) -> Outcomes:
+        """Commit `changes` (target → changes) and return their outcomes, in the same order.
+
+        A target without changes is looked at all the same: what has expired there ends.
+        Raise `Unavailable` when Redis does not answer in time. Then nothing is known for sure,
+        and asking again is safe: an episode that got its boost gets no other.
+        """
+        if not changes:
+            return {}
+        if len(self._waiting) >= MAX_WAITING:
+            raise Unavailable(f"{MAX_WAITING} requests are waiting already", retry_after_s=2)
+        request = _Request(changes, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._wake.set()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await request.done
+        except TimeoutError as error:
+            raise Unavailable(f"Redis has not answered for {PATIENCE_S:g} s") from error
+
+    async def preview(self, changes: Mapping[str, Sequence[Change]]) -> tuple[Snapshot, Outcomes]:
+        """What `apply` would answer now. Nothing is written."""
+        snapshot = await self._store.read(changes)
+        return snapshot, {
+            target: transition(snapshot.states[target], wanted, snapshot.now_ms).outcomes
+            for target, wanted in changes.items()
+        }
+
+    async def run(self) -> None:
+        """Serve requests until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = self._next_batch()
+                try:
+                    await self._commit(batch)
+                except Unavailable as error:
+                    _fail(batch, error)
+                except Exception as error:  # a defect of ours must not stop all later requests
+                    log.exception("commit failed")
+                    _fail(batch, error)
+
+    def _next_batch(self) -> list[_Request]:
+        batch: list[_Request] = []
+        targets = 0
+        while self._waiting and targets < MAX_BATCH:
+            request = self._waiting.popleft()
+            if not request.done.done():  # its client may have given up
+                batch.append(request)
+                targets += len(request.changes)
+        return batch
+
+    async def _commit(self, batch: Sequence[_Request]) -> None:
+        started = time.perf_counter()
+        pending: dict[str, list[_Request]] = {}
+        for request in batch:
+            for target in request.changes:
+                pending.setdefault(target, []).append(request)
+        for _ in range(MAX_ATTEMPTS):
+            if not pending:
+                self._took(time.perf_counter() - started)
+                return
+            pending = await self._attempt(pending)
+            self._conflicted(len(pending))
+        raise Unavailable(f"other controllers keep changing {', '.join(sorted(pending)[:3])}")
+
+    async def _attempt(self, pending: Mapping[str, list[_Request]]) -> dict[str, list[_Request]]:
+        """Try once; return what met a newer revision."""
+        snapshot = await self._store.read(pending)
+        writes: list[Write] = []
+        outcomes: dict[str, Sequence[Outcome]] = {}
+        for target, requests in pending.items():
+            before = snapshot.states[target]
+            changes = [change for request in requests for change in request.changes[target]]
+            step = transition(before, changes, snapshot.now_ms)
+            outcomes[target] = step.outcomes
+            if step.state is not before:
+                after = revised(before, step.state, snapshot.now_us)
+                writes.append(Write(before, after, step.entries, snapshot.now_ms))
+        taken = await self._store.commit(writes)
+        lost = {write.after.target for write, ok in zip(writes, taken, strict=True) if not ok}
+        for write in writes:
+            if write.after.target not in lost:
+                self._committed(Committed(write.after, write.entries, write.now_ms))
+        for target, requests in pending.items():
+            if target not in lost:
+                _hand_out(target, requests, outcomes[target])
+        return {target: requests for target, requests in pending.items() if target in lost}
+
+
+def _fail(batch: Sequence[_Request], error: Exception) -> None:
+    for request in batch:
+        if not request.done.done():
+            request.done.set_exception(error)
+
+
+def _hand_out(target: str, requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
+    start = 0
+    for request in requests:
+        end = start + len(request.changes[target])
+        request.outcomes[target] = outcomes[start:end]
+        start = end
+        if len(request.outcomes) == len(request.changes) and not request.done.done():
+            request.done.set_result(request.outcomes)

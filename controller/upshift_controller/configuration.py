@@ -1,0 +1,91 @@
+"""Files → what is in force: settings, rules, tokens. All of it, or `StartRefused` and nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from upshift_rules.document import RuleDocument, read_rules
+from upshift_rules.located import DocumentError, read_located
+from upshift_rules.model import RuleSet
+
+from .auth import Tokens, read_secret
+from .errors import StartRefused
+from .settings import Settings, check_exposure
+
+#: Looked for where no `--config` is given.
+DEFAULT_FILE = "upshift.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`rules_from` names the file that the rules are of."""
+
+    settings: Settings
+    rules: RuleSet
+    rules_from: str
+    tokens: Tokens
+    secret: bytes | None
+
+    def __post_init__(self) -> None:
+        check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
+
+
+def load(config: Path | None, **options: Any) -> Configuration:
+    """Read the files. `options` are settings from the command line; None means not given."""
+    if config is None and Path(DEFAULT_FILE).exists():
+        config = Path(DEFAULT_FILE)
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings() if config is None else _settings(config)
+        settings = settings.model_copy(update=given)
+        document, rules_from = _rules(settings, config)
+    except DocumentError as error:
+        raise StartRefused(str(error)) from error
+    return Configuration(
+        settings=settings,
+        rules=document.sampling.rule_set(),
+        rules_from=rules_from,
+        tokens=Tokens.load(settings.tokens),
+        secret=read_secret(Path(settings.secret_file)) if settings.secret_file else None,
+    )
+
+
+def _settings(config: Path) -> Settings:
+    settings = read_located(_read(config), str(config), Settings).document
+    folder = config.parent
+
+    def beside(name: str | None) -> str | None:
+        return None if name is None else str(folder / name)
+
+    return settings.model_copy(
+        update={
+            "data": beside(settings.data),
+            "rules": beside(settings.rules),
+            "secret_file": beside(settings.secret_file),
+            "tokens": [
+                token.model_copy(update={"file": beside(token.file)}) for token in settings.tokens
+            ],
+        }
+    )
+
+
+def _rules(settings: Settings, config: Path | None) -> tuple[RuleDocument, str]:
+    if "sampling" in settings.model_fields_set:
+        if settings.rules is not None:
+            raise StartRefused(f"{config}: give either `sampling:` or `rules:`, not both")
+        return settings, str(config)
+    if settings.rules is not None:
+        path = Path(settings.rules)
+        return read_rules(_read(path), str(path)).document, str(path)
+    built_in = files("upshift_rules").joinpath("default.yaml")
+    return read_rules(built_in.read_bytes(), "default.yaml").document, "the built-in default"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartRefused(f"cannot read {path}: {error.strerror}") from error

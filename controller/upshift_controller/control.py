@@ -1,0 +1,160 @@
+"""THE flow: alerts and overrides → changes per target → one commit → what became of each, and why.
+
+    parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per target ─▶ Committer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from upshift_agent.wire import FLEET, MAX_LEASE_MS, Kind, Where, check_target
+from upshift_agent.errors import WireError
+from upshift_rules.changes import Change, Override, Release, SetBaseline
+from upshift_rules.durations import format_duration
+from upshift_rules.matching import Matching, Verdict
+from upshift_rules.model import Alert, Claim, Outcome, RuleSet
+
+from .alertmanager import BadAlert
+from .committer import Committer
+from .errors import Refused
+from .store import Store
+
+#: Targets reverted in one go; the next ones follow at once.
+REVERT_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one alert did: an outcome for each rule that it matched, or one that says why none."""
+
+    alert: Alert | BadAlert
+    outcomes: Sequence[Outcome]
+
+
+class Control:
+    """The rules may be replaced at any time; leases granted before run to their end."""
+
+    def __init__(self, store: Store, committer: Committer, rules: RuleSet) -> None:
+        self._store = store
+        self._committer = committer
+        self._matching = Matching(rules)
+
+    @property
+    def rules(self) -> RuleSet:
+        return self._matching.rules
+
+    @rules.setter
+    def rules(self, rules: RuleSet) -> None:
+        self._matching = Matching(rules)
+
+    async def receive(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
+        """Let alerts do what the rules say. One read and one commit, however many there are."""
+        answers = [self._match(alert) for alert in alerts]
+        outcomes = await self._committer.apply(_by_target(answers))
+        return _accounts(alerts, answers, outcomes)
+
+    async def explain(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
+        """What `receive` would do with these alerts now. Nothing is written."""
+        answers = [self._match(alert) for alert in alerts]
+        _, outcomes = await self._committer.preview(_by_target(answers))
+        return _accounts(alerts, answers, outcomes)
+
+    def _match(self, alert: Alert | BadAlert) -> Sequence[Claim | Outcome]:
+        if isinstance(alert, BadAlert):
+            return [Outcome(outcome="invalid", reason=alert.reason)]
+        return self._matching.claims_of(alert)
+
+    def verdicts(self, alert: Alert) -> Sequence[Verdict]:
+        """For every rule, why it matches this alert or does not."""
+        return self._matching.explain(alert)
+
+    async def override(
+        self,
+        target: str,
+        kind: Kind,
+        hz: int,
+        duration_ms: int,
+        *,
+        id: str,  # noqa: A002  # it is the lease's, and called so everywhere
+        where: Where,
+        because: Mapping[str, Any],
+    ) -> Outcome:
+        """Grant an engineer's lease. Raise `Refused` when it is out of bounds."""
+        try:
+            check_target(target)
+        except WireError as error:
+            raise Refused(str(error), slug="target", status=422) from error
+        lowest, highest = (1 if kind == "boost" else 0), self.rules.max_frequency_hz
+        if not lowest <= hz <= highest:
+            raise Refused(
+                f"a {kind} must be {lowest}–{highest} Hz here, got {hz}",
+                slug="frequency",
+                status=422,
+            )
+        if not 1000 <= duration_ms <= MAX_LEASE_MS:
+            raise Refused(
+                f"a lease must last 1s–{format_duration(MAX_LEASE_MS)}, "
+                f"got {format_duration(duration_ms)}",
+                slug="duration",
+                status=422,
+            )
+        change = Override(
+            id=id, kind=kind, hz=hz, duration_ms=duration_ms, where=where, because=because
+        )
+        return await self._one(target, change)
+
+    async def release(self, lease: str, *, because: Mapping[str, Any]) -> Outcome:
+        """End one lease, wherever it is."""
+        snapshot = await self._store.read(await self._store.leased_targets())
+        for target, state in snapshot.states.items():
+            if any(it.id == lease for it in state.leases):
+                return await self._one(target, Release(lease=lease, because=because))
+        reason = f"no lease is called {lease}; it may have ended by itself"
+        return Outcome(outcome="no_lease", reason=reason, lease=lease)
+
+    async def release_all(self, target: str, *, because: Mapping[str, Any]) -> Outcome:
+        """End every lease of a target."""
+        return await self._one(target, Release(lease=None, because=because))
+
+    async def _one(self, target: str, change: Change) -> Outcome:
+        return (await self._committer.apply({target: [change]}))[target][0]
+
+    async def publish_baseline(self) -> None:
+        """Tell the fleet its baseline, where it does not know it (first start, reload, data lost)."""
+        await self._one(FLEET, SetBaseline(self.rules.baseline))
+
+    async def revert_due(self) -> tuple[int, int | None]:
+        """End all leases that have expired. Return Redis ms now, and when the next one does."""
+        while True:
+            now_ms, due, next_ms = await self._store.due(REVERT_BATCH)
+            if not due:
+                return now_ms, next_ms
+            await self._committer.apply({target: [] for target in due})
+            await self._store.settle(due)
+
+
+def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[Change]]:
+    changes: dict[str, list[Change]] = {}
+    for answer in answers:
+        for claim in answer:
+            if isinstance(claim, Claim):
+                changes.setdefault(claim.target, []).append(claim)
+    return changes
+
+
+def _accounts(
+    alerts: Sequence[Alert | BadAlert],
+    answers: Sequence[Sequence[Claim | Outcome]],
+    outcomes: Mapping[str, Sequence[Outcome]],
+) -> list[Account]:
+    """Put each outcome back where its claim came from: they are in the same order."""
+    queues = {target: iter(row) for target, row in outcomes.items()}
+    return [
+        Account(
+            alert,
+            [next(queues[it.target]) if isinstance(it, Claim) else it for it in answer],
+        )
+        for alert, answer in zip(alerts, answers, strict=True)
+    ]

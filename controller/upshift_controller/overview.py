@@ -1,0 +1,67 @@
+"""Answers about targets and agents: the reads that `view` needs, in two or three round trips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from upshift_agent.wire import FLEET, Baseline, Status
+from upshift_rules.state import TargetState
+
+from . import view
+from .models import Agents, AgentView, Targets, TargetView
+from .records import Records
+from .store import Store
+
+
+class Overview:
+    """`baseline` is the one in force, for agents that have not heard of it."""
+
+    def __init__(
+        self, store: Store, records: Records, baseline: Callable[[], Baseline]
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._baseline = baseline
+
+    async def targets(self) -> Targets:
+        """Every known target, in brief."""
+        names = await self._records.known_targets()
+        now_ms, states, statuses = await self._read(names)
+        return Targets(
+            now_ms=now_ms,
+            targets=[
+                view.target_summary(name, states, statuses[name], self._baseline(), now_ms)
+                for name in names
+            ],
+        )
+
+    async def target(self, name: str) -> TargetView:
+        """One target, whole. For the fleet, the agents of all targets."""
+        names = await self._records.known_targets() if name == FLEET else [name]
+        now_ms, states, statuses = await self._read([*names, FLEET])
+        agents = self._agents(states, statuses, now_ms)
+        return view.target_view(name, states, agents, self._baseline(), now_ms)
+
+    async def agents(self) -> Agents:
+        """Every agent that reports."""
+        now_ms, states, statuses = await self._read(await self._records.known_targets())
+        return Agents(now_ms=now_ms, agents=self._agents(states, statuses, now_ms))
+
+    def _agents(
+        self, states: Mapping[str, TargetState], statuses: Mapping[str, Sequence[Status]], now_ms: int
+    ) -> list[AgentView]:
+        return [
+            view.agent_view(target, status, states, self._baseline(), now_ms)
+            for target, rows in sorted(statuses.items())
+            for status in sorted(rows, key=lambda it: it.instance)
+        ]
+
+    async def _read(
+        self, names: Sequence[str]
+    ) -> tuple[int, Mapping[str, TargetState], dict[str, list[Status]]]:
+        statuses = await self._records.statuses(list(dict.fromkeys(names)))
+        targets = set(names).union(
+            *(view.followed(status, name) for name, rows in statuses.items() for status in rows)
+        )
+        snapshot = await self._store.read(targets)
+        return snapshot.now_ms, snapshot.states, statuses

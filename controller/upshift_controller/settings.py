@@ -1,0 +1,90 @@
+"""`upshift.yaml`: what `upshift serve` needs to know. Every field says its unit and its default."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Literal
+
+from pydantic import Field
+
+from upshift_agent.wire import DEFAULT_NAMESPACE
+from upshift_rules.document import RuleDocument
+from upshift_rules.located import Section
+
+from .errors import StartRefused
+
+DEFAULT_LISTEN = "127.0.0.1:9095"
+Role = Literal["webhook", "viewer", "operator"]
+
+
+class Token(Section):
+    """A bearer token, in a file of its own."""
+
+    name: str = Field(
+        min_length=1, max_length=64, description="Who holds it; stands in the history of its doings."
+    )
+    role: Role = Field(description="webhook: deliver alerts; viewer: read; operator: everything.")
+    file: str = Field(description="File that holds the token, alone; at least 16 bytes.")
+
+
+class Settings(RuleDocument):
+    """Upshift's controller: its settings, and with `sampling:` its rules."""
+
+    listen: str = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
+    redis: str | None = Field(
+        default=None,
+        description="redis://, rediss:// or unix:// URL. Default: a Valkey of the controller's own.",
+    )
+    data: str = Field(
+        default="upshift-data", description="Folder of the own Valkey's append-only file."
+    )
+    namespace: str = Field(
+        default=DEFAULT_NAMESPACE,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Prefix of every Redis key; agents need the same.",
+    )
+    secret_file: str | None = Field(
+        default=None, description="File with the secret that signs plans; agents need the same."
+    )
+    rules: str | None = Field(
+        default=None, description="File with the rules, where `sampling:` does not stand here."
+    )
+    tokens: list[Token] = Field(
+        default_factory=list, description="Who may do what. Needed for any bind but loopback."
+    )
+    alertmanager: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Alertmanager's URL; alerts that a webhook left out are read there.",
+    )
+    max_body_mib: float = Field(
+        default=16, gt=0, le=1024, description="Largest request body, in MiB."
+    )
+    history_length: int = Field(
+        default=1000, ge=10, le=1_000_000, description="Entries of history kept per target."
+    )
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """HOST:PORT, [IPv6]:PORT or :PORT → (host, port). Raise `StartRefused` on anything else."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise StartRefused(f"listen must be HOST:PORT, such as {DEFAULT_LISTEN}, got {listen!r}")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104  # ":PORT" means everywhere
+
+
+def check_exposure(listen: str, *, has_tokens: bool) -> None:
+    """Closed by default: no bind outside of loopback without tokens. Raise `StartRefused`."""
+    host, _ = split_listen(listen)
+    if not has_tokens and not _is_loopback(host):
+        raise StartRefused(
+            f"{listen} can be reached by others, and no tokens are set: add `tokens:` to the "
+            f"configuration, or listen on {DEFAULT_LISTEN}"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name; only one is known to lead nowhere else
+        return host == "localhost"

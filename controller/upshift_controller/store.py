@@ -1,0 +1,235 @@
+"""The Redis side of control: states in and out, and which targets are due. No decision is made here.
+
+Every method is one round trip unless its docstring says otherwise. Whatever goes wrong with Redis
+leaves here as `Unavailable`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from upshift_agent.errors import WireError
+from upshift_agent.wire import Keys, dump, encode_plan
+from upshift_rules.changes import Entry
+from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
+
+from .errors import Unavailable
+
+log = structlog.get_logger()
+
+#: How long a target that nothing happens to is remembered.
+RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+#: A frozen Redis is noticed after this many seconds; the webhook has to answer within 5.
+SOCKET_TIMEOUT_S = 2.0
+
+_COMMIT = Path(__file__).with_name("commit.lua").read_text()
+_COMMIT_SHA = hashlib.sha1(_COMMIT.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """States read together with Redis time, in µs."""
+
+    now_us: int
+    states: Mapping[str, TargetState]
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_us // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A state to be committed in place of the one it was made from."""
+
+    before: TargetState
+    after: TargetState
+    entries: Sequence[Entry]
+    now_ms: int
+
+
+def connect(url: str) -> Redis:
+    """A client that fails fast: retrying is Alertmanager's task, and the committer's."""
+    return Redis.from_url(
+        url,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=SOCKET_TIMEOUT_S,
+        # Once more at once, for a connection that the server has closed since.
+        retry=Retry(NoBackoff(), 1),
+        client_name="upshift-controller",
+    )
+
+
+class Store:
+    """`secret` signs the plans; `history_length` is in entries a target."""
+
+    def __init__(
+        self, redis: Redis, keys: Keys, *, secret: bytes | None = None, history_length: int = 1000
+    ) -> None:
+        self.redis = redis
+        self.keys = keys
+        self._secret = secret
+        self._history_length = history_length
+
+    async def read(self, targets: Iterable[str]) -> Snapshot:
+        names = list(targets)
+        with guarded():
+            pipe = self._pipeline()
+            pipe.time()
+            if names:
+                pipe.mget([self.keys.state(target) for target in names])
+            time, *stored = await pipe.execute()
+        now_us = time[0] * 1_000_000 + time[1]
+        rows = stored[0] if stored else []
+        return Snapshot(
+            now_us, {target: _readable(target, row) for target, row in zip(names, rows, strict=True)}
+        )
+
+    async def commit(self, writes: Sequence[Write]) -> list[bool]:
+        """Which writes took; the others met a newer revision. A second trip on a new server."""
+        if not writes:
+            return []
+        taken = await self._commit(writes)
+        if any(isinstance(it, NoScriptError) for it in taken):
+            with guarded():
+                await self.redis.script_load(_COMMIT)
+            taken = await self._commit(writes)
+        for result in taken:
+            if isinstance(result, Exception):
+                raise Unavailable(f"Redis refused a commit: {result}") from result
+        return [result == 1 for result in taken]
+
+    async def _commit(self, writes: Sequence[Write]) -> list[Any]:
+        due = {
+            write.after.target: write.after.next_expiry_ms
+            for write in writes
+            if write.after.next_expiry_ms is not None
+        }
+        with guarded():
+            pipe = self._pipeline()
+            # Before the commit: a spurious wake-up is harmless, a missed one is not. And after
+            # it, because `settle` may have raised the entry in between.
+            if due:
+                pipe.zadd(self.keys.due, due, lt=True)
+            for write in writes:
+                self._evalsha(pipe, write)
+            if due:
+                pipe.zadd(self.keys.due, due, lt=True)
+            pipe.zadd(self.keys.targets, {write.after.target: write.now_ms for write in writes})
+            results = await pipe.execute(raise_on_error=False)
+        start = 1 if due else 0
+        return list(results[start : start + len(writes)])
+
+    def _evalsha(self, pipe: Pipeline, write: Write) -> None:
+        after, target = write.after, write.after.target
+        visible = after.plan_rev != write.before.plan_rev
+        plan = encode_plan(plan_of(after, write.now_ms), self._secret) if visible else ""
+        entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
+        pipe.evalsha(
+            _COMMIT_SHA,
+            3,
+            self.keys.state(target),
+            self.keys.plan(target),
+            self.keys.history(target),
+            write.before.rev,
+            encode_state(after),
+            plan,
+            self.keys.changes(target),
+            "PUBLISH",
+            after.rev,
+            self._history_length,
+            RETENTION_MS,
+            *entries,
+        )
+
+    async def due(self, limit: int) -> tuple[int, list[str], int | None]:
+        """Redis ms, the targets that are due by now (at most `limit`), and the next due ms.
+
+        Two round trips: what is due depends on Redis time.
+        """
+        with guarded():
+            pipe = self._pipeline()
+            pipe.time()
+            pipe.zrange(self.keys.due, 0, limit - 1, withscores=True)
+            time, rows = await pipe.execute()
+        now_ms = (time[0] * 1_000_000 + time[1]) // 1000
+        due = [member.decode() for member, score in rows if score <= now_ms]
+        later = [int(score) for _, score in rows if score > now_ms]
+        return now_ms, due, later[0] if later else None
+
+    async def settle(self, targets: Sequence[str]) -> None:
+        """Move targets that were due to their next expiry. Three round trips, no lock.
+
+        The entry is raised first and the state read after that, so a commit that came between
+        is seen here, or lowers the entry again by itself (`_commit` writes it on both sides).
+        """
+        before = await self.read(targets)
+        with guarded():
+            pipe = self._pipeline()
+            for target, state in before.states.items():
+                if state.next_expiry_ms is None:
+                    pipe.zrem(self.keys.due, target)
+                else:
+                    pipe.zadd(self.keys.due, {target: state.next_expiry_ms})
+            await pipe.execute()
+        after = await self.read(targets)
+        moved = {
+            target: state.next_expiry_ms
+            for target, state in after.states.items()
+            if state.next_expiry_ms is not None and state.rev != before.states[target].rev
+        }
+        if moved:
+            with guarded():
+                await self.redis.zadd(self.keys.due, moved, lt=True)
+
+    async def leased_targets(self) -> list[str]:
+        """Targets that have leases: those that something is due for."""
+        with guarded():
+            return [name.decode() for name in await self.redis.zrange(self.keys.due, 0, -1)]
+
+    async def ping(self) -> None:
+        with guarded():
+            await self.redis.ping()
+
+    def _pipeline(self) -> Pipeline:
+        return self.redis.pipeline(transaction=False)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(f"Redis is not answering: {error or type(error).__name__}") from error
+
+
+def _readable(target: str, stored: bytes | None) -> TargetState:
+    try:
+        return decode_state(target, stored)
+    except WireError as error:
+        # Somebody else wrote there. Starting afresh, above its revision, beats standing still.
+        log.error("state ignored", target=target, problem=str(error))
+        return TargetState(target=target, rev=stored_rev(stored))
+
+
+def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:
+    document: dict[str, Any] = {"at_ms": now_ms, "event": entry.event, "reason": entry.reason}
+    if entry.lease is not None:
+        document["lease"] = entry.lease.to_json()
+    if entry.baseline is not None:
+        document["baseline"] = entry.baseline.to_json()
+    if entry.by is not None:
+        document["by"] = entry.by
+    return document

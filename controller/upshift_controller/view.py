@@ -1,0 +1,145 @@
+"""What the API shows of targets and agents: states and statuses → answers. Pure.
+
+What an agent should do comes from `upshift_agent.resolve`, the very function that it runs itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from upshift_agent.resolve import Decision, reason_of, resolve
+from upshift_agent.wire import FLEET, STATUS_LOST_MS, Baseline, Lease, Plan, Status
+from upshift_rules.state import TargetState, plan_of
+
+from .models import AgentView, AppliedView, LeaseView, RequestedView, TargetSummary, TargetView
+
+
+def followed(status: Status, target: str) -> set[str]:
+    """The targets that an agent follows."""
+    return {target, FLEET, *status.requested.revs}
+
+
+def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
+    return LeaseView(
+        id=lease.id,
+        target=target,
+        kind=lease.kind,
+        hz=lease.hz,
+        since_ms=lease.since_ms,
+        expires_at_ms=lease.expires_at_ms,
+        remaining_ms=max(0, lease.expires_at_ms - now_ms),
+        where={k: v if isinstance(v, str) else list(v) for k, v in lease.where.items()},
+        fraction=lease.fraction,
+        because=dict(lease.because),
+        reason=reason_of(lease),
+    )
+
+
+def agent_view(
+    target: str, status: Status, states: Mapping[str, TargetState], baseline: Baseline, now_ms: int
+) -> AgentView:
+    """One agent: what it should do by the plans of now, and what it says that it does."""
+    plans = [_plan(states[name], now_ms) for name in followed(status, target) if name in states]
+    decision = resolve(plans, status.attributes, baseline, status.max_hz, now_ms)
+    lost = now_ms - status.at_ms > STATUS_LOST_MS
+    applied = status.applied
+    return AgentView(
+        instance=status.instance,
+        target=target,
+        state="lost" if lost else status.state,
+        attributes=dict(status.attributes),
+        driver=status.driver,
+        sdk=status.sdk,
+        reported_ms_ago=max(0, now_ms - status.at_ms),
+        requested=_requested(decision, plans),
+        applied=None
+        if applied is None
+        else AppliedView(
+            hz=applied.hz,
+            revs=dict(applied.revs),
+            achieved_hz=applied.achieved_hz,
+            at_ms=applied.at_ms,
+        ),
+        converged=not lost and _converged(status, decision, plans),
+        error=status.error,
+        skipped=list(status.skipped),
+        max_hz=status.max_hz,
+    )
+
+
+def target_view(
+    target: str,
+    states: Mapping[str, TargetState],
+    agents: Sequence[AgentView],
+    baseline: Baseline,
+    now_ms: int,
+) -> TargetView:
+    """One target with the leases that reach it: its own and the fleet's."""
+    leases = [
+        lease_view(name, lease, now_ms)
+        for name in dict.fromkeys((target, FLEET))
+        for lease in _plan(states[name], now_ms).leases
+    ]
+    return TargetView(
+        target=target,
+        now_ms=now_ms,
+        rev=states[target].rev,
+        baseline=baseline.to_json(),
+        leases=sorted(leases, key=lambda lease: lease.expires_at_ms),
+        agents=list(agents),
+        converged=all(agent.converged for agent in agents if agent.state != "lost"),
+    )
+
+
+def target_summary(
+    target: str,
+    states: Mapping[str, TargetState],
+    statuses: Sequence[Status],
+    baseline: Baseline,
+    now_ms: int,
+) -> TargetSummary:
+    agents = [agent_view(target, status, states, baseline, now_ms) for status in statuses]
+    live = [agent for agent in agents if agent.state != "lost"]
+    leases = _plan(states[target], now_ms).leases
+    frequencies = sorted({agent.requested.hz for agent in live})
+    return TargetSummary(
+        target=target,
+        rev=states[target].rev,
+        requested_hz=frequencies,
+        leases=len(leases),
+        until_ms=max((lease.expires_at_ms for lease in leases), default=None),
+        agents=len(live),
+        converged=sum(agent.converged for agent in live),
+        lost=len(agents) - len(live),
+    )
+
+
+def _plan(state: TargetState, now_ms: int) -> Plan:
+    """The plan without what has expired: until it is reverted it still stands there."""
+    plan = plan_of(state, now_ms)
+    live = tuple(it for it in plan.leases if it.expires_at_ms > now_ms)
+    return Plan(
+        target=plan.target, rev=plan.rev, now_ms=now_ms, leases=live, baseline=plan.baseline
+    )
+
+
+def _requested(decision: Decision, plans: Iterable[Plan]) -> RequestedView:
+    return RequestedView(
+        hz=decision.hz,
+        revs={plan.target: plan.rev for plan in plans if plan.rev},
+        lease=decision.lease.id if decision.lease else None,
+        reason=decision.reason,
+        until_ms=decision.until_ms,
+        clamped_from=decision.clamped_from,
+    )
+
+
+def _converged(status: Status, decision: Decision, plans: Iterable[Plan]) -> bool:
+    """Applied means applied: the right frequency, from plans no older than ours, confirmed."""
+    applied = status.applied
+    return (
+        status.state == "applied"
+        and applied is not None
+        and applied.hz == decision.hz
+        and all(applied.revs.get(plan.target, 0) >= plan.rev for plan in plans)
+    )

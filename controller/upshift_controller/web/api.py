@@ -1,0 +1,155 @@
+"""The API under `/api/v1`: look, override, explain."""
+
+from __future__ import annotations
+
+import secrets
+
+from aiohttp import web
+
+from upshift_agent.errors import WireError
+from upshift_agent.wire import check_target
+from upshift_rules.durations import parse_duration
+from upshift_rules.model import Alert
+
+from ..alertmanager import parse_example
+from ..control import Control
+from ..errors import Refused
+from ..models import (
+    Accounts,
+    Agents,
+    Done,
+    History,
+    HistoryEntry,
+    LeaseRequest,
+    Targets,
+    TargetView,
+)
+from ..overview import Overview
+from ..records import HistoryLine, Records
+from .routes import CALLER, Route, answer, json_body, read_model, whole_number
+from .webhook import accounts_json, outcome_json
+
+#: Targets that a history of all of them looks at: the ones changed last.
+_HISTORY_TARGETS = 200
+
+
+def routes(control: Control, overview: Overview, records: Records) -> list[Route]:
+    async def targets(_: web.Request) -> web.Response:
+        return answer(await overview.targets())
+
+    async def target(request: web.Request) -> web.Response:
+        return answer(await overview.target(_target(request.match_info["target"])))
+
+    async def agents(_: web.Request) -> web.Response:
+        return answer(await overview.agents())
+
+    async def history(request: web.Request) -> web.Response:
+        limit = whole_number(request, "limit", 100, 1, 1000)
+        name = request.query.get("target")
+        names = [_target(name)] if name else await records.recently_changed(_HISTORY_TARGETS)
+        lines = await records.history(names, limit)
+        return answer(History(entries=[history_entry(line) for line in lines]))
+
+    async def lease(request: web.Request) -> web.Response:
+        wanted = await read_model(request, LeaseRequest)
+        try:
+            duration_ms = parse_duration(wanted.duration)
+        except ValueError as error:
+            raise Refused(f"duration {error}", slug="body", status=422) from error
+        because = {"by": request[CALLER].name or wanted.by or "anonymous"}
+        if wanted.reason:
+            because["reason"] = wanted.reason
+        outcome = await control.override(
+            wanted.target,
+            wanted.kind,
+            wanted.hz,
+            duration_ms,
+            id=f"{wanted.kind}/{secrets.token_hex(4)}",
+            where={k: v if isinstance(v, str) else tuple(v) for k, v in wanted.where.items()},
+            because=because,
+        )
+        if outcome.outcome != "granted":
+            raise Refused(outcome.reason, slug="refused", status=409)
+        return web.json_response({"outcome": outcome_json(outcome)}, status=201)
+
+    async def release(request: web.Request) -> web.Response:
+        outcome = await control.release(
+            request.match_info["id"], because={"by": _caller(request)}
+        )
+        return _released(outcome_json(outcome))
+
+    async def release_all(request: web.Request) -> web.Response:
+        outcome = await control.release_all(
+            _target(request.match_info["target"]), because={"by": _caller(request)}
+        )
+        return _released(outcome_json(outcome))
+
+    async def explain(request: web.Request) -> web.Response:
+        accounts = await control.explain(parse_example(await json_body(request)))
+        document = accounts_json(accounts)
+        for account, row in zip(accounts, document["alerts"], strict=True):
+            if isinstance(account.alert, Alert):
+                row["rules"] = [
+                    {"rule": it.rule.name, "matches": it.matches, "reason": it.reason}
+                    for it in control.verdicts(account.alert)
+                ]
+        return web.json_response(document)
+
+    v1 = "/api/v1"
+    by = {"by": "who asks; a token's name counts instead"}
+    return [
+        Route(
+            method="GET", path=f"{v1}/targets", handler=targets, role="viewer", answer=Targets,
+            summary="Every target that has leases, a history or agents, in brief.",
+        ),
+        Route(
+            method="GET", path=f"{v1}/targets/{{target:.+}}", handler=target, role="viewer",
+            answer=TargetView, summary="One target: leases, agents, and whether they have converged.",
+        ),
+        Route(
+            method="DELETE", path=f"{v1}/targets/{{target:.+}}/leases", handler=release_all,
+            role="operator", answer=Done, query=by, summary="End every lease of a target now.",
+        ),
+        Route(
+            method="GET", path=f"{v1}/agents", handler=agents, role="viewer", answer=Agents,
+            summary="Every agent: what it should do, and what it says that it does.",
+        ),
+        Route(
+            method="GET", path=f"{v1}/history", handler=history, role="viewer", answer=History,
+            summary="Who changed what, and why, newest first.",
+            query={"target": "only of this target", "limit": "1–1000 entries; default 100"},
+        ),
+        Route(
+            method="POST", path=f"{v1}/leases", handler=lease, role="operator", body=LeaseRequest,
+            answer=Done, status=201, summary="Boost, pin or cap a target for a while.",
+        ),
+        Route(
+            method="DELETE", path=f"{v1}/leases/{{id:.+}}", handler=release, role="operator",
+            answer=Done, query=by, summary="End one lease now.",
+        ),
+        Route(
+            method="POST", path=f"{v1}/explain", handler=explain, role="viewer", answer=Accounts,
+            summary="What this alert would do now, and why. Takes a webhook body or one alert.",
+        ),
+    ]  # fmt: skip  # a table, one route a row
+
+
+def history_entry(line: HistoryLine) -> HistoryEntry:
+    return HistoryEntry(target=line.target, rev=line.rev, **line.entry)
+
+
+def _target(name: str) -> str:
+    try:
+        return check_target(name)
+    except WireError as error:
+        raise Refused(str(error), slug="target", status=422) from error
+
+
+def _caller(request: web.Request) -> str:
+    return request[CALLER].name or request.query.get("by", "")[:64] or "anonymous"
+
+
+def _released(outcome: dict[str, object]) -> web.Response:
+    if outcome["outcome"] == "no_lease":
+        raise Refused(str(outcome["reason"]), slug="no-lease", status=404)
+    return web.json_response({"outcome": outcome})

@@ -1,0 +1,111 @@
+"""A route with all that is known of it: the server, the checks and the OpenAPI document agree."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from ..auth import Caller, Tokens
+from ..errors import Refused
+from ..settings import Role
+
+M = TypeVar("M", bound=BaseModel)
+CALLER = web.RequestKey("caller", Caller)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """`role` None: open to all. `query`: names of parameters and what they mean."""
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    summary: str
+    role: Role | None
+    body: type[BaseModel] | None = None
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+def add(app: web.Application, routes: Sequence[Route], tokens: Callable[[], Tokens]) -> None:
+    for route in routes:
+        app.router.add_route(route.method, route.path, _checked(route, tokens))
+
+
+def _checked(
+    route: Route, tokens: Callable[[], Tokens]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if route.role is not None:
+            caller = tokens().caller(request.headers.get("Authorization"))
+            if caller is None:
+                raise Refused(
+                    "this needs a known token: Authorization: Bearer …",
+                    slug="unauthorized",
+                    status=401,
+                )
+            if route.role not in caller.roles:
+                raise Refused(
+                    f"{caller.name} may not do this; it takes a token with the role {route.role}",
+                    slug="forbidden",
+                    status=403,
+                )
+            request[CALLER] = caller
+        unknown = set(request.query) - set(route.query)
+        if unknown:
+            known = f"known: {', '.join(route.query)}" if route.query else "none is known here"
+            raise Refused(f"unknown parameter {min(unknown)}; {known}", slug="query", status=422)
+        return await route.handler(request)
+
+    return handler
+
+
+async def json_body(request: web.Request) -> bytes:
+    """The body, which must be JSON by its own account.
+
+    That also keeps web pages out: a browser asks before it sends this type to another origin.
+    """
+    if request.content_type != "application/json":
+        raise Refused(
+            f"Content-Type must be application/json, got {request.content_type}",
+            slug="content-type",
+            status=415,
+        )
+    return await request.read()
+
+
+async def read_model(request: web.Request, model: type[M]) -> M:
+    body = await json_body(request)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        faults = [_fault(it) for it in error.errors(include_url=False)]
+        raise Refused("; ".join(faults), slug="body", status=422, errors=faults) from error
+
+
+def answer(model: BaseModel, status: int = 200) -> web.Response:
+    return web.Response(
+        text=model.model_dump_json(), status=status, content_type="application/json"
+    )
+
+
+def whole_number(request: web.Request, name: str, default: int, lowest: int, highest: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refused(f"{name} must be a whole number, got {text[:40]!r}", slug="query", status=422)
+    if not lowest <= int(text) <= highest:
+        raise Refused(f"{name} must be {lowest}–{highest}, got {text}", slug="query", status=422)
+    return int(text)
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    where = ".".join(map(str, error["loc"]))
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    return f"{where}: {message}" if where else message

@@ -1,0 +1,82 @@
+"""`POST /api/v1/webhook/alertmanager`: an answer only after the commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiohttp import web
+from upshift_rules.model import Alert, Outcome
+
+from ..alertmanager import BadAlert, parse_notification
+from ..control import Account, Control
+from ..errors import Refused, Unavailable
+from ..metrics import Metrics
+from ..models import Accounts
+from ..truncated import Truncated
+from .routes import Route, json_body
+
+log = structlog.get_logger()
+
+
+def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Route]:
+    async def receive(request: web.Request) -> web.Response:
+        try:
+            response = await accept(request)
+        except (Refused, Unavailable) as error:
+            metrics.webhooks.labels(503 if isinstance(error, Unavailable) else error.status).inc()
+            raise
+        metrics.webhooks.labels(200).inc()
+        return response
+
+    async def accept(request: web.Request) -> web.Response:
+        notification = parse_notification(await json_body(request))
+        alerts = notification.alerts
+        if notification.truncated:
+            metrics.truncated.inc(notification.truncated)
+            alerts += await truncated.missing(notification)
+        accounts = await control.receive(alerts)
+        for outcome in (it for account in accounts for it in account.outcomes):
+            metrics.alerts.labels(outcome.outcome).inc()
+            if outcome.outcome in ("invalid", "no_target"):
+                log.warning("alert changed nothing", outcome=outcome.outcome, cause=outcome.reason)
+        return web.json_response(accounts_json(accounts, notification.truncated))
+
+    return [
+        Route(
+            method="POST",
+            path="/api/v1/webhook/alertmanager",
+            handler=receive,
+            summary="Alertmanager's webhook, payload version 4. 200 only after the commit.",
+            role="webhook",
+            answer=Accounts,
+        )
+    ]
+
+
+def accounts_json(accounts: Sequence[Account], truncated: int = 0) -> dict[str, Any]:
+    """`models.Accounts`, built by hand: a webhook may carry thousands of alerts."""
+    counts = Counter(it.outcome for account in accounts for it in account.outcomes)
+    return {
+        "alerts": [account_json(account) for account in accounts],
+        "counts": dict(counts),
+        "truncated": truncated,
+    }
+
+
+def account_json(account: Account) -> dict[str, Any]:
+    alert = account.alert
+    return {
+        "alertname": alert.name if isinstance(alert, Alert) else alert.alertname,
+        "fingerprint": alert.fingerprint,
+        "status": "invalid" if isinstance(alert, BadAlert) else alert.status,
+        "outcomes": [outcome_json(outcome) for outcome in account.outcomes],
+    }
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    return {name: getattr(outcome, name) for name in Outcome.__slots__}
+
+
