@@ -23,8 +23,8 @@ from upshift_agent.wire import (
 from .model import Alert, Claim, Matcher, Outcome, Rule, RuleSet
 from .text import nearest, normalised
 
-#: The label by which an alert of any name asks for a rule.
-TRIGGER_LABEL = "sampling_trigger"
+#: The labels that triggers are compared with; by the second one any alert can ask for a rule.
+TRIGGER_LABELS = ("alertname", "sampling_trigger")
 #: Labels that name a pod; any other instance label names a service instance.
 POD_LABELS = frozenset({"pod", "k8s_pod_name"})
 
@@ -39,50 +39,30 @@ class Verdict:
     result: Claim | Outcome | None = None
 
 
-class Matching:
-    """A rule set made ready for alerts. Build it once per document; asking costs microseconds."""
+def claims_of(rules: RuleSet, alert: Alert) -> list[Claim | Outcome]:
+    """One entry for each rule that matches, in the document's order; at least one entry.
 
-    def __init__(self, rules: RuleSet) -> None:
-        self.rules = rules
-        self._by_trigger: dict[str, list[int]] = {}
-        self._by_matchers: list[int] = []
-        for index, rule in enumerate(rules.rules):
-            if rule.match:
-                self._by_matchers.append(index)
-            else:
-                self._by_trigger.setdefault(normalised(rule.trigger), []).append(index)
-        self._triggers = tuple(rule.trigger for rule in rules.rules if not rule.match)
+    An `Outcome` says why there is no claim: `no_rule`, `no_target` or `invalid`.
+    """
+    found: list[int] = []
+    for asked in {normalised(alert.labels.get(name, "")) for name in TRIGGER_LABELS}:
+        found += rules.by_trigger.get(asked, ())
+    found += [i for i in rules.by_matchers if _misfit(rules.rules[i].match, alert.labels) is None]
+    if not found:
+        triggers = tuple(rule.trigger for rule in rules.rules if not rule.match)
+        reason = _why_none(alert.name[:200], triggers, bool(rules.by_matchers))
+        return [Outcome(outcome="no_rule", reason=reason)]
+    return [_claim(rules, rules.rules[index], alert) for index in sorted(found)]
 
-    def claims_of(self, alert: Alert) -> list[Claim | Outcome]:
-        """One entry for each rule that matches, in the document's order; at least one entry.
 
-        An `Outcome` says why there is no claim: `no_rule`, `no_target` or `invalid`.
-        """
-        found = self._matching(alert)
-        if not found:
-            return [Outcome(outcome="no_rule", reason=self._why_none(alert))]
-        return [_claim(self.rules, rule, alert) for rule in found]
-
-    def explain(self, alert: Alert) -> list[Verdict]:
-        """For every rule of the document, why it does or does not match."""
-        verdicts = []
-        for rule in self.rules.rules:
-            matches, reason = _by_matchers(rule, alert) if rule.match else _by_trigger(rule, alert)
-            result = _claim(self.rules, rule, alert) if matches else None
-            verdicts.append(Verdict(rule, matches, reason, result))
-        return verdicts
-
-    def _matching(self, alert: Alert) -> list[Rule]:
-        labels = alert.labels
-        found: list[int] = []
-        for asked in {normalised(labels.get(name, "")) for name in ("alertname", TRIGGER_LABEL)}:
-            found += self._by_trigger.get(asked, ())
-        rules = self.rules.rules
-        found += [i for i in self._by_matchers if _misfit(rules[i].match, labels) is None]
-        return [rules[index] for index in sorted(found)]
-
-    def _why_none(self, alert: Alert) -> str:
-        return _why_none(alert.name[:200], self._triggers, bool(self._by_matchers))
+def explain(rules: RuleSet, alert: Alert) -> list[Verdict]:
+    """For every rule of the document, why it does or does not match."""
+    verdicts = []
+    for rule in rules.rules:
+        matches, reason = _by_matchers(rule, alert) if rule.match else _by_trigger(rule, alert)
+        result = _claim(rules, rule, alert) if matches else None
+        verdicts.append(Verdict(rule, matches, reason, result))
+    return verdicts
 
 
 @lru_cache(maxsize=1024)  # an alert that no rule wants comes again and again
@@ -93,11 +73,11 @@ def _why_none(name: str, triggers: tuple[str, ...], matchers: bool) -> str:
     close = nearest(name, triggers)
     if close:
         reason += f"; the nearest is {shorten(close)}"
-    return reason + ("; no match: list fits either" if matchers else "")
+    return reason + ("; no rule's match list fits either" if matchers else "")
 
 
 def _by_trigger(rule: Rule, alert: Alert) -> tuple[bool, str]:
-    for name in ("alertname", TRIGGER_LABEL):
+    for name in TRIGGER_LABELS:
         value = alert.labels.get(name, "")
         if normalised(value) == normalised(rule.trigger):
             return True, f"{name} is {shorten(value)}"

@@ -12,6 +12,8 @@ from typing import Literal
 
 from upshift_agent.wire import MAX_HZ, Baseline, Where
 
+from .text import normalised
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
@@ -76,6 +78,19 @@ class RuleSet:
     labels: Labels = field(default_factory=Labels)
     #: No rule and no override goes above this, in Hz.
     max_frequency_hz: int = MAX_HZ
+    #: Positions in `rules`: by trigger, `normalised`, and of those with matchers of their own.
+    by_trigger: Mapping[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+    by_matchers: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_trigger: dict[str, tuple[int, ...]] = {}
+        for index, rule in enumerate(self.rules):
+            if not rule.match:
+                key = normalised(rule.trigger)
+                by_trigger[key] = (*by_trigger.get(key, ()), index)
+        matched = tuple(index for index, rule in enumerate(self.rules) if rule.match)
+        object.__setattr__(self, "by_trigger", by_trigger)
+        object.__setattr__(self, "by_matchers", matched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
