@@ -59,7 +59,8 @@ def _matcher(label: str, operator: str, value: str) -> Matcher:
     if operator.startswith("!"):
         matches = _negated(matches)
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return Matcher(label, f'{label}{operator}"{escaped}"', matches)
+    equals = value if operator == "=" else None
+    return Matcher(label, f'{label}{operator}"{escaped}"', matches, equals)
 
 
 def _unquoted(text: str) -> str:

@@ -33,11 +33,15 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One Alertmanager matcher, compiled: `text` as written, `matches` over a label's value."""
+    """One Alertmanager matcher, compiled: `matches` takes a label's value, `text` is for people.
+
+    `equals`: the only value that fits, where there is one.
+    """
 
     label: str
     text: str
     matches: Callable[[str], bool] = field(compare=False, repr=False)
+    equals: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
