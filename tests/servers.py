@@ -1,4 +1,4 @@
-"""Real servers for tests: started on free loopback ports, owned, and ended by whoever started them."""
+"""Real servers for tests: on free loopback ports, owned and ended by whoever starts them."""
 
 from __future__ import annotations
 

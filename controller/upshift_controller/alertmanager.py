@@ -89,9 +89,10 @@ def read_alert(alert: object, where: str) -> Alert | BadAlert:
     """One alert of Alertmanager's webhook or of its API v2 (whose `status` is an object)."""
     if not isinstance(alert, dict):
         return BadAlert(f"{where} must be an object, got {shorten(alert)}")
-    labels = alert.get("labels")
-    if not _is_text_map(labels):
-        return BadAlert(f"{where}.labels must map names to strings, got {shorten(labels)}")
+    labels = _text_map(alert.get("labels"))
+    if labels is None:
+        reason = f"{where}.labels must map names to strings, got {shorten(alert.get('labels'))}"
+        return BadAlert(reason)
     name = labels.get("alertname", "")
     fingerprint = alert.get("fingerprint") or fingerprint_of(labels)
     if not isinstance(fingerprint, str):
@@ -104,8 +105,8 @@ def read_alert(alert: object, where: str) -> Alert | BadAlert:
     status = alert.get("status")
     if status not in ("firing", "resolved"):
         return bad("status", "firing or resolved")
-    annotations = alert.get("annotations") or {}
-    if not _is_text_map(annotations):
+    annotations = _text_map(alert.get("annotations") or {})
+    if annotations is None:
         return bad("annotations", "an object of strings")
     starts_at = alert.get("startsAt")
     starts_at_ms = milliseconds(starts_at) if isinstance(starts_at, str) else None
@@ -156,5 +157,6 @@ def _json(body: bytes) -> Any:
         raise Refused(f"the body is not JSON: {error}", slug="not-json") from error
 
 
-def _is_text_map(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+def _text_map(value: object) -> dict[str, str] | None:
+    fits = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    return value if fits else None  # type: ignore[return-value]  # just checked

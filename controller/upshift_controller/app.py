@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Controller:
         max_bytes = int(self._configuration.settings.max_body_mib * 1024 * 1024)
         app = web.Application(
             client_max_size=max_bytes,
-            middlewares=[problems.middleware(lambda slug: self.metrics.rejected.labels(slug).inc())],
+            middlewares=[problems.middleware(self.metrics.reject)],
         )
         served = [
             *webhook.routes(self.control, self.metrics, self._truncated),
@@ -178,10 +178,8 @@ async def _until_told(controller: Controller) -> None:
     reloads: set[asyncio.Task[None]] = set()
 
     async def reload() -> None:
-        try:
+        with suppress(StartRefused):  # logged and counted where it was found
             await controller.reload()
-        except StartRefused:
-            pass  # logged and counted where it was found
 
     def hang_up() -> None:
         task = asyncio.create_task(reload(), name="reload")

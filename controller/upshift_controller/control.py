@@ -1,6 +1,6 @@
 """THE flow: alerts and overrides → changes per target → one commit → what became of each, and why.
 
-    parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per target ─▶ Committer
+parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per target ─▶ Committer
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from upshift_agent.wire import FLEET, MAX_LEASE_MS, Kind, Where, check_target
 from upshift_agent.errors import WireError
+from upshift_agent.wire import FLEET, MAX_LEASE_MS, Kind, Where, check_target
 from upshift_rules.changes import Change, Override, Release, SetBaseline
 from upshift_rules.durations import format_duration
-from upshift_rules.matching import Matching, Verdict
+from upshift_rules.matching import Verdict, claims_of, explain
 from upshift_rules.model import Alert, Claim, Outcome, RuleSet
 
 from .alertmanager import BadAlert
@@ -39,15 +39,7 @@ class Control:
     def __init__(self, store: Store, committer: Committer, rules: RuleSet) -> None:
         self._store = store
         self._committer = committer
-        self._matching = Matching(rules)
-
-    @property
-    def rules(self) -> RuleSet:
-        return self._matching.rules
-
-    @rules.setter
-    def rules(self, rules: RuleSet) -> None:
-        self._matching = Matching(rules)
+        self.rules = rules
 
     async def receive(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
         """Let alerts do what the rules say. One read and one commit, however many there are."""
@@ -64,11 +56,11 @@ class Control:
     def _match(self, alert: Alert | BadAlert) -> Sequence[Claim | Outcome]:
         if isinstance(alert, BadAlert):
             return [Outcome(outcome="invalid", reason=alert.reason)]
-        return self._matching.claims_of(alert)
+        return claims_of(self.rules, alert)
 
     def verdicts(self, alert: Alert) -> Sequence[Verdict]:
         """For every rule, why it matches this alert or does not."""
-        return self._matching.explain(alert)
+        return explain(self.rules, alert)
 
     async def override(
         self,
@@ -122,7 +114,7 @@ class Control:
         return (await self._committer.apply({target: [change]}))[target][0]
 
     async def publish_baseline(self) -> None:
-        """Tell the fleet its baseline, where it does not know it (first start, reload, data lost)."""
+        """Tell the fleet its baseline, unless it knows: first start, reload, data lost."""
         await self._one(FLEET, SetBaseline(self.rules.baseline))
 
     async def revert_due(self) -> tuple[int, int | None]:

@@ -68,7 +68,7 @@ class EmbeddedValkey:
                 where = await client.config_get("dir")
         except (RedisError, OSError):
             return False
-        return Path(where.get("dir", "")) == self._folder.resolve()
+        return where.get("dir") == str(self._folder.resolve())
 
     async def _launch(self, port: int | None) -> int:
         port = _free_port(port or FAVOURITE_PORT)

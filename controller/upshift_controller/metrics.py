@@ -51,6 +51,9 @@ class Metrics:
         )  # fmt: skip  # as above
         self.ready = Gauge("upshift_ready", "1 while Redis answers", registry=registry)
 
+    def reject(self, reason: str) -> None:
+        self.rejected.labels(reason).inc()
+
     def committed(self, done: Committed) -> None:
         for entry in done.entries:
             self.changes.labels(entry.event).inc()

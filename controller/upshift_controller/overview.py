@@ -16,9 +16,7 @@ from .store import Store
 class Overview:
     """`baseline` is the one in force, for agents that have not heard of it."""
 
-    def __init__(
-        self, store: Store, records: Records, baseline: Callable[[], Baseline]
-    ) -> None:
+    def __init__(self, store: Store, records: Records, baseline: Callable[[], Baseline]) -> None:
         self._store = store
         self._records = records
         self._baseline = baseline
@@ -48,7 +46,10 @@ class Overview:
         return Agents(now_ms=now_ms, agents=self._agents(states, statuses, now_ms))
 
     def _agents(
-        self, states: Mapping[str, TargetState], statuses: Mapping[str, Sequence[Status]], now_ms: int
+        self,
+        states: Mapping[str, TargetState],
+        statuses: Mapping[str, Sequence[Status]],
+        now_ms: int,
     ) -> list[AgentView]:
         return [
             view.agent_view(target, status, states, self._baseline(), now_ms)

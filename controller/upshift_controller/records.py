@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline, PubSub
+
 from upshift_agent.errors import WireError
 from upshift_agent.wire import FLEET, Keys, Status, decode_status
 
@@ -78,14 +79,16 @@ class Records:
 
     async def recently_changed(self, limit: int) -> list[str]:
         with guarded():
-            names = await self.redis.zrevrange(self.keys.targets, 0, limit - 1)
+            newest = self.redis.zrevrange(self.keys.targets, 0, limit - 1)
+            names: list[bytes] = await newest  # type: ignore[assignment]  # as in store.py
         return [name.decode() for name in names]
 
     async def entries_of(self, target: str, rev: int) -> list[HistoryLine]:
         """The entries of history that one revision made."""
         with guarded():
             key = self.keys.history(target)
-            rows = await self.redis.xrange(key, f"{rev}-0", f"{rev}-{2**32}")
+            found = self.redis.xrange(key, f"{rev}-0", f"{rev}-{2**32}")
+            rows: list[Any] = await found  # type: ignore[assignment]  # as in store.py
         return [_line(target, row) for row in rows]
 
     @asynccontextmanager

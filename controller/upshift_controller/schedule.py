@@ -24,7 +24,7 @@ _JOB = "revert"
 
 
 class Schedule:
-    """`revert` ends what has expired and returns (Redis ms now, next due ms); `tidy` is the rest."""
+    """`revert` ends what has expired; it returns Redis ms now and the next due ms."""
 
     def __init__(
         self,

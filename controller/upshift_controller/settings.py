@@ -21,7 +21,9 @@ class Token(Section):
     """A bearer token, in a file of its own."""
 
     name: str = Field(
-        min_length=1, max_length=64, description="Who holds it; stands in the history of its doings."
+        min_length=1,
+        max_length=64,
+        description="Who holds it; the history names it.",
     )
     role: Role = Field(description="webhook: deliver alerts; viewer: read; operator: everything.")
     file: str = Field(description="File that holds the token, alone; at least 16 bytes.")
@@ -33,7 +35,7 @@ class Settings(RuleDocument):
     listen: str = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
     redis: str | None = Field(
         default=None,
-        description="redis://, rediss:// or unix:// URL. Default: a Valkey of the controller's own.",
+        description="redis://, rediss:// or unix:// URL. Default: a Valkey of its own.",
     )
     data: str = Field(
         default="upshift-data", description="Folder of the own Valkey's append-only file."

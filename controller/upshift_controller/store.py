@@ -1,4 +1,4 @@
-"""The Redis side of control: states in and out, and which targets are due. No decision is made here.
+"""The Redis side of control: states in and out, and what is due. It decides nothing.
 
 Every method is one round trip unless its docstring says otherwise. Whatever goes wrong with Redis
 leaves here as `Unavailable`.
@@ -94,7 +94,8 @@ class Store:
         now_us = time[0] * 1_000_000 + time[1]
         rows = stored[0] if stored else []
         return Snapshot(
-            now_us, {target: _readable(target, row) for target, row in zip(names, rows, strict=True)}
+            now_us,
+            {target: _readable(target, row) for target, row in zip(names, rows, strict=True)},
         )
 
     async def commit(self, writes: Sequence[Write]) -> list[bool]:
@@ -197,7 +198,9 @@ class Store:
     async def leased_targets(self) -> list[str]:
         """Targets that have leases: those that something is due for."""
         with guarded():
-            return [name.decode() for name in await self.redis.zrange(self.keys.due, 0, -1)]
+            found = self.redis.zrange(self.keys.due, 0, -1)
+            names: list[bytes] = await found  # type: ignore[assignment]  # of all answers, this one
+        return [name.decode() for name in names]
 
     async def ping(self) -> None:
         with guarded():

@@ -7,8 +7,9 @@ from typing import Any
 import aiohttp
 import structlog
 
-from .alertmanager import BadAlert, Notification, read_alert
 from upshift_rules.model import Alert
+
+from .alertmanager import BadAlert, Notification, read_alert
 
 log = structlog.get_logger()
 

@@ -162,9 +162,15 @@ def _never(rules: RuleSet, rule: Rule) -> Advice:
 def _times(_rules: RuleSet, rule: Rule) -> Advice:
     if rule.while_firing and rule.max_duration_ms == rule.duration_ms:
         longest = format_duration(rule.max_duration_ms)
-        yield ("while_firing",), f"while_firing has nothing to renew: max_duration is {longest}, as is duration"
+        yield (
+            ("while_firing",),
+            f"while_firing has nothing to renew: max_duration is {longest}, as is duration",
+        )
     if rule.scope == "instance" and rule.fraction < 1:
-        yield ("fraction",), "fraction of one instance is mostly nobody; leave out fraction or scope"
+        yield (
+            ("fraction",),
+            "fraction of one instance is mostly nobody; leave out fraction or scope",
+        )
 
 
 def _where(_rules: RuleSet, rule: Rule) -> Advice:

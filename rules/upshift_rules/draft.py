@@ -69,12 +69,8 @@ class Draft:
         for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:
             self.end(lease, "expired", "it ran to its end")
 
-    def _record(
-        self, event: Event, reason: str, lease: Lease, because: Mapping[str, Any]
-    ) -> None:
-        self.entries.append(
-            Entry(event=event, reason=reason, lease=lease, by=because.get("by"))
-        )
+    def _record(self, event: Event, reason: str, lease: Lease, because: Mapping[str, Any]) -> None:
+        self.entries.append(Entry(event=event, reason=reason, lease=lease, by=because.get("by")))
 
     def finish(self) -> TargetState:
         """The new state; the old object itself when nothing changed, so nothing is written."""

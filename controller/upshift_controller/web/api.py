@@ -73,9 +73,7 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
         return web.json_response({"outcome": outcome_json(outcome)}, status=201)
 
     async def release(request: web.Request) -> web.Response:
-        outcome = await control.release(
-            request.match_info["id"], because={"by": _caller(request)}
-        )
+        outcome = await control.release(request.match_info["id"], because={"by": _caller(request)})
         return _released(outcome_json(outcome))
 
     async def release_all(request: web.Request) -> web.Response:
@@ -104,7 +102,7 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
         ),
         Route(
             method="GET", path=f"{v1}/targets/{{target:.+}}", handler=target, role="viewer",
-            answer=TargetView, summary="One target: leases, agents, and whether they have converged.",
+            answer=TargetView, summary="One target: its leases, its agents, and who has converged.",
         ),
         Route(
             method="DELETE", path=f"{v1}/targets/{{target:.+}}/leases", handler=release_all,

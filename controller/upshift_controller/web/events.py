@@ -1,4 +1,4 @@
-"""`GET /api/v1/events`: every change as it is committed, by any controller, as server-sent events."""
+"""`GET /api/v1/events`: every change, by any controller, as server-sent events."""
 
 from __future__ import annotations
 

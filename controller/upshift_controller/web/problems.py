@@ -43,15 +43,19 @@ def middleware(rejected: Callable[[str], None]) -> Callable[..., Awaitable[web.S
         try:
             return await handler(request)
         except Refused as error:
-            slug, answer = error.slug, problem(
-                error.status, error.slug, error.detail, errors=error.errors
+            slug, answer = (
+                error.slug,
+                problem(error.status, error.slug, error.detail, errors=error.errors),
             )
         except Unavailable as error:
-            slug, answer = "unavailable", problem(
-                503,
+            slug, answer = (
                 "unavailable",
-                error.detail,
-                headers={"Retry-After": str(error.retry_after_s)},
+                problem(
+                    503,
+                    "unavailable",
+                    error.detail,
+                    headers={"Retry-After": str(error.retry_after_s)},
+                ),
             )
         except web.HTTPException as error:
             if error.status < 400:

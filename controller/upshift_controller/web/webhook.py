@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+
 from upshift_rules.model import Alert, Outcome
 
 from ..alertmanager import BadAlert, parse_notification
@@ -78,5 +79,3 @@ def account_json(account: Account) -> dict[str, Any]:
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
     return {name: getattr(outcome, name) for name in Outcome.__slots__}
-
-
