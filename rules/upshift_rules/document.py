@@ -7,14 +7,16 @@ so its model derives from `RuleDocument`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
+from pydantic.json_schema import GenerateJsonSchema
 
 from upshift_agent.wire import MAX_HZ, MAX_LEASE_MS, Baseline, canonical
 
+from .contradictions import contradictions
 from .durations import format_duration
 from .fields import (
     BaselineHz,
@@ -35,6 +37,11 @@ from .nodes import Path
 from .text import show
 
 
+def _worked_out(schema: dict[str, Any]) -> None:
+    """Leave out a default that stands for one that depends on other fields."""
+    del schema["default"]
+
+
 class RuleEntry(Section):
     """One rule: which alerts, which frequency, how long, within which limits."""
 
@@ -48,30 +55,33 @@ class RuleEntry(Section):
         examples=[99],
     )
     duration: Duration = Field(
-        description="How long a boost lasts, 1s–24h, counted from the alert.", examples=["10m"]
+        description="How long a boost lasts, 1s–1d, counted from the alert.", examples=["10m"]
     )
-    max_duration: Duration | None = Field(
-        default=None,
+    max_duration: Duration = Field(
+        default=0,
+        json_schema_extra=_worked_out,
         description="How long renewals may stretch a boost, from its start. "
-        "Default: 4 × duration, at most 24h.",
+        "Default: 4 × duration, at most 1d.",
         examples=["1h"],
     )
-    name: Name | None = Field(
-        default=None,
+    name: Name = Field(
+        default="",
+        json_schema_extra=_worked_out,
         description="The rule's name in logs, leases and history; each name once. "
         "Default: the trigger.",
         examples=["page_only"],
     )
-    match: Matchers | None = Field(
-        default=None,
+    match: Matchers = Field(
+        default_factory=list,
         description="Alertmanager matchers; all must fit. They decide instead of the trigger.",
         examples=[['severity="page"', 'service_name=~"checkout|cart"']],
     )
     target: Literal["service", "node", "fleet"] = Field(
         default="service", description="Whom the boost is addressed to; the name is in the alert."
     )
-    scope: Literal["environment", "target", "instance"] | None = Field(
-        default=None,
+    scope: Literal["environment", "target", "instance"] = Field(
+        default="environment",
+        json_schema_extra=_worked_out,
         description="Which agents of the target: those of the alert's environment, all, or the "
         "instance that the alert names. Default: environment; for a node, all.",
     )
@@ -103,32 +113,28 @@ class RuleEntry(Section):
 
     @field_validator("max_duration")
     @classmethod
-    def _not_shorter(cls, value: int | None, info: ValidationInfo) -> int | None:
-        shortest = info.data.get("duration")
-        if value is not None and shortest is not None and value < shortest:
+    def _not_shorter(cls, value: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("duration", 0)
+        if value < shortest:
             raise ValueError(
                 f"must be at least the duration, {format_duration(shortest)}, "
                 f"got {show(format_duration(value))}"
             )
         return value
 
-    @property
-    def called(self) -> str:
-        return self.name or self.trigger
-
     def rule(self) -> Rule:
-        everyone: Literal["target", "environment"] = (
-            "target" if self.target == "node" else "environment"
-        )
+        scope = self.scope
+        if self.target == "node" and "scope" not in self.model_fields_set:
+            scope = "target"  # a node has one environment, and its agent need not know which
         return Rule(
-            name=self.called,
+            name=self.name or self.trigger,
             trigger=self.trigger,
             frequency_hz=self.frequency,
             duration_ms=self.duration,
             max_duration_ms=self.max_duration or min(4 * self.duration, MAX_LEASE_MS),
-            match=tuple(chain(*self.match or ())),
+            match=tuple(chain(*self.match)),
             target=self.target,
-            scope=self.scope or everyone,
+            scope=scope,
             where=canonical(
                 {k: v if isinstance(v, str) else tuple(v) for k, v in self.where.items()}
             ),
@@ -142,17 +148,28 @@ class RuleEntry(Section):
 class LabelsEntry(Section):
     """Which alert labels name what; the first one present counts."""
 
-    service: LabelNames = Field(default=list(Labels().service))
-    environment: LabelNames = Field(default=list(Labels().environment))
-    instance: LabelNames = Field(default=list(Labels().instance))
-    node: LabelNames = Field(default=list(Labels().node))
+    service: LabelNames = Field(
+        default=list(Labels().service), description="Labels that name the service."
+    )
+    environment: LabelNames = Field(
+        default=list(Labels().environment), description="Labels that name the environment."
+    )
+    instance: LabelNames = Field(
+        default=list(Labels().instance),
+        description="Labels that name the instance; of them pod and k8s_pod_name name a pod.",
+    )
+    node: LabelNames = Field(
+        default=list(Labels().node),
+        description="Labels that name the node; a :port at the end is left out.",
+    )
 
 
 class Sampling(Section):
     """Sampling frequencies: at rest, and on alerts."""
 
     default: BaselineHz = Field(
-        default=19, description="Baseline of agents in no environment named below, in Hz."
+        default=19,
+        description="Baseline of agents in no environment named below, in Hz. 0: no profiling.",
     )
     environments: dict[str, BaselineHz] = Field(
         default_factory=dict,
@@ -199,8 +216,8 @@ class RuleDocument(Document):
     def across(cls, data: Mapping[str, Any]) -> Iterable[tuple[Path, str]]:
         sampling = data.get("sampling")
         if isinstance(sampling, dict):
-            yield from _frequencies(sampling)
-            yield from _names(sampling)
+            for path, message in contradictions(sampling):
+                yield ("sampling", *path), message
 
 
 def read_rules(text: str | bytes, filename: str) -> Located[RuleDocument]:
@@ -208,48 +225,15 @@ def read_rules(text: str | bytes, filename: str) -> Located[RuleDocument]:
     return read_located(text, filename, RuleDocument)
 
 
+class _WithoutTitles(GenerateJsonSchema):
+    """Editors show the key itself; `Max Duration` above it helps nobody."""
+
+    def field_title_should_be_set(self, _schema: Any) -> bool:
+        return False
+
+
 def schema(model: type[Document] = RuleDocument) -> dict[str, Any]:
     """The JSON Schema of a document, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | model.model_json_schema()
-
-
-def _frequencies(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    most = sampling.get("max_frequency")
-    if not _is_hz(most):
-        return
-    asked: list[tuple[Path, Any]] = [(("default",), sampling.get("default"))]
-    environments = sampling.get("environments")
-    if isinstance(environments, dict):
-        asked += [(("environments", name), hz) for name, hz in environments.items()]
-    asked += [(("on_alert", i, "frequency"), it.get("frequency")) for i, it in _entries(sampling)]
-    for path, hz in asked:
-        if _is_hz(hz) and hz > most:
-            yield (
-                ("sampling", *path),
-                f"{path[-1]} must be at most max_frequency, {most} Hz, got {hz}",
-            )
-
-
-def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    seen: set[str] = set()
-    for index, entry in _entries(sampling):
-        field = "trigger" if entry.get("name") is None else "name"
-        name = entry.get(field)
-        if not isinstance(name, str):
-            continue
-        if name in seen:
-            yield (
-                ("sampling", "on_alert", index, field),
-                f"name {show(name)} is taken by a rule above; give this one a name of its own",
-            )
-        seen.add(name)
-
-
-def _entries(sampling: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    entries = sampling.get("on_alert")
-    rows = enumerate(entries) if isinstance(entries, list) else ()
-    return [(i, entry) for i, entry in rows if isinstance(entry, dict)]
-
-
-def _is_hz(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_HZ
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | model.model_json_schema(
+        schema_generator=_WithoutTitles
+    )

@@ -15,14 +15,13 @@ UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 #: For JSON Schema and OpenAPI; `parse_duration` reads exactly what this matches.
 DURATION_PATTERN = "^(?=[0-9])" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in UNITS) + "$"
 _DURATION = re.compile(DURATION_PATTERN)
-_RIGHT = "90s, 10m or 1h30m (units d, h, m, s, ms, each once and in this order)"
 
 
 def parse_duration(text: str) -> int:
     """Return milliseconds. Raise `ValueError` saying what a duration looks like."""
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ValueError(f"must be a duration such as {_RIGHT}, got {show(text)}")
+        raise ValueError(f"must be a duration such as 90s, 10m or 1h30m, got {show(text)}")
     counts = zip(UNITS.values(), match.groups(), strict=True)
     return sum(ms * int(part.rstrip("dhms")) for ms, part in counts if part)
 

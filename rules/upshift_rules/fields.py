@@ -59,6 +59,12 @@ Duration = duration(MIN_DURATION_MS, MAX_LEASE_MS)
 Cooldown = duration(0, MAX_COOLDOWN_MS)
 
 
+def _unquoted(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError(f"must be text, got {show(value)}; put it in quotes")
+    return value
+
+
 def _name(value: str) -> str:
     if not value.isprintable() or value != value.strip():
         raise ValueError(f"must be printable and without spaces around it, got {show(value)}")
@@ -71,9 +77,17 @@ def _trigger(value: str) -> str:
     return value
 
 
-Text = Annotated[str, Field(min_length=1, max_length=256), must_be("1–256 characters of text")]
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=256),
+    must_be("1–256 characters of text"),
+    BeforeValidator(_unquoted),
+]
 Name = Annotated[
-    Annotated[str, Field(min_length=1, max_length=100), must_be("1–100 characters of text")],
+    str,
+    Field(min_length=1, max_length=100),
+    must_be("1–100 characters of text"),
+    BeforeValidator(_unquoted),
     AfterValidator(_name),
 ]
 Trigger = Annotated[Name, AfterValidator(_trigger)]
@@ -83,6 +97,7 @@ LabelNames = Annotated[
 TextOrTexts = Annotated[
     Text | Annotated[list[Text], Field(min_length=1)],
     must_be("text of 1–256 characters, or a list of such"),
+    BeforeValidator(_unquoted),
 ]
 
 

@@ -76,7 +76,7 @@ def read_located(text: str | bytes, filename: str, model: type[D]) -> Located[D]
         problem = Problem(filename, place.line, place.column, error.message)
         raise DocumentError([problem]) from error
     problems = [
-        Problem(filename, place.line, place.column, f"{path[-1]} is here a second time")
+        Problem(filename, place.line, place.column, f"{path[-1]} is given a second time; keep one")
         for path, place in tree.twice
     ]
     document = None
@@ -144,6 +144,8 @@ def _from_pydantic(
         message = f"{name} must be {expected}, got {show(error['input'])}"
     elif kind in _RIGHT:
         message = f"{name} must be {_RIGHT[kind]}, got {show(error['input'])}"
+    elif kind in ("too_short", "string_too_short") and context["min_length"] == 1:
+        message = f"{name} must not be empty"
     elif kind == "value_error":
         message = f"{name} {context['error']}"
     elif kind == "must_be":

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from .text import show
+
 MAX_BYTES = 1024 * 1024
 #: Far above what any document of ours needs, far below Python's recursion limit.
 MAX_DEPTH = 32
@@ -143,16 +145,15 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: Path) -> Any:
         _check_size(len(path), len(self.values), node.start_mark)
-        place = _place(node.start_mark)
-        self.values[path] = place
+        self.values[path] = _place(node.start_mark)
         match node:
             case yaml.MappingNode(tag="tag:yaml.org,2002:map"):
                 return self._mapping(node, path)
             case yaml.SequenceNode(tag="tag:yaml.org,2002:seq"):
                 return [self.build(item, (*path, i)) for i, item in enumerate(node.value)]
             case yaml.ScalarNode():
-                return _scalar(node, place)
-        raise YamlError(f"the tag {node.tag[:60]} is not read; leave it out", place)
+                return _scalar(node)
+        raise _unread_tag(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
@@ -170,7 +171,14 @@ class _Builder:
         return mapping
 
 
-def _scalar(node: yaml.ScalarNode, place: Place) -> str | int | float | bool | None:
+def _unread_tag(node: yaml.Node) -> YamlError:
+    tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
+    return YamlError(
+        f"the tag {show(tag)} does not fit here; leave it out", _place(node.start_mark)
+    )
+
+
+def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
     text = str(node.value)
     match node.tag.removeprefix("tag:yaml.org,2002:"):
         case "str":
@@ -186,4 +194,4 @@ def _scalar(node: yaml.ScalarNode, place: Place) -> str | int | float | bool | N
                 return float(text)
             except ValueError:
                 pass
-    raise YamlError(f"the tag {node.tag[:60]} is not read; leave it out", place)
+    raise _unread_tag(node)

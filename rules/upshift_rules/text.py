@@ -24,10 +24,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def show(value: object, length: int = 60) -> str:
     """`value` as a document has it, on one line and not too long."""
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
+    if isinstance(value, dict | list):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind}" if value else f"an empty {kind}"
     if value is None:
         return "nothing"
     if isinstance(value, str):

@@ -1,0 +1,62 @@
+"""Faults of a `sampling:` section that lie between its fields.
+
+They are looked for in what the file says, valid or not, so that they come with all other faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from upshift_agent.wire import MAX_HZ
+
+from .nodes import Path
+from .text import show
+
+
+def contradictions(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Each with its path below `sampling`."""
+    yield from _frequencies(sampling)
+    yield from _names(sampling)
+
+
+def _frequencies(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    most = sampling.get("max_frequency")
+    if not _is_hz(most):
+        return
+    asked: list[tuple[Path, Any]] = [(("default",), sampling.get("default"))]
+    environments = sampling.get("environments")
+    if isinstance(environments, dict):
+        asked += [(("environments", name), hz) for name, hz in environments.items()]
+    asked += [(("on_alert", i, "frequency"), it.get("frequency")) for i, it in _entries(sampling)]
+    for path, hz in asked:
+        if _is_hz(hz) and hz > most:
+            yield (
+                ("sampling", *path),
+                f"{path[-1]} must be at most max_frequency, {most} Hz, got {hz}",
+            )
+
+
+def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    seen: set[str] = set()
+    for index, entry in _entries(sampling):
+        field = "trigger" if entry.get("name") is None else "name"
+        name = entry.get(field)
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            yield (
+                ("on_alert", index, field),
+                f"name {show(name)} is taken by a rule above; give this one a name of its own",
+            )
+        seen.add(name)
+
+
+def _entries(sampling: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    entries = sampling.get("on_alert")
+    rows = enumerate(entries) if isinstance(entries, list) else ()
+    return [(i, entry) for i, entry in rows if isinstance(entry, dict)]
+
+
+def _is_hz(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_HZ
