@@ -21,7 +21,7 @@ from upshift_rules.state import TargetState
 from upshift_rules.transition import revised, transition
 
 from .errors import Unavailable
-from .store import Snapshot, Store, Write
+from .ports import Snapshot, States, Write
 
 log = structlog.get_logger()
 
@@ -58,13 +58,13 @@ class Committer:
 
     def __init__(
         self,
-        store: Store,
+        states: States,
         *,
         committed: Callable[[Committed], None],
         conflicted: Callable[[int], None] = lambda _: None,
         took: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self._store = store
+        self._states = states
         self._committed = committed
         self._conflicted = conflicted
         self._took = took
@@ -93,7 +93,7 @@ class Committer:
 
     async def preview(self, changes: Mapping[str, Sequence[Change]]) -> tuple[Snapshot, Outcomes]:
         """What `apply` would answer now. Nothing is written."""
-        snapshot = await self._store.read(changes)
+        snapshot = await self._states.read(changes)
         return snapshot, {
             target: transition(snapshot.states[target], wanted, snapshot.now_ms).outcomes
             for target, wanted in changes.items()
@@ -140,7 +140,7 @@ class Committer:
 
     async def _attempt(self, pending: Mapping[str, list[_Request]]) -> dict[str, list[_Request]]:
         """Try once; return what met a newer revision."""
-        snapshot = await self._store.read(pending)
+        snapshot = await self._states.read(pending)
         writes: list[Write] = []
         outcomes: dict[str, Sequence[Outcome]] = {}
         for target, requests in pending.items():
@@ -151,7 +151,7 @@ class Committer:
             if step.state is not before:
                 after = revised(before, step.state, snapshot.now_us)
                 writes.append(Write(before, after, step.entries, snapshot.now_ms))
-        taken = await self._store.commit(writes)
+        taken = await self._states.commit(writes)
         lost = {write.after.target for write, ok in zip(writes, taken, strict=True) if not ok}
         for write in writes:
             if write.after.target not in lost:

@@ -19,7 +19,7 @@ from upshift_rules.model import Alert, Claim, Outcome, RuleSet
 from .alertmanager import BadAlert
 from .committer import Committer
 from .errors import Refused
-from .store import Store
+from .ports import States
 
 #: Targets reverted in one go; the next ones follow at once.
 REVERT_BATCH = 500
@@ -36,8 +36,8 @@ class Account:
 class Control:
     """The rules may be replaced at any time; leases granted before run to their end."""
 
-    def __init__(self, store: Store, committer: Committer, rules: RuleSet) -> None:
-        self._store = store
+    def __init__(self, states: States, committer: Committer, rules: RuleSet) -> None:
+        self._states = states
         self._committer = committer
         self.rules = rules
 
@@ -99,7 +99,7 @@ class Control:
 
     async def release(self, lease: str, *, because: Mapping[str, Any]) -> Outcome:
         """End one lease, wherever it is."""
-        snapshot = await self._store.read(await self._store.leased_targets())
+        snapshot = await self._states.read(await self._states.leased_targets())
         for target, state in snapshot.states.items():
             if any(it.id == lease for it in state.leases):
                 return await self._one(target, Release(lease=lease, because=because))
@@ -120,11 +120,11 @@ class Control:
     async def revert_due(self) -> tuple[int, int | None]:
         """End all leases that have expired. Return Redis ms now, and when the next one does."""
         while True:
-            now_ms, due, next_ms = await self._store.due(REVERT_BATCH)
+            now_ms, due, next_ms = await self._states.due(REVERT_BATCH)
             if not due:
                 return now_ms, next_ms
             await self._committer.apply({target: [] for target in due})
-            await self._store.settle(due)
+            await self._states.settle(due)
 
 
 def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[Change]]:

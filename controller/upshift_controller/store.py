@@ -7,9 +7,8 @@ leaves here as `Unavailable`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from upshift_rules.changes import Entry
 from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
 
 from .errors import Unavailable
+from .ports import Snapshot, Write
 
 log = structlog.get_logger()
 
@@ -36,28 +36,6 @@ SOCKET_TIMEOUT_S = 2.0
 
 _COMMIT = Path(__file__).with_name("commit.lua").read_text()
 _COMMIT_SHA = hashlib.sha1(_COMMIT.encode(), usedforsecurity=False).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """States read together with Redis time, in µs."""
-
-    now_us: int
-    states: Mapping[str, TargetState]
-
-    @property
-    def now_ms(self) -> int:
-        return self.now_us // 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A state to be committed in place of the one it was made from."""
-
-    before: TargetState
-    after: TargetState
-    entries: Sequence[Entry]
-    now_ms: int
 
 
 def connect(url: str) -> Redis:

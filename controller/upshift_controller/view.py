@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from upshift_agent.resolve import Decision, reason_of, resolve
+from upshift_agent.resolve import Decision, resolve
 from upshift_agent.wire import FLEET, STATUS_LOST_MS, Baseline, Lease, Plan, Status
 from upshift_rules.state import TargetState, plan_of
 
@@ -31,7 +31,7 @@ def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
         where={k: v if isinstance(v, str) else list(v) for k, v in lease.where.items()},
         fraction=lease.fraction,
         because=dict(lease.because),
-        reason=reason_of(lease),
+        reason=lease.reason,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from upshift_agent.resolve import reason_of
 from upshift_agent.wire import Lease
 
 from .draft import Draft, digest, scope_key
@@ -91,10 +90,10 @@ def _extend(draft: Draft, claim: Claim, boost: Lease, *, known: bool) -> Outcome
     if end_ms <= boost.expires_at_ms:
         if end_ms == longest_ms:
             return _told(claim, "at_max_duration", _longest(claim), boost)
-        return _told(claim, "joined", f"{reason_of(boost)} serves this alert too", boost)
+        return _told(claim, "joined", f"{boost.reason} serves this alert too", boost)
     why = "the alert still fires" if known else f"another alert of {rule.name} fires"
     boost = replace(boost, expires_at_ms=end_ms)
-    draft.put(boost, "renewed", f"{reason_of(boost)}; {why}")
+    draft.put(boost, "renewed", f"{boost.reason}; {why}")
     _cool(draft, claim, end_ms)
     length = format_duration(end_ms - draft.now_ms)
     return _told(claim, "renewed", f"{why}: {length} from now", boost)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from upshift_agent.resolve import reason_of
 from upshift_agent.wire import Lease, Where, dump
 
 from .changes import Entry, Event
@@ -53,7 +52,7 @@ class Draft:
     def put(self, lease: Lease, event: Event, reason: str | None = None) -> None:
         """Add a lease, or replace the one with its id."""
         self.leases[lease.id] = lease
-        self._record(event, reason or reason_of(lease), lease, lease.because)
+        self._record(event, reason or lease.reason, lease, lease.because)
 
     def end(
         self, lease: Lease, event: Event, how: str, because: Mapping[str, Any] | None = None
@@ -63,7 +62,7 @@ class Draft:
         if self.now_ms < lease.expires_at_ms and scope in self.cooldowns:
             # It ended early, so its cooldown begins early too.
             self.cooldowns[scope] -= lease.expires_at_ms - self.now_ms
-        self._record(event, f"{reason_of(lease)}; {how}", lease, because or {})
+        self._record(event, f"{lease.reason}; {how}", lease, because or {})
 
     def expire(self) -> None:
         for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:

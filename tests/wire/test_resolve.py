@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from upshift_agent.resolve import Decision, applies, reason_of, resolve, selected
+from upshift_agent.resolve import Decision, applies, resolve, selected
 from upshift_agent.wire import FLEET, Baseline, Lease, Plan, canonical
 
 from .strategies import attributes, baselines, followed, hertz, leases, moments
@@ -163,7 +163,7 @@ def test_the_lease_that_decides_is_in_force_and_says_why(
     else:
         assert decision.lease in in_force(plans, attributes, now_ms)
         assert decision.because == decision.lease.because
-        assert decision.reason.startswith(reason_of(decision.lease))
+        assert decision.reason.startswith(decision.lease.reason)
 
 
 @given(leases, st.text(), st.floats(0, 1, exclude_min=True))
@@ -219,7 +219,7 @@ def test_the_baseline_says_which_one_it_is() -> None:
 )
 def test_a_reason_is_one_line_for_people(because: dict[str, Any], reason: str) -> None:
     lease = Lease(id="pin/1", kind="pin", hz=1, since_ms=0, expires_at_ms=1, because=because)
-    assert reason_of(lease) == reason
+    assert lease.reason == reason
 
 
 def test_a_clamp_is_part_of_the_reason() -> None:

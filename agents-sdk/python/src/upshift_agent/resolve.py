@@ -138,16 +138,7 @@ def _decide(base: Decision, claims: Sequence[tuple[int, Lease]]) -> Decision:
 
 
 def _because_of(lease: Lease) -> Decision:
-    return Decision(hz=lease.hz, because=lease.because, reason=reason_of(lease), lease=lease)
-
-
-def reason_of(lease: Lease) -> str:
-    """A lease in one line: `boost high_cpu/3f9a: alert HighCPU`, `cap cap/1: rollback, by ann`."""
-    why = lease.because
-    parts = [f"alert {why['alertname']}"] if why.get("alertname") else []
-    parts += [str(why["reason"])] if why.get("reason") else []
-    parts += [f"by {why['by']}"] if why.get("by") else []
-    return f"{lease.kind} {lease.id}" + (f": {', '.join(parts)}" if parts else "")
+    return Decision(hz=lease.hz, because=lease.because, reason=lease.reason, lease=lease)
 
 
 def _clamped(decision: Decision, local_max: int | None) -> Decision:

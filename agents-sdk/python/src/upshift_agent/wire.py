@@ -174,6 +174,15 @@ class Lease:
     profile: str = PROFILE
     because: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def reason(self) -> str:
+        """In one line: `boost high_cpu/3f9a2c10: alert HighCPU`, `cap cap/1b: rollback, by ann`."""
+        why = self.because
+        parts = [f"alert {why['alertname']}"] if why.get("alertname") else []
+        parts += [str(why["reason"])] if why.get("reason") else []
+        parts += [f"by {why['by']}"] if why.get("by") else []
+        return f"{self.kind} {self.id}" + (f": {', '.join(parts)}" if parts else "")
+
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,

@@ -1,0 +1,51 @@
+"""What control needs of a store, and the values that pass between the two. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from upshift_rules.changes import Entry
+from upshift_rules.state import TargetState
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """States read together with Redis time, in µs."""
+
+    now_us: int
+    states: Mapping[str, TargetState]
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_us // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A state to be committed in place of the one it was made from. `now_ms` is Redis time."""
+
+    before: TargetState
+    after: TargetState
+    entries: Sequence[Entry]
+    now_ms: int
+
+
+class States(Protocol):
+    """Where the states are. Every method raises `Unavailable` when they are out of reach."""
+
+    async def read(self, targets: Iterable[str]) -> Snapshot:
+        """States and time, in one round trip. A target that is not stored has an empty state."""
+
+    async def commit(self, writes: Sequence[Write]) -> list[bool]:
+        """Which writes took; the others met a newer revision. One round trip."""
+
+    async def due(self, limit: int) -> tuple[int, list[str], int | None]:
+        """Redis ms now, at most `limit` targets that are due by then, and the next due ms."""
+
+    async def settle(self, targets: Sequence[str]) -> None:
+        """Move targets that were due on to their next expiry."""
+
+    async def leased_targets(self) -> list[str]:
+        """Targets that have leases."""
