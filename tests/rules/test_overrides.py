@@ -1,0 +1,130 @@
+"""What engineers ask for, and the properties that hold for every sequence of changes."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
+from upshift_agent.wire import Baseline
+from upshift_rules.changes import Override, SetBaseline
+from upshift_rules.state import TargetState
+from upshift_rules.transition import revised, transition
+
+
+def cap(name: str = "cap/1", *, minutes: int = 10) -> Override:
+    return Override(
+        id=name,
+        kind="cap",
+        hz=0,
+        duration_ms=minutes * MINUTE,
+        where={},
+        because={"by": "ann", "reason": "rollout"},
+    )
+
+
+def test_an_override_ends_by_itself_and_the_history_says_who_and_why() -> None:
+    world = World()
+    outcome = world.told(cap())
+    assert (outcome.outcome, outcome.lease) == ("granted", "cap/1")
+    granted = world.history[0]
+    assert (granted.event, granted.by) == ("granted", "ann")
+    assert granted.reason == "cap cap/1: rollout, by ann"
+    world.passes(10 * MINUTE)
+    world.looks()
+    assert world.state.leases == ()
+    assert world.history[-1].reason == "cap cap/1: rollout, by ann; it ran to its end"
+
+
+def test_releasing_one_lease_leaves_the_others() -> None:
+    world = World()
+    world.told(cap("cap/1"))
+    world.told(cap("cap/2"))
+    assert world.released("cap/1").outcome == "released"
+    assert [it.id for it in world.boosts] == ["cap/2"]
+    assert world.history[-1].by == "ann"
+
+
+def test_releasing_what_is_not_there_changes_nothing_and_says_so() -> None:
+    world = World()
+    outcome = world.released("cap/9")
+    assert outcome.outcome == "no_lease"
+    assert "cap/9" in outcome.reason
+    assert world.commits == 0
+
+
+def test_a_baseline_that_is_known_is_not_published_again() -> None:
+    world = World(state=TargetState(target="fleet"))
+    change = SetBaseline(Baseline(19, {"staging": 49}))
+    assert world.told(change).outcome == "granted"
+    assert world.told(change).outcome == "repeat"
+    assert world.commits == 1
+
+
+def test_revisions_keep_growing_after_the_data_is_lost() -> None:
+    lost = TargetState(target="service/checkout")
+    changed = transition(lost, [cap()], START_MS).state
+    assert revised(lost, changed, START_MS * 1000).rev == START_MS * 1000
+    ahead = replace(lost, rev=START_MS * 1000 + 7)
+    assert revised(ahead, changed, START_MS * 1000).rev == START_MS * 1000 + 8
+
+
+def test_agents_are_not_woken_by_what_they_cannot_see() -> None:
+    world = World()
+    world.fires()
+    plan_rev = world.state.plan_rev
+    world.resolves()
+    assert world.state.rev > plan_rev
+    assert world.state.plan_rev == plan_rev
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["fires", "resolves", "released", "looks"]),
+        st.integers(0, 3),  # which alert
+        st.integers(0, 20 * MINUTE),  # after how many ms
+    ),
+    max_size=30,
+)
+rules = st.builds(
+    lambda **changes: replace(HIGH_CPU, **changes),
+    while_firing=st.booleans(),
+    on_resolved=st.sampled_from(["keep", "revert"]),
+    cooldown_ms=st.sampled_from([0, MINUTE, 60 * MINUTE]),
+)
+
+
+@given(steps, rules)
+def test_every_boost_ends_whatever_happens(
+    script: list[tuple[str, int, int]], rule: object
+) -> None:
+    world = World(rule=rule)  # type: ignore[arg-type]
+    for verb, which, after_ms in script:
+        world.passes(after_ms)
+        if verb in ("fires", "resolves"):
+            getattr(world, verb)(alert(f"{which:016x}"))
+        else:
+            getattr(world, verb)()
+        assert len(world.boosts) <= 1, "one boost per rule and scope"
+        for boost in world.boosts:
+            assert boost.expires_at_ms - boost.since_ms <= world.rule.max_duration_ms
+    world.passes(world.rule.max_duration_ms)
+    world.looks()
+    assert world.state.leases == ()
+    begun = sum(it.event == "granted" for it in world.history)
+    ended = sum(it.event in ("expired", "reverted", "released") for it in world.history)
+    assert begun == ended, "each grant has one end in the history"
+
+
+@given(steps)
+def test_told_twice_is_told_once(script: list[tuple[str, int, int]]) -> None:
+    world = World()
+    for verb, which, after_ms in script:
+        world.passes(after_ms)
+        if verb in ("fires", "resolves"):
+            getattr(world, verb)(alert(f"{which:016x}"))
+            before = world.state
+            getattr(world, verb)(alert(f"{which:016x}"))
+            assert world.state is before, "a second Alertmanager changes nothing"
+        else:
+            getattr(world, verb)()

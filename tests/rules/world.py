@@ -1,0 +1,86 @@
+"""A target on virtual time: what a test tells it, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from upshift_agent.wire import Lease, Where
+from upshift_rules.changes import Change, Entry, Release
+from upshift_rules.model import Alert, Claim, Outcome, Rule
+from upshift_rules.state import TargetState, decode_state, encode_state
+from upshift_rules.transition import revised, transition
+
+START_MS = 1_795_395_815_000
+MINUTE = 60_000
+
+HIGH_CPU = Rule(
+    name="high_cpu",
+    trigger="high_cpu",
+    frequency_hz=100,
+    duration_ms=10 * MINUTE,
+    max_duration_ms=40 * MINUTE,
+)
+
+
+def alert(fingerprint: str = "4bd675a02c6e66f0", *, started_ms: int = START_MS - 1000) -> Alert:
+    return Alert(
+        status="firing",
+        labels={"alertname": "HighCPU", "service_name": "checkout"},
+        fingerprint=fingerprint,
+        starts_at_ms=started_ms,
+    )
+
+
+@dataclass
+class World:
+    """One target. Its state goes through its stored form at each step, as in Redis."""
+
+    rule: Rule = HIGH_CPU
+    where: Where = field(default_factory=dict)
+    now_ms: int = START_MS
+    state: TargetState = field(default_factory=lambda: TargetState(target="service/checkout"))
+    history: list[Entry] = field(default_factory=list)
+    commits: int = 0
+
+    def passes(self, ms: int) -> None:
+        self.now_ms += ms
+
+    def fires(self, fired: Alert | None = None, **rule: object) -> Outcome:
+        return self.told(self._claim(fired or alert(), rule))
+
+    def resolves(self, fired: Alert | None = None, **rule: object) -> Outcome:
+        return self.told(self._claim(replace(fired or alert(), status="resolved"), rule))
+
+    def released(self, lease: str | None = None) -> Outcome:
+        return self.told(Release(lease=lease, because={"by": "ann"}))
+
+    def looks(self) -> None:
+        """What a due lease does: nothing is asked, time has passed."""
+        self._apply([])
+
+    def told(self, change: Change) -> Outcome:
+        (outcome,) = self._apply([change])
+        return outcome
+
+    @property
+    def boosts(self) -> list[Lease]:
+        return [it for it in self.state.leases if it.expires_at_ms > self.now_ms]
+
+    @property
+    def runs_for_ms(self) -> int:
+        (boost,) = self.boosts
+        return boost.expires_at_ms - self.now_ms
+
+    def _claim(self, told: Alert, rule: dict[str, object]) -> Claim:
+        changed = replace(self.rule, **rule)  # type: ignore[arg-type]
+        return Claim(rule=changed, alert=told, target=self.state.target, where=self.where)
+
+    def _apply(self, changes: list[Change]) -> tuple[Outcome, ...]:
+        step = transition(self.state, changes, self.now_ms)
+        if step.state is not self.state:
+            after = revised(self.state, step.state, self.now_ms * 1000)
+            self.state = decode_state(after.target, encode_state(after).encode())
+            assert self.state == after
+            self.commits += 1
+        self.history += step.entries
+        return step.outcomes
