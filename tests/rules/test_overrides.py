@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
 from upshift_agent.wire import Baseline
 from upshift_rules.changes import Override, SetBaseline
+from upshift_rules.model import Rule
 from upshift_rules.state import TargetState
 from upshift_rules.transition import revised, transition
 
@@ -78,6 +79,7 @@ def test_agents_are_not_woken_by_what_they_cannot_see() -> None:
     assert world.state.plan_rev == plan_rev
 
 
+Script = list[tuple[str, int, int]]
 steps = st.lists(
     st.tuples(
         st.sampled_from(["fires", "resolves", "released", "looks"]),
@@ -98,7 +100,7 @@ rules = st.builds(
 def test_every_boost_ends_whatever_happens(
     script: list[tuple[str, int, int]], rule: object
 ) -> None:
-    world = World(rule=rule)  # type: ignore[arg-type]
+    world = World(rule=rule)
     for verb, which, after_ms in script:
         world.passes(after_ms)
         if verb in ("fires", "resolves"):
@@ -117,7 +119,7 @@ def test_every_boost_ends_whatever_happens(
 
 
 @given(steps)
-def test_told_twice_is_told_once(script: list[tuple[str, int, int]]) -> None:
+def test_told_twice_is_told_once(script: Script) -> None:
     world = World()
     for verb, which, after_ms in script:
         world.passes(after_ms)

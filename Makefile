@@ -1,0 +1,51 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer: each makes its own environment.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null && echo $$python && break; done)
+LOCK := deploy/requirements.lock
+MANIFESTS := pyproject.toml agents-sdk/python/pyproject.toml $(LOCK)
+DEMO := .venv/demo
+DEV := .venv/dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock clean
+
+help:  ## Show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because an alert fires
+	@$(DEMO)/bin/upshift demo
+
+test: $(DEV)/.ready lint  ## Everything that is claimed, proved on real servers
+	@sh tests/install-servers.sh
+	$(DEV)/bin/python -m pytest
+
+lint: $(DEV)/.ready  ## Style, types, import direction
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports --no-logo
+
+lock: $(DEV)/.ready  ## Pin every dependency anew, for every Python and platform
+	$(DEV)/bin/pip install -q uv
+	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --universal \
+		--python-version 3.11 --no-emit-package upshift-agent --no-annotate --no-header -q -U -o $(LOCK)
+
+clean:  ## Remove the environments
+	rm -rf .venv
+
+$(DEMO)/.ready: $(MANIFESTS)
+	@$(call environment,$(DEMO))
+	@$(DEMO)/bin/pip install -q -c $(LOCK) -e agents-sdk/python -e '.[demo]'
+	@touch $@
+
+$(DEV)/.ready: $(MANIFESTS)
+	@$(call environment,$(DEV))
+	@$(DEV)/bin/pip install -q -c $(LOCK) -e agents-sdk/python -e '.[demo]' --group dev
+	@touch $@
+
+# pip learned --group in 25.1; the one that comes with Python may be older.
+define environment
+	[ -n "$(PYTHON)" ] || { echo "Upshift needs Python 3.11 or newer: make PYTHON=/path/to/python" >&2; exit 1; }; \
+	echo "Making $(1) with $$($(PYTHON) --version) ..." && \
+	$(PYTHON) -m venv $(1) && $(1)/bin/python -m pip install -q --disable-pip-version-check 'pip>=25.1'
+endef
