@@ -68,8 +68,8 @@ def read_yaml(text: str | bytes) -> Tree:
         place = Place(1, 1) if mark is None else _place(mark)
         raise YamlError(f"not YAML: {_explained(error)}", place) from error
     builder = _Builder()
-    value = {} if root is None else builder.build(root, ())
-    return Tree(value, builder.values, builder.keys, tuple(builder.twice))
+    value = None if root is None else builder.build(root, ())
+    return Tree({} if value is None else value, builder.values, builder.keys, tuple(builder.twice))
 
 
 def _decoded(text: str | bytes) -> str:
