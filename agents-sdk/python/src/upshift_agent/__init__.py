@@ -11,9 +11,12 @@
 Importing this loads neither redis nor asyncio: both wait for the agent's own thread.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False  # importing typing would cost more than the rest of this package
 if TYPE_CHECKING:
+    from typing import Any
+
     from .agent import Agent
     from .errors import ConfigurationError, UpshiftError
     from .resolve import Decision

@@ -1,0 +1,202 @@
+"""The agent, as the application sees it: made, started, stopped. Light, and it never waits.
+
+Everything heavy (resolve, asyncio, redis) is imported by the agent's own thread; only the checks
+of the constructor load a few modules of the standard library.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+
+from . import process
+
+TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Self
+
+    from .config import Config
+    from .drivers import Driver
+    from .engine import Engine
+    from .resolve import Decision
+    from .wire import Status
+
+
+class Agent:
+    """Follows the plans of a service (or a node) and drives one profiler.
+
+    redis_url: `redis://`, `rediss://` or `unix://`, the controller's Redis.
+    driver: a callable that takes a `Decision`, or an object with `apply(decision)`.
+    service: what OpenTelemetry calls `service.name`.
+    node: for a host agent: the node whose plans it follows.
+    attributes: further OpenTelemetry Resource attributes, which a lease's `where` may ask for.
+    baseline_hz: the frequency in Hz while Redis has never been reached.
+    max_hz: the frequency in Hz that this process never exceeds, whatever is asked for.
+    secrets: what plans must be signed with; several while they are being changed.
+
+    Raises `ConfigurationError` for arguments that cannot work. After that nothing is ever raised:
+    what goes wrong is logged, once, by the logger "upshift_agent", and told in the status.
+    """
+
+    def __init__(
+        self,
+        *,
+        redis_url: str,
+        driver: object,
+        service: str | None = None,
+        node: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        baseline_hz: int = 19,
+        max_hz: int | None = None,
+        namespace: str = "upshift",
+        secrets: str | bytes | Sequence[str | bytes] = (),
+    ) -> None:
+        from .config import Config, as_secrets
+        from .drivers import Driver
+
+        self._config = Config(
+            redis_url=redis_url,
+            service=service,
+            node=node,
+            attributes={} if attributes is None else attributes,
+            baseline_hz=baseline_hz,
+            max_hz=max_hz,
+            namespace=namespace,
+            secrets=as_secrets(secrets),
+        )
+        self._driver = Driver(driver)
+        self._lock = threading.Lock()
+        self._run: Run | None = None
+
+    @classmethod
+    def from_env(cls, *, driver: object, **arguments: Any) -> Self:
+        """An agent as the environment describes it; `arguments` go before it.
+
+        Reads UPSHIFT_REDIS_URL (required), UPSHIFT_BASELINE_HZ, UPSHIFT_MAX_HZ, UPSHIFT_NAMESPACE,
+        UPSHIFT_SECRET_FILE (one secret a line), OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
+        """
+        from .config import from_environment
+
+        return cls(driver=driver, **{**from_environment(os.environ), **arguments})
+
+    def start(self) -> None:
+        """Begin, and return at once. A started agent stays as it is."""
+        with self._lock:
+            if self._run is None:
+                process.watch()
+                self._run = Run(self._config, self._driver, self._free_ordinal())
+                process.agents.append(self)
+                self._run.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Leave the profiler at its baseline, or closed if the driver can, within `timeout_s`.
+
+        A driver that hangs is left behind. The agent can be started again.
+        """
+        run = self.begin_stop()
+        if run is not None:
+            run.join(time.monotonic() + timeout_s)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def decision(self) -> Decision | None:
+        """What the agent wants of its driver now; None until it has started."""
+        engine = self._run and self._run.engine
+        return engine.decision if engine else None
+
+    @property
+    def status(self) -> Status | None:
+        """What the agent reports to the controller, or would; None until it has started."""
+        engine = self._run and self._run.engine
+        return engine.status if engine else None
+
+    @property
+    def connected(self) -> bool:
+        """Whether plans are being followed at this moment."""
+        engine = self._run and self._run.engine
+        return bool(engine and engine.connected)
+
+    def begin_stop(self) -> Run | None:
+        """Tell the agent to stop, without waiting for it."""
+        with self._lock:
+            run, self._run = self._run, None
+            if run is not None:
+                process.agents.remove(self)
+                run.stop()
+            return run
+
+    def restart_after_fork(self) -> None:
+        """In a forked child: begin anew, with nothing of the parent's."""
+        self._lock = threading.Lock()
+        if self._run is not None:
+            self._run.let_go()
+            self._run = Run(self._config, self._driver, self._run.ordinal)
+            self._run.start()
+
+    def _free_ordinal(self) -> int:
+        used = {agent._run.ordinal for agent in process.agents if agent._run is not None}
+        return next(n for n in itertools.count(1) if n not in used)
+
+
+class Run:
+    """One life of an agent in one process: from start to stop, fork or exit.
+
+    ordinal: tells agents of one process apart.
+    """
+
+    def __init__(self, config: Config, driver: Driver, ordinal: int) -> None:
+        self.ordinal = ordinal
+        self.engine: Engine | None = None
+        self._config = config
+        self._driver = driver
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="upshift-agent", daemon=True)
+
+    def start(self) -> None:
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads to be had
+            _log_failure(error)
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self.engine is not None:
+            self.engine.stop()
+
+    def join(self, deadline: float) -> None:
+        """Wait until `deadline` (of `time.monotonic`) at the longest."""
+        if self._thread.ident is not None:  # it could be started
+            self._thread.join(max(0, deadline - time.monotonic()))
+        if self.engine is not None:
+            self.engine.join_driver(max(0, deadline - time.monotonic()))
+
+    def let_go(self) -> None:
+        if self.engine is not None:
+            self.engine.let_go()
+
+    def _work(self) -> None:
+        try:
+            with process.importing:
+                from .engine import Engine
+            self.engine = Engine(self._config, self._driver, self.ordinal)
+            if self._stopping:  # said before there was an engine to tell
+                self.engine.stop()
+            self.engine.run()
+        except BaseException as error:  # noqa: BLE001  # the application must not hear of it
+            if not self._stopping:
+                _log_failure(error)
+
+
+def _log_failure(error: BaseException) -> None:
+    import logging
+
+    logging.getLogger("upshift_agent").error("the agent cannot run here: %r", error)

@@ -1,0 +1,163 @@
+"""What an application asks of an agent, checked once: a `Config` that exists is usable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import attributes as identity
+from .errors import ConfigurationError, WireError
+from .wire import (
+    DEFAULT_NAMESPACE,
+    FLEET,
+    INSTANCE,
+    MAX_HZ,
+    POD,
+    canonical,
+    check_target,
+    node_target,
+    service_target,
+    shorten,
+)
+
+SCHEMES = ("redis", "rediss", "unix")
+DEFAULT_BASELINE_HZ = 19  # the usual always-on frequency in production
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Raise `ConfigurationError` on anything that cannot work.
+
+    baseline_hz: Hz without any plan, until the fleet's plan brings a baseline.
+    max_hz: Hz that this process never exceeds, whatever anybody asks for.
+    secrets: any of these may have signed a plan; empty means that plans need no signature.
+    node: follow this node's plans too, as a host agent does.
+    """
+
+    redis_url: str
+    service: str | None
+    node: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    baseline_hz: int = DEFAULT_BASELINE_HZ
+    max_hz: int | None = None
+    namespace: str = DEFAULT_NAMESPACE
+    secrets: Sequence[bytes] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        _check_url(self.redis_url)
+        _check_hz("baseline_hz", self.baseline_hz)
+        if self.max_hz is not None:
+            _check_hz("max_hz", self.max_hz)
+        if not isinstance(self.namespace, str) or not re.fullmatch(r"[^\s{}]+", self.namespace):
+            raise ConfigurationError(
+                f"namespace must be text without spaces or braces, got {shorten(self.namespace)}"
+            )
+        if not isinstance(self.attributes, Mapping) or not all(
+            isinstance(item, str) for pair in self.attributes.items() for item in pair
+        ):
+            raise ConfigurationError(
+                f"attributes must map text to text, got {shorten(self.attributes)}"
+            )
+        if self.service is None and self.node is None:
+            raise ConfigurationError(
+                'which service is this? Pass service="checkout", or set OTEL_SERVICE_NAME'
+            )
+        try:
+            for target in self.targets:
+                check_target(target)
+        except WireError as error:
+            raise ConfigurationError(f"service or node cannot be used: {error}") from error
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What the agent follows; it reports under the first."""
+        node = [] if self.node is None else [node_target(self.node)]
+        service = [] if self.service is None else [service_target(self.service)]
+        return (*node, *service, FLEET)
+
+    def identity(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The attributes of an agent in *this* process; a forked child has its own."""
+        local = identity.local(environ)
+        pid = local["process.pid"]
+        named = {} if self.service is None else {identity.SERVICE: self.service}
+        node = {} if self.node is None else {"host.name": self.node}
+        found: dict[str, str] = canonical({**local, **node, **self.attributes, **named})
+        found.setdefault(INSTANCE, found.get(POD, found["host.name"]))
+        return found | {"process.pid": pid}
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments for `Agent`, from UPSHIFT_* and OTEL_*. Raise `ConfigurationError`."""
+    if not (url := environ.get("UPSHIFT_REDIS_URL", "").strip()):
+        raise ConfigurationError(
+            "UPSHIFT_REDIS_URL is not set; it is the address of the controller's Redis, "
+            "such as redis://127.0.0.1:6379"
+        )
+    found = identity.from_environment(environ)
+    arguments: dict[str, Any] = {
+        "redis_url": url,
+        "service": found.get(identity.SERVICE),
+        "attributes": found,
+    }
+    for name in ("baseline_hz", "max_hz"):
+        if text := environ.get(f"UPSHIFT_{name.upper()}", "").strip():
+            arguments[name] = _whole_hz(f"UPSHIFT_{name.upper()}", text)
+    if namespace := environ.get("UPSHIFT_NAMESPACE", "").strip():
+        arguments["namespace"] = namespace
+    if path := environ.get("UPSHIFT_SECRET_FILE", "").strip():
+        arguments["secrets"] = _read_secrets(path)
+    return arguments
+
+
+def as_secrets(given: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...]:
+    """One secret, or several while they are being changed. Raise `ConfigurationError`."""
+    several = (given,) if isinstance(given, str | bytes) else tuple(given)
+    secrets = tuple(s.encode() if isinstance(s, str) else s for s in several)
+    if not all(isinstance(secret, bytes) and secret for secret in secrets):
+        raise ConfigurationError("secrets must be one text or bytes, or a list of them, none empty")
+    return secrets
+
+
+def _read_secrets(path: str) -> tuple[bytes, ...]:
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except OSError as error:
+        raise ConfigurationError(f"UPSHIFT_SECRET_FILE cannot be read: {error}") from error
+    secrets = tuple(filter(None, (line.strip() for line in lines)))
+    if not secrets:
+        # An empty file must not mean "no signatures needed".
+        raise ConfigurationError(f"UPSHIFT_SECRET_FILE {path} is empty; it holds one secret a line")
+    return secrets
+
+
+def _whole_hz(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} must be whole Hz, got {shorten(text)}") from None
+
+
+def _check_hz(name: str, hz: object) -> None:
+    if isinstance(hz, bool) or not isinstance(hz, int) or not 0 <= hz <= MAX_HZ:
+        raise ConfigurationError(f"{name} must be 0–{MAX_HZ} whole Hz, got {shorten(hz)}")
+
+
+def _check_url(url: object) -> None:
+    problem = "it is not text"
+    if isinstance(url, str):
+        try:
+            parts = urlsplit(url)
+            _ = parts.port  # parsed, and refused, only when asked for
+            if parts.scheme in SCHEMES and (parts.path if parts.scheme == "unix" else parts.netloc):
+                return
+            problem = f"it must begin with {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
+        except ValueError as error:
+            problem = str(error)
+    # Never the URL itself: it may hold a password.
+    raise ConfigurationError(
+        f"redis_url cannot be used: {problem}; right would be redis://127.0.0.1:6379"
+    )

@@ -1,0 +1,203 @@
+"""From decisions to the driver: newest wins, failures are retried, a hung driver is noticed.
+
+`Progress` is the pure half (handed `now`, in seconds of a monotonic clock), `DriverThread` the
+thread that acts on it. Nothing else waits for a driver.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from .drivers import Driver
+from .resolve import Decision
+from .wire import State
+
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 30.0
+#: A driver that takes longer is reported as not returning: in time for 5 s after the decision.
+SLOW_AFTER_S = 4.0
+MAX_ERROR = 500  # characters of a driver's exception that travel in a status
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What the driver has confirmed: Hz, for these revisions, at `at_s`."""
+
+    hz: int
+    revs: Mapping[str, int]
+    at_s: float
+    achieved_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to report; `slow_in_s` says when to look again if nothing happens."""
+
+    state: State
+    error: str | None
+    confirmed: Confirmed | None
+    slow_in_s: float | None
+
+
+class Progress:
+    """Where the newest decision stands with the driver."""
+
+    def __init__(self) -> None:
+        self.confirmed: Confirmed | None = None
+        self._wanted: tuple[Decision, Mapping[str, int]] | None = None
+        self._busy_since: float | None = None
+        self._in_doubt = False  # after a failure nobody knows what the profiler does
+        self._error: str | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def want(self, decision: Decision, revs: Mapping[str, int], now: float) -> None:
+        if self._wanted is None or decision.hz != self._wanted[0].hz:
+            self._failures, self._error, self._retry_at = 0, None, now
+        self._wanted = decision, revs
+        if self._busy_since is None and self._standing:
+            # The frequency stands already: these revisions are applied without another call.
+            assert self.confirmed is not None
+            self.confirmed = replace(self.confirmed, revs=revs)
+
+    @property
+    def _standing(self) -> bool:
+        """Whether the profiler is known to run as wanted."""
+        if self._wanted is None or self.confirmed is None or self._in_doubt:
+            return False
+        return self._wanted[0].hz == self.confirmed.hz
+
+    def next(self, now: float) -> tuple[Decision, Mapping[str, int]] | float | None:
+        """What to apply now, or else the seconds until there may be something; None: unknown."""
+        if self._wanted is None or self._standing:
+            return None
+        if now < self._retry_at:
+            return self._retry_at - now
+        return self._wanted
+
+    def begin(self, now: float) -> None:
+        self._busy_since = now
+
+    def succeed(
+        self, hz: int, revs: Mapping[str, int], achieved_hz: float | None, now: float
+    ) -> None:
+        self._busy_since, self._error, self._failures = None, None, 0
+        self._in_doubt = False
+        self.confirmed = Confirmed(hz, revs, now, achieved_hz)
+        if self._standing:
+            assert self._wanted is not None
+            self.confirmed = replace(self.confirmed, revs=self._wanted[1])
+
+    def fail(self, hz: int, error: str, now: float) -> None:
+        self._busy_since = None
+        self._in_doubt = True
+        if self._wanted is not None and self._wanted[0].hz == hz:
+            self._error = error[:MAX_ERROR]
+            self._retry_at = now + min(LONGEST_RETRY_S, FIRST_RETRY_S * 2**self._failures)
+            self._failures = min(self._failures + 1, 10)
+
+    def view(self, now: float) -> View:
+        busy_s = 0.0 if self._busy_since is None else now - self._busy_since
+        if busy_s >= SLOW_AFTER_S:
+            error = f"driver has not returned for {busy_s:.0f} s"
+            return View("applying", error, self.confirmed, None)
+        slow_in_s = None if self._busy_since is None else SLOW_AFTER_S - busy_s
+        if self._error is not None:
+            return View("failed", self._error, self.confirmed, slow_in_s)
+        return View("applied" if self._standing else "applying", None, self.confirmed, slow_in_s)
+
+
+class DriverThread:
+    """Applies decisions one at a time. `changed` is called, on this thread, whenever `view` is
+    worth another look."""
+
+    def __init__(
+        self, driver: Driver, attributes: Mapping[str, str], changed: Callable[[], None]
+    ) -> None:
+        self._driver = driver
+        self._attributes = attributes
+        self._identified = False
+        self._changed = changed
+        self._progress = Progress()
+        self._news = threading.Condition()
+        self._closing = False
+        self._last: Decision | None = None
+        self._thread = threading.Thread(target=self._run, name="upshift-driver", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def want(self, decision: Decision, revs: Mapping[str, int]) -> None:
+        with self._news:
+            self._progress.want(decision, revs, time.monotonic())
+            self._news.notify()
+
+    def close(self, last: Decision) -> None:
+        """End as soon as the driver returns: close it, or leave the profiler at `last`."""
+        with self._news:
+            self._closing, self._last = True, last
+            self._news.notify()
+
+    def join(self, timeout_s: float) -> None:
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(timeout_s)
+
+    def view(self) -> View:
+        with self._news:
+            return self._progress.view(time.monotonic())
+
+    def _run(self) -> None:
+        while (job := self._take()) is not None:
+            decision, revs = job
+            self._changed()
+            try:
+                achieved_hz = self._apply(decision)
+            except BaseException as error:  # noqa: BLE001  # SystemExit and Rust panics, too
+                with self._news:
+                    self._progress.fail(decision.hz, describe(error), time.monotonic())
+            else:
+                with self._news:
+                    self._progress.succeed(decision.hz, revs, achieved_hz, time.monotonic())
+            self._changed()
+        self._end()
+
+    def _apply(self, decision: Decision) -> float | None:
+        if self._driver.identify is not None and not self._identified:
+            self._driver.identify(self._attributes)
+        self._identified = True
+        return self._driver.apply(decision)
+
+    def _take(self) -> tuple[Decision, Mapping[str, int]] | None:
+        """Wait for a decision that needs the driver; None when there will be no more."""
+        with self._news:
+            while not self._closing:
+                now = time.monotonic()
+                job = self._progress.next(now)
+                if isinstance(job, tuple):
+                    self._progress.begin(now)
+                    return self._with_previous(job[0]), job[1]
+                self._news.wait(job)
+        return None
+
+    def _with_previous(self, decision: Decision) -> Decision:
+        confirmed = self._progress.confirmed
+        return replace(decision, previous_hz=None if confirmed is None else confirmed.hz)
+
+    def _end(self) -> None:
+        """Nobody will step this profiler down any more, so leave it as if no lease applied."""
+        confirmed = self._progress.confirmed
+        try:
+            if self._driver.close is not None:
+                self._driver.close()
+            elif self._last is not None and (confirmed is None or confirmed.hz != self._last.hz):
+                self._apply(self._with_previous(self._last))
+        except BaseException as error:  # noqa: BLE001  # nobody is left to be told but the log
+            logging.getLogger("upshift_agent").warning("driver failed to stop: %s", describe(error))
+
+
+def describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,223 @@
+"""One agent at work in one process: subscription → resolve → driver, timers, status.
+
+`Engine.run` is the body of the agent's thread. Nothing in here waits for the driver, and no timer
+waits for Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from . import __version__, process
+from .clock import RedisClock
+from .config import Config
+from .drivers import Driver
+from .driving import DriverThread
+from .errors import WireError
+from .loop import Loop
+from .plans import Plans
+from .resolve import Decision, resolve
+from .wire import (
+    INSTANCE,
+    Applied,
+    Baseline,
+    Keys,
+    Plan,
+    Requested,
+    State,
+    Status,
+    encode_status,
+)
+
+if TYPE_CHECKING:
+    from .subscription import Subscription
+
+log = logging.getLogger("upshift_agent")
+
+MAX_COMPLAINTS = 50  # different bad messages that are logged
+
+
+class Engine:
+    """Runs on the agent's thread. `stop`, `let_go` and the attributes serve any thread."""
+
+    def __init__(self, config: Config, driver: Driver, ordinal: int) -> None:
+        self._config = config
+        self._attributes = config.identity(os.environ)
+        self._instance = self._attributes[INSTANCE]
+        # Agents that share a process must not share a field.
+        self._field = f"{self._instance}/{os.getpid()}" + (f"/{ordinal}" if ordinal > 1 else "")
+        self._plans = Plans(config.targets, config.secrets)
+        self._clock = RedisClock(time.time() * 1000, _monotonic_ms())
+        self._driver_name = driver.name
+        self._driver = DriverThread(driver, self._attributes, self._driver_moved)
+        self._subscription: Subscription | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._slow: asyncio.TimerHandle | None = None
+        self._since: tuple[State, int] | None = None
+        self._complaints: set[str] = set()
+        self._loop = Loop()
+        self._stop = asyncio.Event()
+        self.decision: Decision | None = None
+        self.status: Status | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._subscription is not None and self._subscription.connected
+
+    def run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._main())
+
+    def stop(self) -> None:
+        self._call(self._stop.set)
+
+    def join_driver(self, timeout_s: float) -> None:
+        self._driver.join(timeout_s)
+
+    def let_go(self) -> None:
+        """In a forked child, where this engine will never run: release the parent's connections."""
+        self._loop.let_go()
+
+    async def _main(self) -> None:
+        self._driver.start()
+        self._decide()  # the local baseline, before anything is known of Redis
+        with process.importing:
+            from .subscription import Subscription
+        self._subscription = Subscription(
+            self._config.redis_url,
+            Keys(self._config.namespace),
+            self._config.targets,
+            hear=self._hear,
+            read=self._read,
+            report=self._report,
+        )
+        following = asyncio.create_task(self._subscription.run(), name="upshift-subscription")
+        await self._stop.wait()
+        self._driver.close(self._resolve(leases=False))
+        await self._subscription.farewell()
+        following.cancel()
+
+    def _hear(self, target: str, message: bytes) -> None:
+        """A plan was pushed."""
+        now_ms = _monotonic_ms()
+        # Before the first TIME nothing can be said about age: it counts as part of the snapshot.
+        pushed_at_ms = self._clock.now_ms(now_ms) if self._clock.synchronised else None
+        plan = self._take(target, message, pushed_at_ms)
+        if plan is not None:
+            self._clock.hear(plan.now_ms, now_ms)
+            self._decide()
+
+    def _read(
+        self, plans: dict[str, bytes], redis_ms: float, sent_ms: float, received_ms: float
+    ) -> None:
+        """A snapshot was read."""
+        self._clock.observe(redis_ms, sent_ms, received_ms)
+        for target, message in plans.items():
+            self._take(target, message)
+        self._decide()
+
+    def _take(self, target: str, message: bytes, pushed_at_ms: int | None = None) -> Plan | None:
+        try:
+            return self._plans.take(target, message, pushed_at_ms=pushed_at_ms)
+        except WireError as error:
+            complaint = f"skipped a plan of {target}: {error}"
+            if complaint not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
+                self._complaints.add(complaint)
+                log.warning("%s", complaint)
+            self._refresh()
+            return None
+
+    def _decide(self) -> None:
+        decision = self._resolve()
+        if self.decision is None or decision.hz != self.decision.hz:
+            log.info("%d Hz: %s", decision.hz, decision.reason)
+        self.decision = decision
+        self._driver.want(decision, self._plans.revs)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if decision.until_ms is not None:
+            delay_ms = decision.until_ms - self._now_ms()
+            self._expiry = self._loop.call_later(max(0, delay_ms) / 1000, self._decide)
+        self._refresh()
+
+    def _resolve(self, *, leases: bool = True) -> Decision:
+        plans = self._plans.known
+        return resolve(
+            plans if leases else [replace(plan, leases=()) for plan in plans],
+            self._attributes,
+            Baseline(self._config.baseline_hz),
+            self._config.max_hz,
+            self._now_ms(),
+        )
+
+    def _driver_moved(self) -> None:
+        self._call(self._refresh)
+
+    def _refresh(self) -> None:
+        """Something changed that the status tells of."""
+        self._look()
+        if self._subscription is not None:
+            self._subscription.report_soon()
+
+    def _report(self) -> tuple[str, str, int]:
+        status = self._look()
+        return self._field, encode_status(status), status.at_ms
+
+    def _look(self) -> Status:
+        """Bring `status` up to date, and see to it that a slow driver is noticed in time."""
+        assert self.decision is not None  # _main decides before anything else
+        decision, now_ms = self.decision, self._now_ms()
+        view = self._driver.view()
+        if self._slow is not None:
+            self._slow.cancel()
+        if view.slow_in_s is not None:
+            self._slow = self._loop.call_later(view.slow_in_s, self._refresh)
+        if self._since is None or self._since[0] != view.state:
+            self._since = view.state, now_ms
+        self.status = Status(
+            instance=self._instance,
+            attributes=self._attributes,
+            driver=self._driver_name,
+            at_ms=now_ms,
+            state=view.state,
+            since_ms=self._since[1],
+            requested=Requested(
+                hz=decision.hz,
+                revs=self._plans.revs,
+                lease=None if decision.lease is None else decision.lease.id,
+                reason=decision.reason,
+                until_ms=decision.until_ms,
+                clamped_from=decision.clamped_from,
+            ),
+            applied=None
+            if view.confirmed is None
+            else Applied(
+                hz=view.confirmed.hz,
+                revs=view.confirmed.revs,
+                at_ms=self._clock.now_ms(view.confirmed.at_s * 1000),
+                achieved_hz=view.confirmed.achieved_hz,
+            ),
+            error=view.error,
+            skipped=self._plans.skipped,
+            max_hz=self._config.max_hz,
+            sdk=f"python/{__version__}",
+        )
+        return self.status
+
+    def _now_ms(self) -> int:
+        return self._clock.now_ms(_monotonic_ms())
+
+    def _call(self, callback: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to be done
+            self._loop.call_soon_threadsafe(callback)
+
+
+def _monotonic_ms() -> float:
+    return time.monotonic() * 1000

@@ -1,0 +1,62 @@
+"""An event loop that can be abandoned: by the interpreter's exit, and by a forked child."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import selectors
+import socket
+import threading
+from typing import Any
+
+
+class Loop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._polled = selectors.DefaultSelector()
+        self._lookups: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
+        super().__init__(self._polled)
+
+    async def getaddrinfo(
+        self,
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        *,
+        family: int = 0,
+        type: int = 0,  # noqa: A002  # asyncio's own signature
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        """Look a name up on a daemon thread: asyncio's executor is joined at exit, however long
+        a dead name server takes. One look-up at a time for one name, however often it is asked."""
+        question = (host, port, family, type, proto, flags)
+        if question not in self._lookups:
+            answer = self._lookups[question] = self.create_future()
+            answer.add_done_callback(lambda _: self._lookups.pop(question))
+            # Nobody may be waiting any more when the answer is an error.
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+            threading.Thread(
+                target=self._look_up, args=(question, answer), name="upshift-dns", daemon=True
+            ).start()
+        return await asyncio.shield(self._lookups[question])
+
+    def _look_up(self, question: tuple[Any, ...], answer: asyncio.Future[Any]) -> None:
+        settle: Any = answer.set_result
+        try:
+            result: Any = socket.getaddrinfo(*question)
+        except Exception as error:  # noqa: BLE001  # carried to whoever asked
+            settle, result = answer.set_exception, error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
+            self.call_soon_threadsafe(lambda: answer.done() or settle(result))
+
+    def let_go(self) -> None:
+        """In a forked child: drop the child's copies of the parent's connections.
+
+        Each descriptor is put on /dev/null rather than closed. Its number stays taken, so that
+        what is left of the parent's objects, which must never run again, cannot reach the
+        parent's sockets through the shared epoll instance, nor a stranger's by a reused number.
+        """
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (self._polled.fileno(), *self._polled.get_map()):
+            os.dup2(null, fd, inheritable=False)
+        os.close(null)

@@ -1,0 +1,61 @@
+"""The newest plan of each target that an agent follows. Pure: messages and moments come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .errors import SignatureRefused, WireError
+from .wire import MAX_PUSH_AGE_MS, Plan, decode_plan, shorten
+
+
+class Plans:
+    def __init__(self, targets: Sequence[str], secrets: Sequence[bytes] = ()) -> None:
+        self._targets = tuple(targets)
+        self._secrets = tuple(secrets)
+        self._plans: dict[str, Plan] = {}
+        self._refused: dict[str, str] = {}
+
+    def take(self, target: str, message: bytes, *, pushed_at_ms: int | None = None) -> Plan | None:
+        """Take a message that came for `target`. Return its plan, or None if it is no news.
+
+        pushed_at_ms: Redis time when it was pushed to us; None for a snapshot's.
+        Raise `WireError` when it cannot be used: `skipped` says so until a good one comes.
+        """
+        try:
+            plan = self._decode(target, message, pushed_at_ms)
+        except WireError as error:
+            self._refused[target] = f"plan of {target}: {error}"
+            raise
+        self._refused.pop(target, None)
+        known = self._plans.get(target)
+        if known is not None and plan.rev <= known.rev:
+            return None
+        self._plans[target] = plan
+        return plan
+
+    def _decode(self, target: str, message: bytes, pushed_at_ms: int | None) -> Plan:
+        plan = decode_plan(message, self._secrets)
+        if plan.target != target:
+            raise WireError(f"it is addressed to {shorten(plan.target)}")
+        if self._secrets and pushed_at_ms is not None:
+            age_ms = pushed_at_ms - plan.now_ms
+            if abs(age_ms) > MAX_PUSH_AGE_MS:
+                raise SignatureRefused(
+                    f"pushed {age_ms / 1000:.0f} s after it was signed, "
+                    f"at most {MAX_PUSH_AGE_MS // 1000} s are believed"
+                )
+        return plan
+
+    @property
+    def known(self) -> tuple[Plan, ...]:
+        return tuple(self._plans.values())
+
+    @property
+    def revs(self) -> dict[str, int]:
+        return {target: plan.rev for target, plan in self._plans.items()}
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What cannot be followed here and why, one line each."""
+        leases = (line for plan in self._plans.values() for line in plan.skipped)
+        return (*leases, *self._refused.values())
