@@ -5,7 +5,9 @@
     def switch(decision):                      # any callable is a driver
         my_profiler.set_frequency(decision.hz)
 
-    agent = upshift_agent.Agent(redis_url="redis://127.0.0.1:6379", service="checkout", driver=switch)
+    agent = upshift_agent.Agent(
+        redis_url="redis://127.0.0.1:6379", service="checkout", driver=switch
+    )
     agent.start()                              # returns at once; never raises later
 
 Importing this loads neither redis nor asyncio: both wait for the agent's own thread.

@@ -59,17 +59,19 @@ class Progress:
         if self._wanted is None or decision.hz != self._wanted[0].hz:
             self._failures, self._error, self._retry_at = 0, None, now
         self._wanted = decision, revs
-        if self._busy_since is None and self._standing:
-            # The frequency stands already: these revisions are applied without another call.
-            assert self.confirmed is not None
-            self.confirmed = replace(self.confirmed, revs=revs)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Where the frequency stands already, newer revisions are applied without a call."""
+        if self.confirmed is not None and self._wanted is not None and self._standing:
+            self.confirmed = replace(self.confirmed, revs=self._wanted[1])
 
     @property
     def _standing(self) -> bool:
         """Whether the profiler is known to run as wanted."""
         if self._wanted is None or self.confirmed is None or self._in_doubt:
             return False
-        return self._wanted[0].hz == self.confirmed.hz
+        return self._busy_since is None and self._wanted[0].hz == self.confirmed.hz
 
     def next(self, now: float) -> tuple[Decision, Mapping[str, int]] | float | None:
         """What to apply now, or else the seconds until there may be something; None: unknown."""
@@ -88,9 +90,7 @@ class Progress:
         self._busy_since, self._error, self._failures = None, None, 0
         self._in_doubt = False
         self.confirmed = Confirmed(hz, revs, now, achieved_hz)
-        if self._standing:
-            assert self._wanted is not None
-            self.confirmed = replace(self.confirmed, revs=self._wanted[1])
+        self._settle()
 
     def fail(self, hz: int, error: str, now: float) -> None:
         self._busy_since = None

@@ -64,7 +64,7 @@ class Engine:
         self._complaints: set[str] = set()
         self._loop = Loop()
         self._stop = asyncio.Event()
-        self.decision: Decision | None = None
+        self.decision = self._resolve()
         self.status: Status | None = None
 
     @property
@@ -136,7 +136,7 @@ class Engine:
 
     def _decide(self) -> None:
         decision = self._resolve()
-        if self.decision is None or decision.hz != self.decision.hz:
+        if decision.hz != self.decision.hz:
             log.info("%d Hz: %s", decision.hz, decision.reason)
         self.decision = decision
         self._driver.want(decision, self._plans.revs)
@@ -172,7 +172,6 @@ class Engine:
 
     def _look(self) -> Status:
         """Bring `status` up to date, and see to it that a slow driver is noticed in time."""
-        assert self.decision is not None  # _main decides before anything else
         decision, now_ms = self.decision, self._now_ms()
         view = self._driver.view()
         if self._slow is not None:

@@ -57,6 +57,7 @@ class Loop(asyncio.SelectorEventLoop):
         parent's sockets through the shared epoll instance, nor a stranger's by a reused number.
         """
         null = os.open(os.devnull, os.O_RDWR)
-        for fd in (self._polled.fileno(), *self._polled.get_map()):
+        polled = [key.fd for key in self._polled.get_map().values()]
+        for fd in (self._polled.fileno(), *polled):
             os.dup2(null, fd, inheritable=False)
         os.close(null)

@@ -84,7 +84,7 @@ class Subscription:
         while True:
             try:
                 await self._session()
-            except* Exception as group:  # whatever it was, the next session begins afresh
+            except* Exception as group:  # noqa: BLE001  # whatever it was, begin afresh
                 self._lost(group)
             failures = 0 if self.connected else min(failures + 1, 10)
             self._ready.clear()
@@ -119,7 +119,7 @@ class Subscription:
                 await self._listen(pubsub)
         finally:
             self._client = None
-            await pubsub.aclose()
+            await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py left it untyped
             await client.aclose()
 
     async def _listen(self, pubsub: PubSub) -> None:

@@ -141,7 +141,7 @@ class FakeController:
 
     def statuses(self, target: str) -> dict[str, Status]:
         """What the agents of a target report, by the field that they report under."""
-        found: Mapping[bytes, bytes] = self._redis.hgetall(self._keys.agents(target))
+        found: Mapping[Any, Any] = self._redis.hgetall(self._keys.agents(target))
         return {field.decode(): decode_status(status) for field, status in found.items()}
 
     def now_ms(self) -> int:
