@@ -47,7 +47,7 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
         said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
     if document.fallback_strategy:
         said.append((("fallback_strategy",), "only host agents use fallback_strategy"))
-    return tuple(sorted(located.problem(path, message) for path, message in said))
+    return tuple(sorted(located.source.problem(path, message) for path, message in said))
 
 
 def lock_step(hz: int) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from upshift_agent.wire import MAX_HZ
 
 from .nodes import Path
-from .text import show
+from .text import in_words, show
 
 
 def contradictions(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
@@ -31,7 +31,7 @@ def _frequencies(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     asked += [(("on_alert", i, "frequency"), it.get("frequency")) for i, it in _entries(sampling)]
     for path, hz in asked:
         if _is_hz(hz) and hz > most:
-            yield path, f"{path[-1]} must be at most max_frequency, {most} Hz, got {hz}"
+            yield path, f"{in_words(path)} must be at most max_frequency, {most} Hz, got {hz}"
 
 
 def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -28,6 +28,7 @@ from .fields import (
     Matchers,
     Name,
     Priority,
+    Text,
     TextOrTexts,
     Trigger,
 )
@@ -85,7 +86,7 @@ class RuleEntry(Section):
         description="Which agents of the target: those of the alert's environment, all, or the "
         "instance that the alert names. Default: environment; for a node, all.",
     )
-    where: dict[str, TextOrTexts] = Field(
+    where: dict[Text, TextOrTexts] = Field(
         default_factory=dict,
         description="Agents must have these attributes too: one value, or one of a list.",
         examples=[{"cloud.region": "eu-west-1"}],
@@ -171,7 +172,7 @@ class Sampling(Section):
         default=19,
         description="Baseline of agents in no environment named below, in Hz. 0: no profiling.",
     )
-    environments: dict[str, BaselineHz] = Field(
+    environments: dict[Text, BaselineHz] = Field(
         default_factory=dict,
         description="Baseline by `deployment.environment.name`, in Hz.",
         examples=[{"production": 19, "staging": 49, "development": 99}],

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from .nodes import Path, Place, Tree, YamlError, read_yaml
-from .text import nearest, show
+from .text import in_words, nearest, show
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,15 +56,38 @@ D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True, slots=True)
-class Located(Generic[D]):
-    """A document, and where each of its values stands."""
+class Source:
+    """A file as read: it knows where everything stands."""
 
-    document: D
     filename: str
     tree: Tree
 
     def problem(self, path: Path, message: str) -> Problem:
-        return _problem(self.filename, self.tree, path, message)
+        """A problem of the value at `path`, or of what encloses it when it is not there."""
+        while path and path not in self.tree.values:
+            path = path[:-1]
+        return self._at(self.tree.values.get(path, Place(1, 1)), message)
+
+    def problem_of_key(self, path: Path, message: str) -> Problem:
+        place = self.tree.keys.get(path)
+        return self._at(place, message) if place else self.problem(path, message)
+
+    def repeated_keys(self) -> list[Problem]:
+        return [
+            self._at(place, f"{in_words(path)} is given a second time; keep one")
+            for path, place in self.tree.twice
+        ]
+
+    def _at(self, place: Place, message: str) -> Problem:
+        return Problem(self.filename, place.line, place.column, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Located(Generic[D]):
+    """A document, and where each of its values stands."""
+
+    document: D
+    source: Source
 
 
 def read_located(text: str | bytes, filename: str, model: type[D]) -> Located[D]:
@@ -75,22 +98,18 @@ def read_located(text: str | bytes, filename: str, model: type[D]) -> Located[D]
         place = error.place
         problem = Problem(filename, place.line, place.column, error.message)
         raise DocumentError([problem]) from error
-    problems = [
-        Problem(filename, place.line, place.column, f"{path[-1]} is given a second time; keep one")
-        for path, place in tree.twice
-    ]
+    source = Source(filename, tree)
+    problems = source.repeated_keys()
     document = None
     try:
         document = model.model_validate(tree.value)
     except ValidationError as error:
-        problems += [_from_pydantic(filename, tree, model, it) for it in error.errors()]
+        problems += [_explained(source, model, it) for it in error.errors()]
     if isinstance(tree.value, dict):
-        problems += [
-            _problem(filename, tree, path, message) for path, message in model.across(tree.value)
-        ]
+        problems += [source.problem(path, message) for path, message in model.across(tree.value)]
     if problems or document is None:
         raise DocumentError(problems)
-    return Located(document, filename, tree)
+    return Located(document, source)
 
 
 def must_be(right: str) -> WrapValidator:
@@ -107,16 +126,8 @@ def must_be(right: str) -> WrapValidator:
     return WrapValidator(check)
 
 
-def _problem(filename: str, tree: Tree, path: Path, message: str) -> Problem:
-    """A problem at the value at `path`, or at what encloses it when it is not there."""
-    while path and path not in tree.values:
-        path = path[:-1]
-    place = tree.values.get(path, Place(1, 1))
-    return Problem(filename, place.line, place.column, message)
-
-
 _RIGHT = {
-    "string_type": "text; put it in quotes",
+    "string_type": "text",
     "bool_type": "true or false",
     "list_type": "a list",
     "tuple_type": "a list",
@@ -128,22 +139,22 @@ _RIGHT = {
 }
 
 
-def _from_pydantic(
-    filename: str, tree: Tree, model: type[BaseModel], error: ErrorDetails
-) -> Problem:
+def _explained(source: Source, model: type[BaseModel], error: ErrorDetails) -> Problem:
+    """What pydantic found, in our words and at its place."""
     path, context, kind = error["loc"], error.get("ctx", {}), error["type"]
-    name = _name(path)
+    if path[-1:] == ("[key]",):
+        return source.problem_of_key(path[:-1], f"a key {error['msg']}")
+    name, got = in_words(path), show(error["input"])
     if kind == "extra_forbidden":
-        place = tree.keys[path]
-        message = f"unknown field {show(name)}{_instead(name, _model_at(model, path[:-1]))}"
-        return Problem(filename, place.line, place.column, message)
+        instead = _instead(str(path[-1]), _model_at(model, path[:-1]))
+        return source.problem_of_key(path, f"unknown field {show(path[-1])}{instead}")
     if kind == "missing":
         message = f"{name} is missing{_example(_model_at(model, path[:-1]), name)}"
     elif kind == "literal_error":
         expected = str(context["expected"]).replace("'", '"')
-        message = f"{name} must be {expected}, got {show(error['input'])}"
+        message = f"{name} must be {expected}, got {got}"
     elif kind in _RIGHT:
-        message = f"{name} must be {_RIGHT[kind]}, got {show(error['input'])}"
+        message = f"{name} must be {_RIGHT[kind]}, got {got}"
     elif kind in ("too_short", "string_too_short") and context["min_length"] == 1:
         message = f"{name} must not be empty"
     elif kind == "value_error":
@@ -151,20 +162,8 @@ def _from_pydantic(
     elif kind == "must_be":
         message = f"{name} {error['msg']}"
     else:
-        text = error["msg"][:1].lower() + error["msg"][1:]
-        message = f"{name}: {text}, got {show(error['input'])}"
-    return _problem(filename, tree, path, message)
-
-
-def _name(path: Path) -> str:
-    """What stands at `path`, in words: `frequency`, `entry 2 of match`."""
-    match path:
-        case ():
-            return "the document"
-        case (*_, int(index)):
-            return f"entry {index + 1} of {_name(path[:-1])}"
-        case _:
-            return str(path[-1])
+        message = f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}, got {got}"
+    return source.problem(path, message)
 
 
 def _instead(name: str, model: type[BaseModel]) -> str:

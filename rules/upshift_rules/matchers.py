@@ -23,10 +23,12 @@ MAX_PATTERN_MEMORY = 1024 * 1024
 MAX_MATCHER_LENGTH = 4096
 
 _RIGHT = 'must be LABEL="VALUE", with =, !=, =~ or !~'
-_QUOTED = r'"(?:\\.|[^"\\])*"'
+# Possessive throughout, so that no text makes this backtrack. Alertmanager splits at every comma
+# outside of quotes, also after a backslash.
+_QUOTED = r'"(?:\\.|[^"\\])*+"'
 _MATCHER = re.compile(
-    rf"\s*(?P<label>[a-zA-Z_:][a-zA-Z0-9_:]*|{_QUOTED})\s*(?P<operator>=~|!=|!~|=)"
-    rf'\s*(?P<value>{_QUOTED}|(?:\\.|[^",\\])*\\?)\s*(?P<end>,|$)',
+    rf"\s*+(?P<label>[a-zA-Z_:][a-zA-Z0-9_:]*+|{_QUOTED})\s*+(?P<operator>=~|!=|!~|=)\s*+"
+    rf'(?P<value>{_QUOTED}\s*+|(?:\\[^,]|[^",\\])*+\\?+)(?:,|$)',
     re.DOTALL,
 )
 _ESCAPE = re.compile(r'\\([n"\\])')
@@ -54,7 +56,7 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 
 
 def _matcher(label: str, operator: str, value: str) -> Matcher:
-    label, value = _unquoted(label), _unquoted(value.rstrip())
+    label, value = _unquoted(label), _unquoted(value.strip())
     matches = _pattern(value) if operator.endswith("~") else _equals(value)
     if operator.startswith("!"):
         matches = _negated(matches)

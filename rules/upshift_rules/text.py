@@ -37,3 +37,16 @@ def show(value: object, length: int = 60) -> str:
     else:
         shown = json.dumps(value, default=str)
     return shown if len(shown) <= length else f"{shown[: length - 1]}…"
+
+
+def in_words(path: tuple[str | int, ...]) -> str:
+    """What stands at `path`, in words: `frequency`, `entry 2 of match`."""
+    match path:
+        case ():
+            return "the document"
+        case (*_, int(index)):
+            return f"entry {index + 1} of {in_words(path[:-1])}"
+        case (*_, str(key)) if key.isprintable() and 0 < len(key) <= 60:
+            return key
+        case _:
+            return show(path[-1])

@@ -212,7 +212,8 @@ def test_a_hostile_file_is_refused_and_soon(text: bytes, fault: str) -> None:
 scalars = st.sampled_from(
     ["19", "100", "-1", "1e9", ".nan", "10m", "1:30", "yes", "true", "null", "~", "", '"', "'",
      "{}", "[]", "[1]", "{a: 1}", "*a", "&a 5", "!!int x", "!!set {a}", "\t", "\x00", "\ud800",
-     "é", "production", "<<", "high_cpu", 'a="b"', "9" * 40, "service", '"\\ud800"']
+     "é", '{"a\\nb": 999, "": 5}', "production", "<<", "high_cpu",
+     'a="b"', "9" * 40, "service", '"\\ud800"']
 )  # fmt: skip  # one a line would fill the screen
 keys = st.sampled_from(
     ["sampling", "default", "environments", "on_alert", "- trigger", "frequency", "duration",
@@ -281,7 +282,7 @@ def test_faults_beside_other_settings_are_found_as_well() -> None:
 def test_a_value_that_is_not_in_the_file_is_located_at_what_encloses_it() -> None:
     located: Located[RuleDocument] = read_rules(USERS, "sampling.yaml")
     path = ("sampling", "on_alert", 1, "cooldown")
-    assert str(located.problem(path, "x")) == "sampling.yaml:9:7: x"
+    assert str(located.source.problem(path, "x")) == "sampling.yaml:9:7: x"
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)

@@ -51,6 +51,7 @@ FITS = {
     '{foo="bar",}': True,
     "{foo=bar": True,
     'foo="bar", foo="baz"': False,
+    'foo="bar",path!=x\\,missing=': True,
     'path="a\\\\b"': True,
     'path="a\\b"': True,  # any other backslash is one
     "path=a\\b": True,
@@ -146,6 +147,12 @@ def test_a_matcher_is_shown_as_it_could_be_written() -> None:
 def test_a_pattern_that_ruins_backtracking_engines_takes_linear_time() -> None:
     (matcher,) = parse_matchers('foo=~"(a+)+(a|aa)*b"')
     assert not matcher.matches("a" * 100_000)
+
+
+@pytest.mark.parametrize("text", ["a=" + " " * 4000 + '"', "a=" + "\\" * 4000 + '"', " " * 4096])
+def test_no_text_takes_long_to_refuse(text: str) -> None:
+    with pytest.raises(ValueError, match="must be LABEL"):
+        parse_matchers(text)
 
 
 def test_half_a_surrogate_in_a_label_harms_nothing() -> None:
