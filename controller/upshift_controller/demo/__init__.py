@@ -1,0 +1,1 @@
+"""What the demo needs beside the controller: a profile receiver. No part of serving."""
