@@ -86,6 +86,7 @@ class Controller:
             await stack.enter_async_context(_background("committer", self.committer.run()))
             self.schedule.start()
             stack.callback(self.schedule.stop)
+            await self.schedule.sweep()
             await stack.enter_async_context(_background("sweep", self.schedule.sweep_forever()))
             yield
 
@@ -103,6 +104,8 @@ class Controller:
         self._configuration = configuration
         self.control.rules = configuration.rules
         self._configured()
+        with suppress(Unavailable):  # the sweep will
+            await self.control.publish_baseline()
         done = f"{len(configuration.rules.rules)} rules from {configuration.rules_from}"
         log.info("reloaded", rules=done, needs_restart=moved or None)
         return f"reloaded: {done}" + (f"; restart for: {', '.join(moved)}" if moved else "")

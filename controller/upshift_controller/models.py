@@ -11,6 +11,7 @@ from upshift_rules.model import OutcomeName
 
 Ms = Annotated[int, Field(description="Redis time, in Unix milliseconds")]
 Labels = dict[str, str]
+Short = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Body(BaseModel):
@@ -159,7 +160,8 @@ class LeaseRequest(Body):
     hz: Annotated[int, Field(strict=True, description="0–1000 Hz; a boost at least 1")]
     duration: Annotated[str, Field(description="1s–24h, such as 90s, 10m, 1h30m")]
     where: Annotated[
-        dict[str, str | list[str]], Field(description="agent attributes that must match")
+        dict[Short, Short | Annotated[list[Short], Field(min_length=1, max_length=64)]],
+        Field(max_length=16, description="agent attributes that must match: a value, or one of"),
     ] = {}
     reason: Annotated[str, Field(max_length=500)] = ""
     by: Annotated[

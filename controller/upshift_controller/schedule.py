@@ -56,14 +56,18 @@ class Schedule:
             coalesce=True,
         )
 
+    async def sweep(self) -> None:
+        """End whatever is overdue, then tidy. Redis being away is only logged."""
+        await self._run()
+        try:
+            await self._tidy()
+        except Unavailable as error:
+            log.warning("sweep postponed", problem=error.detail)
+
     async def sweep_forever(self) -> None:
         while True:
-            await self._run()
-            try:
-                await self._tidy()
-            except Unavailable as error:
-                log.warning("sweep postponed", problem=error.detail)
             await asyncio.sleep(SWEEP_S)
+            await self.sweep()
 
     async def _run(self) -> None:
         self._due_ms = None

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
 from upshift_agent.wire import Baseline
 from upshift_rules.changes import Override, SetBaseline
-from upshift_rules.model import Rule
 from upshift_rules.state import TargetState
 from upshift_rules.transition import revised, transition
 

@@ -1,0 +1,124 @@
+"""A controller in this process over a real Valkey, spoken to by real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from aiohttp.test_utils import TestClient, TestServer
+
+from servers import RedisServer
+from upshift_controller.app import Controller
+from upshift_controller.configuration import load
+
+PRODUCTION = {"alertname": "HighCPU", "service_name": "checkout", "environment": "production"}
+WEBHOOK = "/api/v1/webhook/alertmanager"
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Running:
+    """`controller` and a client of its API. Every answer's body is read, JSON where it is JSON."""
+
+    controller: Controller
+    client: TestClient[Any, Any]
+    redis: redis.Redis
+
+    async def ask(self, method: str, path: str, **options: Any) -> Answer:
+        async with self.client.request(method, path, **options) as response:
+            text = await response.text()
+            body = json.loads(text) if "json" in response.content_type else text
+            return Answer(response.status, body, response.headers)
+
+    async def notify(self, *alerts: Any, **more: Any) -> Answer:
+        return await self.ask("POST", WEBHOOK, json=notification(*alerts) | more)
+
+    async def history(self, target: str = "service/checkout") -> list[str]:
+        """Events of a target, oldest first."""
+        answer = await self.ask("GET", "/api/v1/history", params={"target": target})
+        return [entry["event"] for entry in reversed(answer.body["entries"])]
+
+    async def leases(self, target: str = "service/checkout") -> list[dict[str, Any]]:
+        answer = await self.ask("GET", f"/api/v1/targets/{target}")
+        return list(answer.body["leases"])
+
+
+Start = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def start(valkey: RedisServer, tmp_path: Path) -> Start:
+    """Start a controller on the test's Valkey; `sampling` is YAML, the rest are settings."""
+
+    @asynccontextmanager
+    async def running(sampling: str | None = None, **settings: Any) -> AsyncIterator[Running]:
+        config = None
+        if sampling is not None:
+            config = tmp_path / "upshift.yaml"
+            config.write_text(sampling)
+        async with AsyncExitStack() as stack:
+            controller = Controller(lambda: load(config, redis=valkey.url, **settings), valkey.url)
+            await stack.enter_async_context(controller.running())
+            client = TestClient(TestServer(controller.web_app()))
+            await stack.enter_async_context(client)
+            yield Running(controller, client, stack.enter_context(valkey.client()))
+
+    return running
+
+
+@pytest.fixture
+async def upshift(start: Start) -> AsyncIterator[Running]:
+    """A controller with the built-in rules."""
+    async with start() as running:
+        yield running
+
+
+def alert(
+    labels: Mapping[str, str] = PRODUCTION,
+    *,
+    fingerprint: str = "4bd675a02c6e66f0",
+    status: str = "firing",
+    **more: Any,
+) -> dict[str, Any]:
+    return {
+        "status": status,
+        "labels": dict(labels),
+        "annotations": {},
+        "startsAt": "2026-01-31T12:00:00.123456789Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://prometheus:9090/graph",
+        "fingerprint": fingerprint,
+    } | more
+
+
+def notification(*alerts: Any) -> dict[str, Any]:
+    """As Alertmanager sends it, the fields included that nobody reads."""
+    return {
+        "version": "4",
+        "groupKey": '{}:{alertname="HighCPU"}',
+        "truncatedAlerts": 0,
+        "status": "firing",
+        "receiver": "upshift",
+        "groupLabels": {},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "http://alertmanager:9093",
+        "notification_reason": "a field of newer versions",
+        "alerts": list(alerts) or [alert()],
+    }
+
+
+def outcomes(answer: Answer) -> Sequence[str]:
+    return [it["outcome"] for account in answer.body["alerts"] for it in account["outcomes"]]
