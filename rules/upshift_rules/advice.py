@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import gcd
 
-from upshift_agent.wire import ATTRIBUTE_ALIASES, ENVIRONMENT, INSTANCE, POD
+from upshift_agent.wire import ENVIRONMENT, INSTANCE, POD
 
 from .document import RuleDocument
 from .durations import format_duration
@@ -40,7 +40,7 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
     said = [*_baselines(rules), *_overlaps(rules)]
     for index, rule in enumerate(rules.rules):
         path = ("sampling", "on_alert", index)
-        for advice in (_frequency, _never, _times, _where):
+        for advice in (_frequency, _never, _limits, _where):
             said += [((*path, *at), message) for at, message in advice(rules, rule)]
     given = document.model_fields_set
     if not rules.rules and ("sampling" in given or not given):
@@ -74,18 +74,16 @@ def out_of_step(hz: int) -> str:
     return " or ".join(map(str, below or [7]))
 
 
-def _step(hz: int) -> Iterator[str]:
+def _step(path: Path, hz: int) -> Advice:
     why = lock_step(hz)
     if why:
-        yield f"{why}; {out_of_step(hz)} Hz are not (nothing was changed)"
+        yield path, f"{why}; {out_of_step(hz)} Hz are not (nothing was changed)"
 
 
 def _baselines(rules: RuleSet) -> Advice:
-    for why in _step(rules.baseline.default):
-        yield ("sampling", "default"), why
+    yield from _step(("sampling", "default"), rules.baseline.default)
     for name, hz in rules.baseline.environments.items():
-        for why in _step(hz):
-            yield ("sampling", "environments", name), why
+        yield from _step(("sampling", "environments", name), hz)
 
 
 def _overlaps(rules: RuleSet) -> Advice:
@@ -109,8 +107,7 @@ def _overlaps(rules: RuleSet) -> Advice:
 
 
 def _frequency(rules: RuleSet, rule: Rule) -> Advice:
-    for why in _step(rule.frequency_hz):
-        yield ("frequency",), why
+    yield from _step(("frequency",), rule.frequency_hz)
     idle = [
         f"{name} ({hz} Hz)" for name, hz in _baselines_met(rules, rule) if hz >= rule.frequency_hz
     ]
@@ -159,7 +156,7 @@ def _never(rules: RuleSet, rule: Rule) -> Advice:
             yield ("where",), f"where contradicts {matcher.text}: this rule can never apply"
 
 
-def _times(_rules: RuleSet, rule: Rule) -> Advice:
+def _limits(_rules: RuleSet, rule: Rule) -> Advice:
     if rule.while_firing and rule.max_duration_ms == rule.duration_ms:
         longest = format_duration(rule.max_duration_ms)
         yield (
@@ -176,7 +173,7 @@ def _times(_rules: RuleSet, rule: Rule) -> Advice:
 def _where(_rules: RuleSet, rule: Rule) -> Advice:
     for name in rule.where:
         meant = _ATTRIBUTES.get(name)
-        if meant and name not in ATTRIBUTE_ALIASES:
+        if meant:
             yield (
                 ("where", name),
                 f"{show(name)} is a label of alerts; agents have the attribute {show(meant)}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
@@ -34,8 +34,8 @@ Fraction = Annotated[float, Field(gt=0, le=1), must_be("above 0 and at most 1")]
 Priority = Annotated[int, Field(ge=1, le=100), must_be("1–100")]
 
 
-def duration(least_ms: int, most_ms: int) -> Any:
-    """The type of a field that holds text such as `10m`, within bounds; milliseconds once read."""
+def _between(least_ms: int, most_ms: int) -> PlainValidator:
+    """Read text such as `10m`, within bounds, as milliseconds."""
 
     def read(value: object) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -48,15 +48,13 @@ def duration(least_ms: int, most_ms: int) -> Any:
             raise ValueError(f"must be {bounds}, got {show(value)}")
         return ms
 
-    return Annotated[
-        int,
-        PlainValidator(read),
-        WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
-    ]
+    return PlainValidator(read)
 
 
-Duration = duration(MIN_DURATION_MS, MAX_LEASE_MS)
-Cooldown = duration(0, MAX_COOLDOWN_MS)
+_DURATION = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
+#: Durations in milliseconds.
+Duration = Annotated[int, _between(MIN_DURATION_MS, MAX_LEASE_MS), _DURATION]
+Cooldown = Annotated[int, _between(0, MAX_COOLDOWN_MS), _DURATION]
 
 
 def _unquoted(value: object) -> object:

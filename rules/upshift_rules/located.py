@@ -53,6 +53,8 @@ class Document(Section):
 
 
 D = TypeVar("D", bound=Document)
+#: Covariant, so that what takes a located rule document takes located settings too.
+D_co = TypeVar("D_co", bound=Document, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,10 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Located(Generic[D]):
+class Located(Generic[D_co]):
     """A document, and where each of its values stands."""
 
-    document: D
+    document: D_co
     source: Source
 
 

@@ -314,3 +314,8 @@ def test_the_reference_names_every_field() -> None:
     for name, model in schema()["$defs"].items():
         for field in model["properties"]:
             assert f"`{field}`" in reference, f"{name}.{field}"
+
+
+def test_advice_is_given_on_rules_beside_other_settings() -> None:
+    (advice,) = advise(read_located(USERS, "upshift.yaml", ServerDocument))
+    assert str(advice).startswith("upshift.yaml:6:18: 100 Hz")
