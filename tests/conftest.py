@@ -1,13 +1,11 @@
 """Fixtures that every suite shares."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from servers import RedisServer, redis_server
+from servers import RedisServer, may_be_left_out, redis_server, what_is_missing
 
 
 @pytest.fixture
@@ -20,8 +18,5 @@ def valkey(tmp_path: Path) -> Iterator[RedisServer]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """`@pytest.mark.servers("amtool")` leaves a test out without that program; in CI it fails."""
     for marker in item.iter_markers("servers"):
-        missing = [program for program in marker.args if not shutil.which(program)]
-        if missing and os.environ.get("CI") == "true":
-            pytest.fail(f"not installed: {', '.join(missing)}", pytrace=False)
-        if missing:
-            pytest.skip(f"not installed: {', '.join(missing)}")
+        if why := what_is_missing(*marker.args):
+            (pytest.skip if may_be_left_out() else pytest.fail)(why)

