@@ -131,6 +131,12 @@ class Controller:
             raise
 
 
+def without_password(url: str) -> str:
+    """A Redis URL that may be shown."""
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+
+
 async def serve(config: Path | None, **options: Any) -> None:
     """Run `upshift serve` until SIGINT or SIGTERM; SIGHUP reloads. Raise `StartRefused`."""
     logs.configure()
@@ -149,7 +155,7 @@ async def serve(config: Path | None, **options: Any) -> None:
             "upshift is up",
             url=address,
             webhook=f"{address}/api/v1/webhook/alertmanager",
-            redis_for_agents=_without_password(redis_url),
+            redis_for_agents=without_password(redis_url),
             rules=f"{len(configuration.rules.rules)} from {configuration.rules_from}",
             tokens=len(settings.tokens) or "none, loopback only",
         )
@@ -219,8 +225,3 @@ def _openapi_route(served: list[routes.Route]) -> routes.Route:
     return routes.Route(
         method="GET", path="/api/v1/openapi.json", handler=show, role=None, summary="This document."
     )
-
-
-def _without_password(url: str) -> str:
-    scheme, slashes, rest = url.partition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"

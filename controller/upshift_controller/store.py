@@ -20,11 +20,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from upshift_agent.errors import WireError
-from upshift_agent.wire import Keys, dump, encode_plan
+from upshift_agent.wire import Keys, dump, encode_plan, shorten
 from upshift_rules.changes import Entry
 from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
 
-from .errors import Unavailable
+from .errors import StartRefused, Unavailable
 from .ports import Snapshot, Write
 
 log = structlog.get_logger()
@@ -39,15 +39,24 @@ _COMMIT_SHA = hashlib.sha1(_COMMIT.encode(), usedforsecurity=False).hexdigest()
 
 
 def connect(url: str) -> Redis:
-    """A client that fails fast: retrying is Alertmanager's task, and the committer's."""
-    return Redis.from_url(
-        url,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        # Once more at once, for a connection that the server has closed since.
-        retry=Retry(NoBackoff(), 1),
-        client_name="upshift-controller",
-    )
+    """A client that fails fast: retrying is Alertmanager's task, and the committer's.
+
+    Raise `StartRefused` for a URL that is none.
+    """
+    try:
+        return Redis.from_url(
+            url,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=SOCKET_TIMEOUT_S,
+            # Once more at once, for a connection that the server has closed since.
+            retry=Retry(NoBackoff(), 1),
+            client_name="upshift-controller",
+        )
+    except ValueError as error:
+        scheme = shorten(url.partition(":")[0])  # no more of it: the rest may be a password
+        raise StartRefused(
+            f"redis must be a redis://, rediss:// or unix:// URL, got one with {scheme}"
+        ) from error
 
 
 class Store:

@@ -85,7 +85,8 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
         return TargetState(target=target)
     document = parse(stored)
     try:
-        assert isinstance(document, dict)  # noqa: S101  # turned into WireError below
+        if not isinstance(document, dict):
+            raise TypeError("not an object")
         baseline = document.get("baseline")
         return TargetState(
             target=target,
@@ -96,7 +97,7 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
             cooldowns={key: int(until) for key, until in document["cooldowns"].items()},
             baseline=None if baseline is None else Baseline.from_json(baseline),
         )
-    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"state of {target} cannot be read: {error!r}") from error
 
 

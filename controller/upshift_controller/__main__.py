@@ -1,0 +1,5 @@
+"""`python -m upshift_controller`: the `upshift` command."""
+
+from .cli import main
+
+main()
