@@ -66,6 +66,9 @@ class Config:
             raise ConfigurationError(
                 'which service is this? Pass service="checkout", or set OTEL_SERVICE_NAME'
             )
+        for name, value in (("service", self.service), ("node", self.node)):
+            if value is not None and not isinstance(value, str):
+                raise ConfigurationError(f"{name} must be text, got {shorten(value)}")
         try:
             for target in self.targets:
                 check_target(target)
@@ -115,11 +118,12 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def as_secrets(given: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...]:
     """One secret, or several while they are being changed. Raise `ConfigurationError`."""
-    several = (given,) if isinstance(given, str | bytes) else tuple(given)
-    secrets = tuple(s.encode() if isinstance(s, str) else s for s in several)
-    if not all(isinstance(secret, bytes) and secret for secret in secrets):
+    several = [given] if isinstance(given, str | bytes) else given
+    if not isinstance(several, Sequence) or not all(
+        isinstance(secret, str | bytes) and secret for secret in several
+    ):
         raise ConfigurationError("secrets must be one text or bytes, or a list of them, none empty")
-    return secrets
+    return tuple(s.encode() if isinstance(s, str) else s for s in several)
 
 
 def _read_secrets(path: str) -> tuple[bytes, ...]:

@@ -34,6 +34,11 @@ def watch() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
+        # These take a lock before a fork and release it after. Imported by an agent's thread while
+        # a fork waits for it, they would release what they have not taken. So not on that thread.
+        import concurrent.futures.thread  # noqa: F401
+        import logging  # noqa: F401
+
         atexit.register(_at_exit)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(

@@ -1,0 +1,144 @@
+"""What an agent is told, and what it is when it is told nothing."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from upshift_agent import Agent, ConfigurationError, attributes
+from upshift_agent.config import Config, from_environment
+
+URL = "redis://127.0.0.1:6379"
+
+
+def ignore(decision: object) -> None:
+    pass
+
+
+async def switch(decision: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"redis_url": "http://127.0.0.1"}, "redis_url .* must begin with redis://"),
+        ({"redis_url": "redis://127.0.0.1:many"}, "redis_url"),
+        ({"redis_url": "redis://"}, "right would be redis://127.0.0.1:6379"),
+        ({"redis_url": None}, "it is not text"),
+        ({"service": None}, "which service is this"),
+        ({"service": ""}, "service or node cannot be used: a target is"),
+        ({"service": "x" * 300}, "at most 256 bytes"),
+        ({"service": 7}, "service must be text"),
+        ({"node": ""}, "service or node cannot be used: a target is"),
+        ({"driver": None}, "a callable that takes a Decision"),
+        ({"driver": dict}, "a callable that takes a Decision"),
+        ({"driver": switch}, "not a coroutine function"),
+        ({"baseline_hz": -1}, "baseline_hz must be 0–1000 whole Hz, got -1"),
+        ({"baseline_hz": 19.5}, "baseline_hz must be 0–1000 whole Hz"),
+        ({"max_hz": 1001}, "max_hz must be 0–1000"),
+        ({"max_hz": True}, "max_hz must be 0–1000"),
+        ({"namespace": "a b"}, "namespace must be text without"),
+        ({"attributes": {"k8s.pod.name": 3}}, "attributes must map text to text"),
+        ({"secrets": ""}, "none empty"),
+        ({"secrets": [b"good", ""]}, "none empty"),
+        ({"secrets": 5}, "secrets must be"),
+    ],
+)
+def test_a_wrong_argument_is_said_at_construction(wrong: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"redis_url": URL, "service": "checkout", "driver": ignore}
+    with pytest.raises(ConfigurationError, match=message):
+        Agent(**{**arguments, **wrong})
+
+
+def test_a_password_is_in_no_message() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Agent(redis_url="redsi://:hunter2@host", service="checkout", driver=ignore)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_agent_follows_its_service_and_the_fleet() -> None:
+    assert Config(redis_url=URL, service="a").targets == ("service/a", "fleet")
+
+
+def test_a_host_agent_reports_under_its_node() -> None:
+    config = Config(redis_url=URL, service="a", node="worker-3")
+    assert config.targets == ("node/worker-3", "service/a", "fleet")
+    assert config.identity({})["host.name"] == "worker-3"
+
+
+def test_resource_attributes_are_percent_decoded() -> None:
+    assert attributes.parse(" a = b%2Cc%3Dd , e=%F0%9F%9B%92,, f=") == {
+        "a": "b,c=d",
+        "e": "🛒",
+        "f": "",
+    }
+
+
+def test_resource_attributes_that_are_no_pairs_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="key=value,key=value, got 'oops'"):
+        attributes.parse("a=b,oops")
+
+
+def test_the_service_name_of_the_environment_beats_its_resource_attributes() -> None:
+    environ = {"OTEL_SERVICE_NAME": "cart", "OTEL_RESOURCE_ATTRIBUTES": "service.name=x,a=b"}
+    assert attributes.from_environment(environ) == {"service.name": "cart", "a": "b"}
+
+
+def test_the_environment_says_all_that_an_agent_needs(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("new\n\nold\n")
+    found = from_environment(
+        {
+            "UPSHIFT_REDIS_URL": URL,
+            "UPSHIFT_MAX_HZ": "200",
+            "UPSHIFT_BASELINE_HZ": "9",
+            "UPSHIFT_NAMESPACE": "staging",
+            "UPSHIFT_SECRET_FILE": str(secrets),
+            "OTEL_RESOURCE_ATTRIBUTES": "service.name=cart,deployment.environment=dev",
+        }
+    )
+    config = Config(**found)
+    assert (config.service, config.max_hz, config.baseline_hz) == ("cart", 200, 9)
+    assert (config.namespace, config.secrets) == ("staging", (b"new", b"old"))
+    assert config.identity({})["deployment.environment.name"] == "dev"
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({}, "UPSHIFT_REDIS_URL is not set"),
+        ({"UPSHIFT_REDIS_URL": URL, "UPSHIFT_MAX_HZ": "fast"}, "UPSHIFT_MAX_HZ must be whole Hz"),
+        ({"UPSHIFT_REDIS_URL": URL, "UPSHIFT_SECRET_FILE": "/no/such"}, "cannot be read"),
+        ({"UPSHIFT_REDIS_URL": URL, "UPSHIFT_SECRET_FILE": os.devnull}, "is empty"),
+    ],
+)
+def test_a_wrong_environment_is_said_as_well(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        from_environment(environ)
+
+
+def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPSHIFT_REDIS_URL", "nonsense")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "cart")
+    Agent.from_env(driver=ignore, redis_url=URL)
+    with pytest.raises(ConfigurationError):
+        Agent.from_env(driver=ignore)
+
+
+def test_a_pod_is_its_own_instance() -> None:
+    config = Config(redis_url=URL, service="a")
+    found = config.identity({"POD_NAME": "a-7d9f"})
+    assert found["k8s.pod.name"] == found["service.instance.id"] == "a-7d9f"
+
+
+def test_without_a_pod_the_host_is_the_instance() -> None:
+    found = Config(redis_url=URL, service="a").identity({})
+    assert found["service.instance.id"] == found["host.name"] == os.uname().nodename
+    assert found["process.pid"] == str(os.getpid())
+
+
+def test_attributes_given_beat_those_found() -> None:
+    config = Config(redis_url=URL, service="a", attributes={"service.instance.id": "seven"})
+    assert config.identity({"POD_NAME": "a-7d9f"})["service.instance.id"] == "seven"

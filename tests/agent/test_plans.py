@@ -1,0 +1,73 @@
+import pytest
+
+from upshift_agent.errors import SignatureRefused, WireError
+from upshift_agent.plans import Plans
+from upshift_agent.wire import Lease, Plan, encode_plan
+
+HOME = "service/checkout"
+
+
+def plan(rev: int = 1, target: str = HOME, now_ms: int = 0, secret: bytes | None = None) -> bytes:
+    lease = Lease(id=f"boost/{rev}", kind="boost", hz=100, since_ms=0, expires_at_ms=9_999_999)
+    return encode_plan(
+        Plan(target=target, rev=rev, now_ms=now_ms, leases=(lease,)), secret
+    ).encode()
+
+
+def test_only_a_newer_revision_is_news() -> None:
+    plans = Plans([HOME])
+    assert plans.take(HOME, plan(2))
+    assert not plans.take(HOME, plan(2))
+    assert not plans.take(HOME, plan(1))
+    assert plans.take(HOME, plan(3))
+    assert plans.revs == {HOME: 3}
+
+
+def test_targets_have_revisions_of_their_own() -> None:
+    plans = Plans([HOME, "fleet"])
+    plans.take(HOME, plan(7))
+    plans.take("fleet", plan(3, target="fleet"))
+    assert plans.revs == {HOME: 7, "fleet": 3}
+
+
+def test_a_plan_for_another_target_is_refused() -> None:
+    with pytest.raises(WireError, match="addressed to 'service/cart'"):
+        Plans([HOME]).take(HOME, plan(target="service/cart"))
+
+
+def test_a_refused_plan_is_reported_until_a_good_one_comes() -> None:
+    plans = Plans([HOME])
+    with pytest.raises(WireError):
+        plans.take(HOME, b'{"v": 2}')
+    assert plans.skipped == ("plan of service/checkout: plan version must be 1, got 2",)
+    plans.take(HOME, plan())
+    assert plans.skipped == ()
+
+
+def test_a_refused_plan_leaves_the_one_in_force() -> None:
+    plans = Plans([HOME])
+    plans.take(HOME, plan(5))
+    with pytest.raises(WireError):
+        plans.take(HOME, b"not JSON")
+    assert plans.revs == {HOME: 5}
+
+
+def test_with_secrets_any_of_them_will_do_and_nothing_else() -> None:
+    plans = Plans([HOME], secrets=[b"new", b"old"])
+    for rev, secret in enumerate((b"old", b"new"), 1):
+        assert plans.take(HOME, plan(rev, secret=secret))
+    for message in (plan(9), plan(9, secret=b"other")):
+        with pytest.raises(SignatureRefused):
+            plans.take(HOME, message)
+
+
+@pytest.mark.parametrize("age_ms", [30_001, -30_001])
+def test_a_signed_plan_that_is_pushed_stale_is_refused(age_ms: int) -> None:
+    message = plan(now_ms=100_000, secret=b"s")
+    with pytest.raises(SignatureRefused, match="at most 30 s"):
+        Plans([HOME], [b"s"]).take(HOME, message, pushed_at_ms=100_000 + age_ms)
+    assert Plans([HOME], [b"s"]).take(HOME, message, pushed_at_ms=130_000)
+
+
+def test_a_snapshot_may_be_as_old_as_its_last_change() -> None:
+    assert Plans([HOME], [b"s"]).take(HOME, plan(now_ms=1, secret=b"s"))

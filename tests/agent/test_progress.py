@@ -1,0 +1,119 @@
+"""What becomes of decisions, on virtual time."""
+
+from collections.abc import Mapping
+
+from upshift_agent import driving
+from upshift_agent.driving import Progress
+from upshift_agent.resolve import Decision
+
+REV: Mapping[str, int] = {"fleet": 1}
+NEWER: Mapping[str, int] = {"fleet": 2}
+
+
+def want(progress: Progress, hz: int, now: float = 0, revs: Mapping[str, int] = REV) -> None:
+    progress.want(Decision(hz=hz), revs, now)
+
+
+def wanted_hz(progress: Progress, now: float = 0) -> int | float | None:
+    job = progress.next(now)
+    return job[0].hz if isinstance(job, tuple) else job
+
+
+def applied(hz: int) -> Progress:
+    progress = Progress()
+    want(progress, hz)
+    progress.begin(0)
+    progress.succeed(hz, REV, None, 0)
+    return progress
+
+
+def test_the_newest_decision_wins_and_what_lies_between_is_skipped() -> None:
+    progress = applied(19)
+    for hz in (49, 100, 77):
+        want(progress, hz)
+    assert wanted_hz(progress) == 77
+
+
+def test_a_frequency_that_stands_needs_no_call_and_is_applied_for_the_newer_revision() -> None:
+    progress = applied(19)
+    want(progress, 19, revs=NEWER)
+    assert wanted_hz(progress) is None
+    view = progress.view(0)
+    assert view.state == "applied"
+    assert view.confirmed is not None
+    assert view.confirmed.revs == NEWER
+
+
+def test_nothing_counts_as_applied_while_the_driver_is_busy() -> None:
+    progress = applied(19)
+    want(progress, 100)
+    progress.begin(1)
+    want(progress, 19)
+    assert progress.view(1).state == "applying"
+    progress.succeed(100, REV, None, 2)
+    assert wanted_hz(progress) == 19
+
+
+def test_a_decision_that_is_overtaken_while_waiting_is_never_applied() -> None:
+    progress = applied(19)
+    want(progress, 100)
+    want(progress, 19)
+    assert wanted_hz(progress) is None
+
+
+def test_failures_are_retried_ever_more_slowly_up_to_30_s() -> None:
+    progress, now, waits = Progress(), 0.0, []
+    want(progress, 100)
+    for _ in range(7):
+        progress.begin(now)
+        progress.fail(100, "broken", now)
+        wait = progress.next(now)
+        assert isinstance(wait, float)
+        waits.append(wait)
+        now += wait
+        assert wanted_hz(progress, now) == 100
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+    assert (progress.view(now).state, progress.view(now).error) == ("failed", "broken")
+
+
+def test_another_frequency_does_not_wait_for_the_retry_of_a_failed_one() -> None:
+    progress = Progress()
+    want(progress, 100)
+    progress.begin(0)
+    progress.fail(100, "broken", 0)
+    want(progress, 49, now=0.1)
+    assert wanted_hz(progress, 0.1) == 49
+    assert progress.view(0.1).error is None
+
+
+def test_after_a_failure_even_the_frequency_applied_before_is_set_again() -> None:
+    progress = applied(19)
+    want(progress, 100)
+    progress.begin(1)
+    progress.fail(100, "broken", 1)
+    want(progress, 19, now=2)
+    assert wanted_hz(progress, 2) == 19
+
+
+def test_a_driver_that_does_not_return_is_noticed_within_5_s() -> None:
+    progress = Progress()
+    want(progress, 100)
+    progress.begin(10)
+    first = progress.view(10)
+    assert (first.state, first.error) == ("applying", None)
+    assert first.slow_in_s == driving.SLOW_AFTER_S < 5
+    later = progress.view(17)
+    assert (later.state, later.error) == ("applying", "driver has not returned for 7 s")
+
+
+def test_a_failure_stays_reported_while_it_is_being_retried() -> None:
+    progress = Progress()
+    want(progress, 100)
+    progress.begin(0)
+    progress.fail(100, "broken", 0)
+    progress.begin(1)
+    assert progress.view(1).state == "failed"
+    progress.succeed(100, REV, 99.5, 2)
+    view = progress.view(2)
+    assert view.confirmed is not None
+    assert (view.state, view.error, view.confirmed.achieved_hz) == ("applied", None, 99.5)
