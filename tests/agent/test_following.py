@@ -337,3 +337,31 @@ def test_plans_of_another_namespace_are_not_ours(
     driver.wait_for(49)
     assert 100 not in driver.frequencies
     staging.close()
+
+
+def test_a_plan_that_may_not_be_read_costs_no_other(
+    start: Start,
+    controller: FakeController,
+    driver: RecordingDriver,
+    valkey: RedisServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with valkey.client() as client:
+        client.lpush(Keys().plan("fleet"), "not a plan")
+    controller.boost(HOME, hz=100, for_s=60)
+    start()
+    driver.wait_for(100)
+    assert len(warnings(caplog)) == 1
+    assert "does not give the plan of fleet" in warnings(caplog)[0]
+
+
+def test_a_connection_that_is_lost_again_and_again_is_one_line(
+    start: Start, valkey: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = start()
+    with valkey.client() as client:
+        for _ in range(3):
+            eventually(lambda: agent.connected)
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            eventually(lambda: not agent.connected, every_s=0.001)
+    assert len(warnings(caplog)) == 1

@@ -7,6 +7,7 @@ thread that acts on it. Nothing else waits for a driver.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -120,12 +121,11 @@ class DriverThread:
     ) -> None:
         self._driver = driver
         self._attributes = attributes
-        self._identified = False
+        self._called = False
         self._changed = changed
         self._progress = Progress()
         self._news = threading.Condition()
         self._closing = False
-        self._last: Decision | None = None
         self._thread = threading.Thread(target=self._run, name="upshift-driver", daemon=True)
 
     def start(self) -> None:
@@ -139,7 +139,8 @@ class DriverThread:
     def close(self, last: Decision) -> None:
         """End as soon as the driver returns: close it, or leave the profiler at `last`."""
         with self._news:
-            self._closing, self._last = True, last
+            self._closing = True
+            self._progress.want(last, {}, time.monotonic())
             self._news.notify()
 
     def join(self, timeout_s: float) -> None:
@@ -166,9 +167,10 @@ class DriverThread:
         self._end()
 
     def _apply(self, decision: Decision) -> float | None:
-        if self._driver.identify is not None and not self._identified:
-            self._driver.identify(self._attributes)
-        self._identified = True
+        if not self._called:
+            self._called = True
+            if self._driver.identify is not None:
+                self._driver.identify(self._attributes)
         return self._driver.apply(decision)
 
     def _take(self) -> tuple[Decision, Mapping[str, int]] | None:
@@ -189,12 +191,14 @@ class DriverThread:
 
     def _end(self) -> None:
         """Nobody will step this profiler down any more, so leave it as if no lease applied."""
-        confirmed = self._progress.confirmed
+        if not self._called:
+            return
+        last = self._progress.next(math.inf)
         try:
             if self._driver.close is not None:
                 self._driver.close()
-            elif self._last is not None and (confirmed is None or confirmed.hz != self._last.hz):
-                self._apply(self._with_previous(self._last))
+            elif isinstance(last, tuple):
+                self._apply(self._with_previous(last[0]))
         except BaseException as error:  # noqa: BLE001  # nobody is left to be told but the log
             logging.getLogger("upshift_agent").warning("driver failed to stop: %s", describe(error))
 

@@ -30,6 +30,7 @@ RESYNC_S = 30.0  # ± a fifth, so that a fleet does not read in step
 TIMEOUT_S = 5.0  # for connecting, and for any answer
 PING_S = 10.0  # silence on the subscription before it is asked whether it lives
 LONGEST_BACKOFF_S = 3.0
+LASTING_S = 10.0  # a session that ends sooner was part of the outage before it
 SETTLE_S = 0.02  # a quick driver's "applying" and "applied" go out as one report
 AGENTS_TTL_S = 24 * 60 * 60
 FAREWELL_S = 0.2
@@ -67,7 +68,7 @@ class Subscription:
         self._dirty = asyncio.Event()
         self._turn = asyncio.Lock()
         self._client: Redis | None = None
-        self._outage_logged = False
+        self._outage = self._outage_logged = False
         self._refusals: set[str] = set()
 
     @property
@@ -82,11 +83,14 @@ class Subscription:
         """Follow for ever. An outage is logged when it begins and when it ends, never between."""
         failures = 0
         while True:
+            began = time.monotonic()
             try:
                 await self._session()
             except* Exception as group:  # noqa: BLE001  # whatever it was, begin afresh
-                self._lost(group)
-            failures = 0 if self.connected else min(failures + 1, 10)
+                lasted = self.connected and time.monotonic() - began > LASTING_S
+                failures = 0 if lasted else min(failures + 1, 10)
+                self._lost(group, first=lasted)
+            self._resync.clear()
             self._ready.clear()
             longest = min(LONGEST_BACKOFF_S, 0.1 * 2**failures)
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311  # only jitter
@@ -106,10 +110,9 @@ class Subscription:
             protocol=2,  # pushes have a connection of their own, so any server will do
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(
-                NoBackoff(), 0, supported_errors=()
-            ),  # trying again is the business of run()
             max_connections=2,
+            # Trying again is the business of run(), also once and at once.
+            retry=Retry(NoBackoff(), 0, supported_errors=()),
         )
         pubsub = client.pubsub()
         try:
@@ -152,15 +155,20 @@ class Subscription:
             pipeline.get(self._keys.plan(target))
         pipeline.time()
         sent_ms = time.monotonic() * 1000
-        *answers, (seconds, micros) = await self._execute(pipeline)
+        *answers, now = await self._execute(pipeline, raise_on_error=False)
         received_ms = time.monotonic() * 1000
-        # A missing key is no news: a server that has lost its data ends nobody's lease.
-        plans = {
-            target: answer
-            for target, answer in zip(self._targets, answers, strict=True)
-            if answer is not None
-        }
-        self._read(plans, seconds * 1000 + micros / 1000, sent_ms, received_ms)
+        plans = {}
+        for target, answer in zip(self._targets, answers, strict=True):
+            if isinstance(answer, ResponseError):
+                self._refused(f"does not give the plan of {target}: {answer}")
+            elif isinstance(answer, Exception):  # it is still loading its data, for one
+                raise answer
+            elif answer is not None:
+                plans[target] = answer
+            # A missing key is no news: a server that has lost its data ends nobody's lease.
+        if isinstance(now, Exception):
+            raise now
+        self._read(plans, now[0] * 1000 + now[1] / 1000, sent_ms, received_ms)
         self._found()
 
     async def _keep_reporting(self, client: Redis) -> None:
@@ -179,20 +187,21 @@ class Subscription:
             await _wait(self._dirty, STATUS_INTERVAL_S)
             await asyncio.sleep(SETTLE_S)
 
-    async def _execute(self, pipeline: Pipeline) -> list[Any]:
+    async def _execute(self, pipeline: Pipeline, *, raise_on_error: bool = True) -> list[Any]:
         """One at a time, so that one connection will do."""
         async with self._turn:
-            answers: list[Any] = await pipeline.execute()
+            answers: list[Any] = await pipeline.execute(raise_on_error)
         return answers
 
     def _found(self) -> None:
         self._ready.set()
-        if self._outage_logged:
-            self._outage_logged = False
+        if self._outage:
+            self._outage = False
             log.info("following plans from %s again", self._server)
 
-    def _lost(self, group: BaseExceptionGroup[Exception]) -> None:
-        if self._outage_logged:
+    def _lost(self, group: BaseExceptionGroup[Exception], *, first: bool) -> None:
+        self._outage = True
+        if self._outage_logged and not first:
             return
         self._outage_logged = True
         error: BaseException = group
