@@ -173,10 +173,11 @@ def http_server(folder: Path, port: int, *command: str) -> Iterator[HttpServer]:
 
 
 @contextmanager
-def prometheus(folder: Path, config: str, port: int | None = None) -> Iterator[HttpServer]:
-    """Debian's Prometheus with this configuration (YAML)."""
-    port = port or free_port()
+def prometheus(folder: Path, config: str, *, rules: str = "") -> Iterator[HttpServer]:
+    """Debian's Prometheus with this configuration (YAML), which may name `rules` as rules.yml."""
+    port = free_port()
     folder.mkdir(parents=True)
+    (folder / "rules.yml").write_text(rules)
     (folder / "prometheus.yml").write_text(config)
     with http_server(
         folder,
@@ -192,9 +193,9 @@ def prometheus(folder: Path, config: str, port: int | None = None) -> Iterator[H
 
 
 @contextmanager
-def alertmanager(folder: Path, config: str, port: int | None = None) -> Iterator[HttpServer]:
+def alertmanager(folder: Path, config: str) -> Iterator[HttpServer]:
     """Debian's Alertmanager with this configuration (YAML), alone."""
-    port = port or free_port()
+    port = free_port()
     folder.mkdir(parents=True)
     (folder / "alertmanager.yml").write_text(config)
     with http_server(

@@ -187,3 +187,8 @@ def test_samples_are_told_per_second_of_cpu_where_it_is_known() -> None:
 def test_nothing_measured_is_not_zero_hertz() -> None:
     rate = measure([], 0, 9, lambda a, b: b - a)
     assert (rate.samples, rate.per_second, rate.per_cpu_second) == (0, None, None)
+    assert rate.uncertainty is None
+
+
+def test_a_count_tells_how_far_to_trust_it() -> None:
+    assert measure([window(0, 21, 400, 19)], 0, 21).uncertainty == pytest.approx(0.05)

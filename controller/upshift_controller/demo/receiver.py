@@ -59,6 +59,15 @@ class Rate:
     def per_cpu_second(self) -> float | None:
         return self.samples / self.cpu_seconds if self.cpu_seconds else None
 
+    @property
+    def uncertainty(self) -> float | None:
+        """One standard deviation, as a share of the rate: 0.05 for 400 samples.
+
+        pyroscope-io (py-spy) draws the pauses between samples from an exponential distribution,
+        lest it beats in time with the program; the count of a span is then Poisson's.
+        """
+        return self.samples**-0.5 if self.samples else None
+
 
 @dataclass(slots=True)
 class Receiver:
