@@ -36,10 +36,12 @@ def entry() -> str:
 def main(server_address: str, ledger: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     driver = PyroscopeDriver(server_address=server_address, upload_interval=3)
-    with Path(ledger).open("w", buffering=1) as lines, Agent.from_env(driver=driver):
-        while True:
-            lines.write(entry())
-            spend()
+    with Path(ledger).open("w", buffering=1) as lines:
+        lines.write(entry())
+        with Agent.from_env(driver=driver):
+            while True:
+                spend()
+                lines.write(entry())
 
 
 if __name__ == "__main__":

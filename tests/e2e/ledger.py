@@ -19,6 +19,9 @@ class Ledger:
         rows = [tuple(map(float, line.split())) for line in whole.splitlines()]
         return cls([(at, cpu, waited) for at, cpu, waited in rows])
 
+    def reaches(self, moment: float) -> bool:
+        return self.rows[-1][0] > moment
+
     def cpu(self, from_s: float, until_s: float) -> float:
         """CPU seconds between two moments."""
         return self._at(until_s, 1) - self._at(from_s, 1)
