@@ -18,8 +18,10 @@ def test_a_driver_that_raises_is_a_refusal_with_its_reason_and_is_tried_again(
     controller: FakeController,
     driver: RecordingDriver,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(driving, "FIRST_RETRY_S", 0.05)
+    caplog.set_level("WARNING")
     start()
     driver.wait_for(19)
     driver.error = OSError("no permission to profile")
@@ -31,6 +33,7 @@ def test_a_driver_that_raises_is_a_refusal_with_its_reason_and_is_tried_again(
 
     eventually(refused)
     eventually(lambda: driver.frequencies.count(100) >= 3)
+    assert caplog.text.count("driver failed to set 100 Hz") == 1, "one line, not one for each retry"
     driver.error = None
 
     def applied() -> bool:
@@ -164,3 +167,16 @@ async def test_an_asyncio_application_uses_the_same_class(
     assert await asyncio.wait_for(changed.get(), 10) == 19
     await asyncio.to_thread(controller.boost, HOME, hz=100, for_s=60)
     assert await asyncio.wait_for(changed.get(), 10) == 100
+
+
+def test_a_driver_may_stop_its_own_agent(start: Start, controller: FakeController) -> None:
+    agent: Agent
+
+    def driver(decision: Decision) -> None:
+        if decision.hz == 100:
+            agent.stop()
+
+    agent = start(driver=driver)
+    controller.boost(HOME, hz=100, for_s=60)
+    eventually(lambda: agent.decision is None)
+    eventually(lambda: controller.statuses(HOME) == {})

@@ -68,7 +68,7 @@ class Agent:
             secrets=as_secrets(secrets),
         )
         self._driver = Driver(driver)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may stop what is just being started
         self._run: Run | None = None
 
     @classmethod
@@ -136,7 +136,7 @@ class Agent:
 
     def restart_after_fork(self) -> None:
         """In a forked child: begin anew, with nothing of the parent's."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if self._run is not None:
             self._run.let_go()
             self._run = Run(self._config, self._driver, self._run.ordinal)
@@ -174,7 +174,8 @@ class Run:
 
     def join(self, deadline: float) -> None:
         """Wait until `deadline` (of `time.monotonic`) at the longest."""
-        if self._thread.ident is not None:  # it could be started
+        # A thread that was never started cannot be joined.
+        if self._thread.ident is not None:
             self._thread.join(max(0, deadline - time.monotonic()))
         if self.engine is not None:
             self.engine.join_driver(max(0, deadline - time.monotonic()))

@@ -6,13 +6,13 @@ thread that acts on it. Nothing else waits for a driver.
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from .complaints import Complaints
 from .drivers import Driver
 from .resolve import Decision
 from .wire import State
@@ -126,6 +126,7 @@ class DriverThread:
         self._progress = Progress()
         self._news = threading.Condition()
         self._closing = False
+        self._complaints = Complaints()
         self._thread = threading.Thread(target=self._run, name="upshift-driver", daemon=True)
 
     def start(self) -> None:
@@ -144,7 +145,8 @@ class DriverThread:
             self._news.notify()
 
     def join(self, timeout_s: float) -> None:
-        if self._thread.ident is not None:  # it was started
+        # A thread that was never started cannot be joined, nor can a driver wait for itself.
+        if self._thread.ident not in (None, threading.get_ident()):
             self._thread.join(timeout_s)
 
     def view(self) -> View:
@@ -158,19 +160,20 @@ class DriverThread:
             try:
                 achieved_hz = self._apply(decision)
             except BaseException as error:  # noqa: BLE001  # SystemExit and Rust panics, too
+                self._complaints.make(f"driver failed to set {decision.hz} Hz: {describe(error)}")
                 with self._news:
                     self._progress.fail(decision.hz, describe(error), time.monotonic())
             else:
+                self._complaints.forget()
                 with self._news:
                     self._progress.succeed(decision.hz, revs, achieved_hz, time.monotonic())
             self._changed()
         self._end()
 
     def _apply(self, decision: Decision) -> float | None:
-        if not self._called:
-            self._called = True
-            if self._driver.identify is not None:
-                self._driver.identify(self._attributes)
+        if not self._called and self._driver.identify is not None:
+            self._driver.identify(self._attributes)
+        self._called = True
         return self._driver.apply(decision)
 
     def _take(self) -> tuple[Decision, Mapping[str, int]] | None:
@@ -200,7 +203,7 @@ class DriverThread:
             elif isinstance(last, tuple):
                 self._apply(self._with_previous(last[0]))
         except BaseException as error:  # noqa: BLE001  # nobody is left to be told but the log
-            logging.getLogger("upshift_agent").warning("driver failed to stop: %s", describe(error))
+            self._complaints.make(f"driver failed to stop: {describe(error)}")
 
 
 def describe(error: BaseException) -> str:

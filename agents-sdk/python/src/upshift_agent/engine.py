@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from . import __version__, process
 from .clock import RedisClock
+from .complaints import Complaints
 from .config import Config
 from .drivers import Driver
 from .driving import DriverThread
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("upshift_agent")
 
-MAX_COMPLAINTS = 50  # different bad messages that are logged
-
 
 class Engine:
     """Runs on the agent's thread. `stop`, `let_go` and the attributes serve any thread."""
@@ -61,7 +60,7 @@ class Engine:
         self._expiry: asyncio.TimerHandle | None = None
         self._slow: asyncio.TimerHandle | None = None
         self._since: tuple[State, int] | None = None
-        self._complaints: set[str] = set()
+        self._complaints = Complaints()
         self._loop = Loop()
         self._stop = asyncio.Event()
         self.decision = self._resolve()
@@ -127,10 +126,7 @@ class Engine:
         try:
             return self._plans.take(target, message, pushed_at_ms=pushed_at_ms)
         except WireError as error:
-            complaint = f"skipped a plan of {target}: {error}"
-            if complaint not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
-                self._complaints.add(complaint)
-                log.warning("%s", complaint)
+            self._complaints.make(f"skipped a plan of {target}: {error}")
             self._refresh()
             return None
 

@@ -22,6 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from .complaints import Complaints
 from .wire import STATUS_INTERVAL_S, Keys
 
 log = logging.getLogger("upshift_agent")
@@ -34,7 +35,6 @@ LASTING_S = 10.0  # a session that ends sooner was part of the outage before it
 SETTLE_S = 0.02  # a quick driver's "applying" and "applied" go out as one report
 AGENTS_TTL_S = 24 * 60 * 60
 FAREWELL_S = 0.2
-MAX_REFUSALS = 20  # different ones that are logged
 
 
 class Subscription:
@@ -69,7 +69,7 @@ class Subscription:
         self._turn = asyncio.Lock()
         self._client: Redis | None = None
         self._outage = self._outage_logged = False
-        self._refusals: set[str] = set()
+        self._complaints = Complaints()
 
     @property
     def connected(self) -> bool:
@@ -98,11 +98,10 @@ class Subscription:
     async def farewell(self) -> None:
         """Take the status back, if that can be done at once."""
         if self._client is not None and self.connected:
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.hdel(self._agents, self._report()[0])
             with contextlib.suppress(RedisError, OSError):
                 async with asyncio.timeout(FAREWELL_S):
-                    await self._execute(pipeline)
+                    await self._turn.acquire()  # for good: no report may follow
+                    await self._client.hdel(self._agents, self._report()[0])
 
     async def _session(self) -> None:
         self._client = client = Redis.from_url(
@@ -160,7 +159,9 @@ class Subscription:
         plans = {}
         for target, answer in zip(self._targets, answers, strict=True):
             if isinstance(answer, ResponseError):
-                self._refused(f"does not give the plan of {target}: {answer}")
+                self._complaints.make(
+                    f"{self._server} does not give the plan of {target}: {answer}"
+                )
             elif isinstance(answer, Exception):  # it is still loading its data, for one
                 raise answer
             elif answer is not None:
@@ -183,7 +184,7 @@ class Subscription:
             try:
                 await self._execute(pipeline)
             except ResponseError as error:  # no permission, no memory: plans are followed anyway
-                self._refused(f"does not take this agent's status: {error}")
+                self._complaints.make(f"{self._server} does not take this agent's status: {error}")
             await _wait(self._dirty, STATUS_INTERVAL_S)
             await asyncio.sleep(SETTLE_S)
 
@@ -214,11 +215,6 @@ class Subscription:
             type(error).__name__,
             error,
         )
-
-    def _refused(self, what: str) -> None:
-        if what not in self._refusals and len(self._refusals) < MAX_REFUSALS:
-            self._refusals.add(what)
-            log.warning("%s %s", self._server, what)
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:

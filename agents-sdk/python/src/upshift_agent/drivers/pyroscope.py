@@ -10,13 +10,13 @@ was asked for.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from inspect import signature
 from typing import Any
 
 from ..attributes import SERVICE
+from ..complaints import Complaints
 from ..errors import ConfigurationError, UpshiftError
 from ..resolve import Decision
 from ..wire import ENVIRONMENT, INSTANCE, POD
@@ -25,8 +25,6 @@ LOWEST_HZ = 5
 HIGHEST_HZ = 1000
 #: Attributes that become tags, dots as underscores: what Pyroscope takes for a label name.
 TAGGED = (SERVICE, INSTANCE, ENVIRONMENT, "host.name", POD)
-
-log = logging.getLogger("upshift_agent")
 
 
 class PyroscopeDriver:
@@ -50,16 +48,16 @@ class PyroscopeDriver:
         if unknown := configure.keys() - signature(pyroscope.configure).parameters:
             raise ConfigurationError(f"pyroscope.configure takes no {', '.join(sorted(unknown))}")
         self._pyroscope = pyroscope
-        self._configure = configure
+        self._given = self._configure = configure
         self._running: tuple[int, int] | None = None  # process id, Hz
-        self._said: set[str] = set()
+        self._complaints = Complaints()
 
     def identify(self, attributes: Mapping[str, str]) -> None:
         tags = {name.replace(".", "_"): attributes[name] for name in TAGGED if name in attributes}
         self._configure = {
             "application_name": attributes.get(SERVICE, "upshift-agent"),
-            **self._configure,
-            "tags": {**tags, **(self._configure.get("tags") or {})},
+            **self._given,
+            "tags": {**tags, **(self._given.get("tags") or {})},
         }
 
     def apply(self, decision: Decision) -> float | None:
@@ -70,10 +68,12 @@ class PyroscopeDriver:
         self.close()
         if rate < LOWEST_HZ:
             if rate > 0:
-                self._say_once(f"stopped: {rate} Hz is below the {LOWEST_HZ} Hz that it can keep")
+                self._complaints.make(
+                    f"pyroscope stopped: {rate} Hz is below the {LOWEST_HZ} Hz that it can keep"
+                )
             return 0.0
         if rate < decision.hz:
-            self._say_once(f"runs at {rate} Hz: above that it would burn a core")
+            self._complaints.make(f"pyroscope runs at {rate} Hz: above that it would burn a core")
         if not self._pyroscope.configure(**self._configure, sample_rate=rate):
             raise UpshiftError(
                 "pyroscope.configure() returned False; if the application calls it as well, "
@@ -87,8 +87,3 @@ class PyroscopeDriver:
         running, self._running = self._running, None
         if running is not None and running[0] == os.getpid():
             self._pyroscope.shutdown()
-
-    def _say_once(self, what: str) -> None:
-        if what not in self._said:
-            self._said.add(what)
-            log.warning("pyroscope %s", what)

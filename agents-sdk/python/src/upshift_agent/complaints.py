@@ -1,0 +1,24 @@
+"""What goes wrong is logged, but never over and over."""
+
+from __future__ import annotations
+
+import logging
+
+MAX_DIFFERENT = 50  # a complaint may hold anything, so their number must have an end
+
+log = logging.getLogger("upshift_agent")
+
+
+class Complaints:
+    def __init__(self) -> None:
+        self._made: set[str] = set()
+
+    def make(self, complaint: str) -> None:
+        """Log a warning, unless the same one was logged before."""
+        if complaint not in self._made and len(self._made) < MAX_DIFFERENT:
+            self._made.add(complaint)
+            log.warning("%s", complaint)
+
+    def forget(self) -> None:
+        """All is well again: what comes next is news."""
+        self._made.clear()
