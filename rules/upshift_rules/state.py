@@ -32,12 +32,15 @@ class Episode:
 class TargetState:
     """rev: of this document; plan_rev: of the plan published last. Times in Redis milliseconds.
 
+    plan_after: of the plan published before that one.
+
     cooldowns: scope (see `transition.scope_key`) → no new boost before.
     """
 
     target: str
     rev: int = 0
     plan_rev: int = 0
+    plan_after: int = 0
     leases: tuple[Lease, ...] = ()
     episodes: Mapping[str, Episode] = field(default_factory=dict)
     cooldowns: Mapping[str, int] = field(default_factory=dict)
@@ -53,6 +56,7 @@ def plan_of(state: TargetState, now_ms: int) -> Plan:
     return Plan(
         target=state.target,
         rev=state.plan_rev,
+        after=state.plan_after,
         now_ms=now_ms,
         leases=state.leases,
         baseline=state.baseline,
@@ -67,6 +71,7 @@ def encode_state(state: TargetState) -> str:
     document: dict[str, Any] = {
         "rev": state.rev,
         "plan_rev": state.plan_rev,
+        "plan_after": state.plan_after,
         "leases": [lease.to_json() for lease in state.leases],
         "episodes": {
             key: [it.lease, it.since_ms, *([it.ended, it.ended_ms] if it.ended else [])]
@@ -92,6 +97,7 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
             target=target,
             rev=int(document["rev"]),
             plan_rev=int(document["plan_rev"]),
+            plan_after=int(document["plan_after"]),
             leases=tuple(Lease.from_json(row) for row in document["leases"]),
             episodes={key: _episode(*row) for key, row in document["episodes"].items()},
             cooldowns={key: int(until) for key, until in document["cooldowns"].items()},

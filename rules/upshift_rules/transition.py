@@ -45,4 +45,6 @@ def revised(before: TargetState, after: TargetState, now_us: int) -> TargetState
     """
     rev = max(before.rev + 1, now_us)
     visible = (before.leases, before.baseline) != (after.leases, after.baseline)
-    return replace(after, rev=rev, plan_rev=rev if visible else before.plan_rev)
+    if not visible:
+        return replace(after, rev=rev)
+    return replace(after, rev=rev, plan_rev=rev, plan_after=before.plan_rev)

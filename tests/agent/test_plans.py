@@ -71,3 +71,48 @@ def test_a_signed_plan_that_is_pushed_stale_is_refused(age_ms: int) -> None:
 
 def test_a_snapshot_may_be_as_old_as_its_last_change() -> None:
     assert Plans([HOME], [b"s"]).take(HOME, plan(now_ms=1, secret=b"s"))
+
+
+def lease(name: str, since_ms: int, expires_at_ms: int = 9_999) -> Lease:
+    return Lease(id=name, kind="cap", hz=9, since_ms=since_ms, expires_at_ms=expires_at_ms)
+
+
+def held(plans: Plans) -> list[str]:
+    (known,) = plans.known
+    return sorted(it.id for it in known.leases)
+
+
+def told(plans: Plans, rev: int, after: int, *leases: Lease, now_ms: int = 0) -> list[str]:
+    message = Plan(target=HOME, rev=rev, after=after, now_ms=now_ms, leases=leases)
+    plans.take(HOME, encode_plan(message).encode())
+    return held(plans)
+
+
+def test_a_lease_that_redis_has_lost_runs_to_its_end() -> None:
+    plans = Plans([HOME])
+    told(plans, 1_000_000, 0, lease("old", 1000))
+    assert told(plans, 2_000_000, 0, lease("new", 2000)) == ["new", "old"]
+    assert told(plans, 3_000_000, 2_000_000, lease("new", 2000), now_ms=9_998) == ["new", "old"]
+    assert told(plans, 4_000_000, 3_000_000, now_ms=9_999) == []
+
+
+def test_a_lease_granted_after_an_older_snapshot_runs_to_its_end() -> None:
+    plans = Plans([HOME])
+    told(plans, 1_000_000, 0, lease("saved", 1000))
+    told(plans, 2_000_000, 1_000_000, lease("saved", 1000), lease("lost", 2000))
+    assert told(plans, 3_000_000, 1_000_000, lease("saved", 1000)) == ["lost", "saved"]
+
+
+def test_a_lease_that_was_ended_is_gone_also_when_plans_in_between_were_missed() -> None:
+    plans = Plans([HOME])
+    told(plans, 1_000_000, 0, lease("boost", 1000))
+    assert told(plans, 5_000_000, 4_000_000) == []
+    told(plans, 6_000_000, 5_000_000, lease("boost", 6000))
+    assert told(plans, 6_000_001, 6_000_000) == []
+
+
+def test_a_controller_that_does_not_say_what_came_before_ends_what_it_leaves_out() -> None:
+    plans = Plans([HOME])
+    plans.take(HOME, plan(1))
+    plans.take(HOME, encode_plan(Plan(target=HOME, rev=2, now_ms=0)).encode())
+    assert held(plans) == []

@@ -58,6 +58,7 @@ def plans_of(target: str) -> st.SearchStrategy[Plan]:
         target=st.just(target),
         rev=st.integers(0, 2**63 - 1),
         now_ms=moments,
+        after=st.none() | moments,
         leases=st.lists(leases, max_size=6).map(tuple),
         baseline=st.none() | baselines if target == FLEET else st.none(),
     )

@@ -62,6 +62,7 @@ FLEET = Plan(
     target="fleet",
     rev=1795395815291230,
     now_ms=1795395815291,
+    after=1795395815291229,
     leases=(
         Lease(
             id="cap/00c0ffee",

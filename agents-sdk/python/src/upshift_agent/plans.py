@@ -1,11 +1,16 @@
-"""The newest plan of each target that an agent follows. Pure: messages and moments come in."""
+"""The newest plan of each target that an agent follows. Pure: messages and moments come in.
+
+A lease runs to its end or until somebody ends it, also when Redis has lost it meanwhile (emptied,
+replaced by an older snapshot, failed over): what a new plan cannot speak for, it does not end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .errors import SignatureRefused, WireError
-from .wire import MAX_PUSH_AGE_MS, Plan, decode_plan, shorten
+from .wire import MAX_PUSH_AGE_MS, Lease, Plan, decode_plan, shorten
 
 
 class Plans:
@@ -13,6 +18,7 @@ class Plans:
         self._targets = tuple(targets)
         self._secrets = tuple(secrets)
         self._plans: dict[str, Plan] = {}
+        self._lost: dict[str, tuple[Lease, ...]] = {}
         self._refused: dict[str, str] = {}
 
     def take(self, target: str, message: bytes, *, pushed_at_ms: int | None = None) -> Plan | None:
@@ -30,7 +36,9 @@ class Plans:
         known = self._plans.get(target)
         if known is not None and plan.rev <= known.rev:
             return None
-        self._plans[target] = plan
+        lost = () if known is None else self._lost_leases(plan, known)
+        self._lost[target] = lost
+        self._plans[target] = replace(plan, leases=plan.leases + lost)
         return plan
 
     def _decode(self, target: str, message: bytes, pushed_at_ms: int | None) -> Plan:
@@ -59,3 +67,18 @@ class Plans:
         """What cannot be followed here and why, one line each."""
         leases = (line for plan in self._plans.values() for line in plan.skipped)
         return (*leases, *self._refused.values())
+
+    def _lost_leases(self, plan: Plan, known: Plan) -> tuple[Lease, ...]:
+        """Leases of `known` that Redis has lost: whoever wrote `plan` never saw them."""
+        if plan.after is None:  # from a controller that does not say
+            return ()
+        after_us = plan.after  # a revision is the time of its commit, or a little more
+        listed = {lease.id for lease in plan.leases}
+        lost_before = self._lost.get(plan.target, ())
+        return tuple(
+            lease
+            for lease in known.leases
+            if lease.id not in listed
+            and lease.expires_at_ms > plan.now_ms
+            and (lease in lost_before or lease.since_ms * 1000 > after_us)
+        )

@@ -249,11 +249,16 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All live leases of one target at one revision. `now_ms` is Redis time at the commit."""
+    """All live leases of one target at one revision. `now_ms` is Redis time at the commit.
+
+    after: the revision of the plan before it, 0 for none. A lease that began later than that was
+        never in the hands of whoever wrote this plan: Redis had lost it, nobody has ended it.
+    """
 
     target: str
     rev: int
     now_ms: int
+    after: int | None = None
     leases: tuple[Lease, ...] = ()
     baseline: Baseline | None = None
     #: Why a lease of this plan cannot be followed here, one line each (unknown kind or profile).
@@ -267,6 +272,7 @@ def encode_plan(plan: Plan, secret: bytes | None = None) -> str:
         "target": plan.target,
         "rev": plan.rev,
         "now_ms": plan.now_ms,
+        **({} if plan.after is None else {"after": plan.after}),
         "leases": [lease.to_json() for lease in plan.leases],
     }
     if plan.baseline is not None:
@@ -306,6 +312,7 @@ def decode_plan(message: bytes | str, secrets: Sequence[bytes] = ()) -> Plan:
         target=check_target(_text(document, "target", "plan")),
         rev=_whole(document, "rev", "plan"),
         now_ms=_whole(document, "now_ms", "plan"),
+        after=None if document.get("after") is None else _whole(document, "after", "plan"),
         leases=tuple(leases),
         baseline=None if baseline is None else Baseline.from_json(baseline),
         skipped=tuple(skipped),
