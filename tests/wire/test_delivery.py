@@ -1,5 +1,6 @@
 """Plans may arrive twice, late and in any order: what an agent holds is the newest of each."""
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -14,8 +15,18 @@ from .strategies import attributes, moments, plans_of
 
 SERVICE = "service/checkout"
 BASELINE = Baseline(19)
+
+
+def kept(plan: Plan) -> Plan:
+    """As from a Redis that lost nothing: every lease in sight began before the plan before."""
+    return replace(plan, after=2**63 - 1)
+
+
+fleets = plans_of(FLEET).map(kept)
 histories = st.lists(
-    plans_of(FLEET) | plans_of(SERVICE), max_size=8, unique_by=lambda plan: (plan.target, plan.rev)
+    fleets | plans_of(SERVICE).map(kept),
+    max_size=8,
+    unique_by=lambda plan: (plan.target, plan.rev),
 )
 
 
@@ -39,7 +50,7 @@ def test_the_order_of_delivery_does_not_matter(
     )
 
 
-@given(st.lists(plans_of(FLEET), min_size=1, max_size=4, unique_by=lambda plan: plan.rev))
+@given(st.lists(fleets, min_size=1, max_size=4, unique_by=lambda plan: plan.rev))
 def test_the_newest_revision_is_held_whatever_came_last(plans: list[Plan]) -> None:
     newest = max(plans, key=lambda plan: plan.rev)
     assert all(deliver(list(order)).known == (newest,) for order in permutations(plans))
