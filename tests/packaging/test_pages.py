@@ -7,7 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    path for path in ROOT.glob("**/*.md") if not any(part[0] == "." for part in path.parts[1:])
+    path
+    for path in ROOT.glob("**/*.md")
+    if not any(part[0] == "." for part in path.relative_to(ROOT).parts)
 )
 
 
