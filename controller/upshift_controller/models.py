@@ -99,6 +99,7 @@ class AgentView(Body):
     sdk: str
     reported_ms_ago: int
     requested: RequestedView
+    known_revs: Annotated[dict[str, int], Field(description="the plans that it says it follows")]
     applied: AppliedView | None
     converged: bool
     error: str | None
@@ -114,6 +115,11 @@ class TargetView(Body):
     leases: Annotated[list[LeaseView], Field(description="its own and the fleet's")]
     agents: list[AgentView]
     converged: Annotated[bool, Field(description="every live agent has applied what it should")]
+
+
+class Leases(Body):
+    now_ms: Ms
+    leases: Annotated[list[LeaseView], Field(description="of every target, the next to end first")]
 
 
 class TargetSummary(Body):

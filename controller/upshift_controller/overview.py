@@ -8,7 +8,7 @@ from upshift_agent.wire import FLEET, Baseline, Status
 from upshift_rules.state import TargetState
 
 from . import view
-from .models import Agents, AgentView, Targets, TargetView
+from .models import Agents, AgentView, Leases, Targets, TargetView
 from .records import Records
 from .store import Store
 
@@ -39,6 +39,12 @@ class Overview:
         now_ms, states, statuses = await self._read([*names, FLEET])
         agents = self._agents(states, statuses, now_ms)
         return view.target_view(name, states, agents, self._baseline(), now_ms)
+
+    async def leases(self) -> Leases:
+        """Every live lease."""
+        snapshot = await self._store.read(await self._store.leased_targets())
+        leases = view.lease_views(snapshot.states, snapshot.now_ms)
+        return Leases(now_ms=snapshot.now_ms, leases=leases)
 
     async def agents(self) -> Agents:
         """Every agent that reports."""

@@ -35,6 +35,16 @@ def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
     )
 
 
+def lease_views(states: Mapping[str, TargetState], now_ms: int) -> list[LeaseView]:
+    """The live leases of these targets, the next to end first."""
+    leases = [
+        lease_view(target, lease, now_ms)
+        for target, state in states.items()
+        for lease in _plan(state, now_ms).leases
+    ]
+    return sorted(leases, key=lambda lease: lease.expires_at_ms)
+
+
 def agent_view(
     target: str, status: Status, states: Mapping[str, TargetState], baseline: Baseline, now_ms: int
 ) -> AgentView:
@@ -52,6 +62,7 @@ def agent_view(
         sdk=status.sdk,
         reported_ms_ago=max(0, now_ms - status.at_ms),
         requested=_requested(decision, plans),
+        known_revs=dict(status.requested.revs),
         applied=None
         if applied is None
         else AppliedView(
@@ -75,17 +86,12 @@ def target_view(
     now_ms: int,
 ) -> TargetView:
     """One target with the leases that reach it: its own and the fleet's."""
-    leases = [
-        lease_view(name, lease, now_ms)
-        for name in dict.fromkeys((target, FLEET))
-        for lease in _plan(states[name], now_ms).leases
-    ]
     return TargetView(
         target=target,
         now_ms=now_ms,
         rev=states[target].rev,
         baseline=baseline.to_json(),
-        leases=sorted(leases, key=lambda lease: lease.expires_at_ms),
+        leases=lease_views({name: states[name] for name in (target, FLEET)}, now_ms),
         agents=list(agents),
         converged=all(agent.converged for agent in agents if agent.state != "lost"),
     )

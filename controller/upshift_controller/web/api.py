@@ -21,6 +21,7 @@ from ..models import (
     History,
     HistoryEntry,
     LeaseRequest,
+    Leases,
     Targets,
     TargetView,
 )
@@ -42,6 +43,9 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
 
     async def agents(_: web.Request) -> web.Response:
         return answer(await overview.agents())
+
+    async def leases(_: web.Request) -> web.Response:
+        return answer(await overview.leases())
 
     async def history(request: web.Request) -> web.Response:
         limit = whole_number(request, "limit", 100, 1, 1000)
@@ -116,6 +120,10 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
             method="GET", path=f"{v1}/history", handler=history, role="viewer", answer=History,
             summary="Who changed what, and why, newest first.",
             query={"target": "only of this target", "limit": "1–1000 entries; default 100"},
+        ),
+        Route(
+            method="GET", path=f"{v1}/leases", handler=leases, role="viewer", answer=Leases,
+            summary="Every live lease, the next to end first.",
         ),
         Route(
             method="POST", path=f"{v1}/leases", handler=lease, role="operator", body=LeaseRequest,
