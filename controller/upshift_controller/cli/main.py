@@ -1,14 +1,26 @@
-"""The `upshift` command's root: what it is, and its verbs."""
+"""The `upshift` command's root: its verbs, and how every one of them ends.
+
+Exit codes: 0; 1 refused or not converged; 2 usage; 3 controller unreachable; 130 interrupted.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
-from typing import Annotated
+import sys
+from collections.abc import Callable
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+from . import look, override
+from .check import check
+from .explain import explain
+from .serve import serve
+from .watch import watch
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @app.callback()
@@ -16,18 +28,55 @@ def root() -> None:
     """Shift continuous profiling up a gear while an alert fires, and back down on time."""
 
 
-@app.command()
-def serve(
-    config: Annotated[Path | None, typer.Option(help="upshift.yaml")] = None,
-    listen: Annotated[str | None, typer.Option(help="HOST:PORT of the API")] = None,
-    redis: Annotated[str | None, typer.Option(help="redis://, rediss:// or unix:// URL")] = None,
-    data: Annotated[str | None, typer.Option(help="folder of the own Valkey")] = None,
-) -> None:
-    """Run the controller."""
-    from ..app import serve as run
+def _add(panel: str, verb: Callable[..., None], example: str) -> None:
+    app.command(rich_help_panel=panel, epilog=f"Example: {example}")(verb)
 
-    asyncio.run(run(config, listen=listen, redis=redis, data=data))
+
+_add("Run", serve, "upshift serve --config upshift.yaml")
+_add("Run", check, "upshift check upshift.yaml rules/*.yaml")
+_add("Look", look.status, "upshift status service/checkout")
+_add("Look", look.agents, "upshift agents --json")
+_add("Look", look.history, "upshift history service/checkout --limit 20")
+_add("Look", watch, "upshift watch")
+_add("Look", explain, "upshift explain alert.json")
+_add(
+    "Change",
+    override.boost,
+    "upshift boost service/checkout --hz 99 --for 10m --reason 'slow carts' --wait",
+)
+_add("Change", override.pin, "upshift pin node/worker-3 --hz 49 --for 1h30m")
+_add("Change", override.cap, "upshift cap fleet --hz 0 --for 1h  (stops profiling everywhere)")
+_add("Change", override.release, "upshift release service/checkout")
 
 
 def main() -> None:
-    app()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIOWrapper
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        return _complain(error)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        print(  # noqa: T201
+            f"upshift: a defect of this command: {type(error).__name__}: {error}\n"
+            "Please report it, with what PYTHONDEVMODE=1 shows.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _complain(error: typer.TyperException) -> int:
+    """Say what was wrong in one place and one form. Return the exit code."""
+    message = error.format_message()
+    if message:
+        print(f"upshift: {message}", file=sys.stderr)  # noqa: T201  # the one place
+    context = getattr(error, "ctx", None)
+    if context is not None and message:
+        print(f"`{context.command_path} --help` says more.", file=sys.stderr)  # noqa: T201
+    return error.exit_code

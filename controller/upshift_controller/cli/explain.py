@@ -1,0 +1,72 @@
+"""`upshift explain`: what would this alert do, and why not?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .client import Client, Json
+from .options import DEFAULT_URL, AsJson, TokenFile, Url
+from .text import plain
+
+
+def explain(
+    alert: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ALERT.json",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+            help="One alert, a list of them, or a webhook body; - for standard input.",
+        ),
+    ],
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+) -> None:
+    """Show what an alert would do now, and for each rule why it matches or not."""
+    client = Client(url, token_file)
+    try:
+        body = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot read {alert}: {error.strerror}", param_hint="ALERT.json"
+        ) from error
+    document = client.post("explain", body=body)
+    from . import show
+
+    if as_json:
+        show.answer(document)
+        return
+    for account in document["alerts"]:
+        _show(account)
+
+
+def _show(account: Json) -> None:
+    from rich.text import Text
+
+    from . import show
+
+    out = show.console()
+    name = plain(account["alertname"]) or "(no alertname)"
+    out.print(Text(f"{name}, {account['status']}", "bold"))
+    rules = show.table("", "RULE", "WHY")
+    for rule in account["rules"] or ():
+        mark = Text("✓", "green") if rule["matches"] else Text("–", "dim")
+        rules.add_row(mark, plain(rule["rule"]), plain(rule["reason"]))
+    if rules.row_count:
+        out.print(rules)
+    outcomes = show.table("OUTCOME", "RULE", "TARGET", "WHY")
+    for it in account["outcomes"]:
+        outcomes.add_row(
+            Text(it["outcome"], "green" if it["outcome"] in ("granted", "renewed") else "yellow"),
+            plain(it["rule"] or "–"),
+            plain(it["target"] or "–"),
+            plain(it["reason"]),
+        )
+    out.print("It would now be:")
+    out.print(outcomes)

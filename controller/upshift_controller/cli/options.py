@@ -1,0 +1,157 @@
+"""Options and arguments that several verbs share: what they look like, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from upshift_agent.errors import WireError
+from upshift_agent.wire import FLEET, MAX_HZ, MAX_LEASE_MS, check_target, shorten
+from upshift_rules.durations import format_duration, parse_duration
+
+from .client import Client
+
+DEFAULT_URL = "http://127.0.0.1:9095"
+_COMPLETION_TIMEOUT_S = 1.0
+
+
+def target(text: str) -> str:
+    """A target as it is written everywhere. A bare name is not guessed at: it may be a typo."""
+    try:
+        return check_target(text)
+    except WireError as error:
+        meant = f"; did you mean service/{text}?" if text and "/" not in text else ""
+        raise typer.BadParameter(f"{error}{meant}") from error
+
+
+def hz(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= MAX_HZ):
+        raise typer.BadParameter(f"must be a whole number of Hz, 0–{MAX_HZ}, got {shorten(text)}")
+    return int(text)
+
+
+def duration(text: str) -> str:
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
+def lease_duration(text: str) -> str:
+    if not 1000 <= parse_duration(duration(text)) <= MAX_LEASE_MS:
+        longest = format_duration(MAX_LEASE_MS)
+        raise typer.BadParameter(f"must be 1s–{longest}, for every lease has an end; got {text}")
+    return text
+
+
+def where(pairs: list[str]) -> dict[str, list[str]]:
+    """`key=value` pairs → attribute filter. A key given twice means any of its values."""
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals and value):
+            raise typer.BadParameter(
+                f"must be KEY=VALUE, such as deployment.environment.name=staging, got {pair!r}",
+                param_hint="--where",
+            )
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def _targets(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names that a controller knows; none when it can't be asked. For shell completion."""
+    try:
+        client = _client(ctx)
+        names = [row["target"] for row in client.get("targets")["targets"]]
+    except typer.TyperException:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _leases_and_targets(ctx: typer.Context, incomplete: str) -> list[str]:
+    try:
+        leases = _client(ctx).get("leases")["leases"]
+    except typer.TyperException:
+        return []
+    names = [name for row in leases for name in (row["id"], row["target"])]
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+def _client(ctx: typer.Context) -> Client:
+    url, token_file = ctx.params.get("url"), ctx.params.get("token_file")
+    return Client(url or DEFAULT_URL, token_file, timeout_s=_COMPLETION_TIMEOUT_S)
+
+
+Url = Annotated[
+    str,
+    typer.Option(envvar="UPSHIFT_URL", metavar="URL", help="Where the controller listens."),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="UPSHIFT_TOKEN_FILE",
+        metavar="FILE",
+        help="File that holds the token, where the controller asks for one.",
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print the API's answer, for programs.")
+]
+_TARGET = f"service/NAME, node/NAME or {FLEET}"
+Target = Annotated[
+    str,
+    typer.Argument(metavar="TARGET", parser=target, autocompletion=_targets, help=_TARGET),
+]
+SomeTarget = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TARGET]", parser=target, autocompletion=_targets, help=f"Only this: {_TARGET}."
+    ),
+]
+LeaseOrTarget = Annotated[
+    str,
+    typer.Argument(
+        metavar="LEASE|TARGET",
+        autocompletion=_leases_and_targets,
+        help=f"A lease, such as boost/3f9a01bc, or every lease of {_TARGET}.",
+    ),
+]
+Hz = Annotated[
+    int,
+    typer.Option("--hz", parser=hz, metavar="HZ", help=f"Samples per second, 0–{MAX_HZ}."),
+]
+For = Annotated[
+    str,
+    typer.Option(
+        "--for",
+        parser=lease_duration,
+        metavar="DURATION",
+        help="How long, such as 90s, 10m or 1h30m; 24h at most.",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Only agents with this attribute. Several keys: all must fit; "
+        "one key several times: any of its values.",
+    ),
+]
+Reason = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why; the history and the agents' status show it.")
+]
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait",
+        metavar="",
+        help="Wait until every agent that it reaches has applied it; exit 1 if one does not.",
+    ),
+]
+WaitTimeout = Annotated[
+    str,
+    typer.Option(parser=duration, metavar="DURATION", help="How long to --wait at most."),
+]

@@ -1,0 +1,119 @@
+"""The verbs that change something: `boost`, `pin`, `cap`, `release`."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+
+import typer
+
+from upshift_agent.wire import FLEET, Kind
+
+from . import options, text
+from .client import Client, Json
+from .options import (
+    DEFAULT_URL,
+    For,
+    Hz,
+    LeaseOrTarget,
+    Reason,
+    Target,
+    TokenFile,
+    Url,
+    Wait,
+    WaitTimeout,
+    Where,
+)
+
+_DONE = {"boost": "is boosted to", "pin": "is pinned to", "cap": "is capped at"}
+
+
+def _verb(kind: Kind, says: str) -> Callable[..., None]:
+    def verb(
+        target: Target,
+        hz: Hz,
+        duration: For,
+        where: Where = None,
+        reason: Reason = "",
+        wait: Wait = False,
+        wait_timeout: WaitTimeout = "30s",
+        url: Url = DEFAULT_URL,
+        token_file: TokenFile = None,
+    ) -> None:
+        if kind == "boost" and hz == 0:
+            raise typer.BadParameter(
+                "a boost raises, so at least 1; `upshift cap TARGET --hz 0` stops profiling",
+                param_hint="--hz",
+            )
+        client = Client(url, token_file)
+        body: Json = {
+            "target": target,
+            "kind": kind,
+            "hz": hz,
+            "duration": duration,
+            "where": options.where(where or []),
+            "reason": reason,
+            "by": _user(),
+        }
+        outcome = client.post("leases", body=body)["outcome"]
+        from . import show
+
+        show.console().print(_account(body, outcome), soft_wrap=True)
+        if wait:
+            from .wait import wait_for
+
+            wait_for(client, target, outcome["lease"], wait_timeout)
+
+    verb.__name__, verb.__doc__ = kind, says
+    return verb
+
+
+boost = _verb(
+    "boost",
+    "Raise a target's frequency for a while. A boost never lowers; the highest one counts.",
+)
+pin = _verb("pin", "Set a target's frequency for a while, whatever boosts say. Caps still bind.")
+cap = _verb(
+    "cap",
+    "Hold a target's frequency down for a while. Nothing gets past a cap; "
+    "`cap fleet --hz 0` stops profiling everywhere.",
+)
+
+
+def release(what: LeaseOrTarget, url: Url = DEFAULT_URL, token_file: TokenFile = None) -> None:
+    """End a lease now, or every lease of a target. Rules may grant new ones."""
+    client = Client(url, token_file)
+    if what == FLEET or what.startswith(("service/", "node/")):
+        outcome = client.delete("targets", options.target(what), "leases", by=_user())["outcome"]
+    elif "/" in what:
+        outcome = client.delete("leases", what, by=_user())["outcome"]
+    else:
+        raise typer.BadParameter(
+            "a lease is called like boost/3f9a01bc (see `upshift status`), a target is "
+            f"service/NAME, node/NAME or fleet, got {what!r}",
+            param_hint="LEASE|TARGET",
+        )
+    from . import show
+
+    show.console().print(f"{text.plain(outcome['target'])}: {text.plain(outcome['reason'])}")
+
+
+def _account(asked: Json, outcome: Json) -> str:
+    target, hz, lease = text.plain(asked["target"]), asked["hz"], outcome["lease"]
+    done = f"{target} {_DONE[asked['kind']]} {hz} Hz"
+    if hz == 0:
+        done = f"profiling stops {'everywhere' if target == FLEET else f'on {target}'}"
+    limits = text.only(asked["where"])
+    until = text.clock(outcome["until_ms"])
+    return (
+        f"{lease}: {done} for {asked['duration']}, until {until}"
+        + (f", {limits}" if limits else "")
+        + f".\nTo end it early: upshift release {lease}"
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()[:64]
+    except (OSError, KeyError):  # a container's user id may have no name
+        return ""

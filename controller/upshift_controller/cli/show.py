@@ -1,0 +1,141 @@
+"""What people see: tables of targets, leases, agents and history, on any terminal or none."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from . import text
+from .text import Json, plain
+
+#: Mark and colour of each `text.condition`.
+_MARKS = {
+    "converged": ("✓", "green"),
+    "applying": ("…", "yellow"),
+    "behind": ("…", "yellow"),
+    "failed": ("✗", "red"),
+    "lost": ("?", "magenta"),
+}
+_EVENTS = {"granted": "green", "renewed": "green", "expired": "yellow", "released": "yellow"}
+#: Wide enough for any row: what reads a pipe wants a line for each, however long.
+_PIPE_COLUMNS = 4000
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Nothing that it is given is taken for markup: names come from everywhere."""
+    made = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _PIPE_COLUMNS
+    return made
+
+
+def answer(document: Json, *, pretty: bool = True) -> None:
+    """One JSON document, on one line where it is not for eyes."""
+    out = console()
+    indent = 2 if pretty and out.is_terminal else None
+    out.print(json.dumps(document, ensure_ascii=False, indent=indent), soft_wrap=True)
+
+
+def targets(rows: Iterable[Json], now_ms: int) -> Table:
+    grid = table("TARGET", ">HZ", "CONVERGED", ">LEASES", "UNTIL")
+    for row in rows:
+        until = row["until_ms"]
+        grid.add_row(
+            plain(row["target"]),
+            Text(" ".join(map(str, row["requested_hz"])) or "–", "bold"),
+            _converged(row),
+            str(row["leases"] or "–"),
+            text.left(until - now_ms) if until else "–",
+        )
+    return grid
+
+
+def _converged(row: Json) -> Text:
+    """Of a target's live agents, such as `✓ 3/3`, and how many others are lost."""
+    said = Text("no live agents")
+    if row["agents"]:
+        said = _mark("converged" if row["converged"] == row["agents"] else "applying")
+        said.append(f" {row['converged']}/{row['agents']}")
+    if row["lost"]:
+        said.append(f", {row['lost']} lost", _MARKS["lost"][1])
+    return said
+
+
+def leases(rows: Iterable[Json], now_ms: int) -> Table:
+    grid = table("LEASE", "TARGET", "KIND", ">HZ", ">LEFT", "WHY")
+    for row in rows:
+        grid.add_row(
+            plain(row["id"]),
+            plain(row["target"]),
+            row["kind"],
+            Text(str(row["hz"]), "bold"),
+            text.span(row["expires_at_ms"] - now_ms),
+            text.why_lease(row),
+        )
+    return grid
+
+
+def agents(rows: Sequence[Json], *, of_one_target: bool = False) -> Table:
+    """Those that need a look come first."""
+    whose = () if of_one_target else ("TARGET",)
+    grid = table("", "AGENT", *whose, ">REQUESTED", ">APPLIED", ">ACHIEVED", "WHY")
+    for row in sorted(rows, key=lambda it: bool(it["converged"])):
+        standing, applied = text.condition(row), row["applied"] or {}
+        colour = _MARKS[standing][1]
+        grid.add_row(
+            _mark(standing),
+            plain(row["instance"]),
+            *(() if of_one_target else (plain(row["target"]),)),
+            str(row["requested"]["hz"]),
+            Text(text.hz(applied.get("hz")), colour),
+            text.hz(applied.get("achieved_hz")),
+            Text(text.why_agent(row), "" if standing == "converged" else colour),
+        )
+    return grid
+
+
+def history(rows: Iterable[Json], *, day: bool = True) -> Table:
+    grid = table("WHEN", "TARGET", "EVENT", ">HZ", "WHY")
+    for row in rows:
+        lease, baseline = row.get("lease") or {}, row.get("baseline") or {}
+        frequency = lease.get("hz", baseline.get("default"))
+        grid.add_row(
+            Text(text.clock(row["at_ms"], day=day), "dim"),
+            plain(row["target"]),
+            Text(row["event"], _EVENTS.get(row["event"], "")),
+            "–" if frequency is None else str(frequency),
+            plain(row["reason"]),
+        )
+    return grid
+
+
+def baseline(document: Json) -> str:
+    named = [f"{plain(name)} {hz}" for name, hz in document["environments"].items()]
+    return f"Baseline {document['default']} Hz" + (f" ({', '.join(named)})" if named else "")
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+
+
+def _mark(standing: str) -> Text:
+    return Text(*_MARKS[standing])
+
+
+def table(*columns: str) -> Table:
+    """`>` before a heading: its column holds numbers, on the right and never wrapped."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    for column in columns:
+        number = column.startswith(">")
+        grid.add_column(
+            column.removeprefix(">"),
+            justify="right" if number else "left",
+            no_wrap=number or not column or column in ("KIND", "EVENT", "UNTIL", "WHEN"),
+            overflow="fold",  # a name that is cut off cannot be copied
+        )
+    return grid

@@ -1,0 +1,80 @@
+"""Words of the API for people: moments, filters, reasons, and names safe to print. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from upshift_rules.durations import format_duration
+
+Json = Mapping[str, Any]
+
+
+def plain(value: object) -> str:
+    """`value` on one line and without what a terminal might obey."""
+    text = str(value)
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def span(ms: int) -> str:
+    """A duration to the second: `4m12s`."""
+    return format_duration(max(0, ms) // 1000 * 1000)
+
+
+def left(ms: int) -> str:
+    return f"{span(ms)} left"
+
+
+def clock(ms: int, *, day: bool = False) -> str:
+    """A moment in local time."""
+    moment = datetime.fromtimestamp(ms / 1000).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S")
+
+
+def hz(value: float | None) -> str:
+    """A frequency without its unit; profilers report odd ones."""
+    return "–" if value is None else f"{value:.1f}".removesuffix(".0")
+
+
+def only(where: Mapping[str, str | Sequence[str]]) -> str:
+    """An attribute filter: `only deployment.environment.name=staging|production`."""
+    if not where:
+        return ""
+    pairs = (f"{key}={v if isinstance(v, str) else '|'.join(v)}" for key, v in where.items())
+    return plain("only " + ", ".join(pairs))
+
+
+def why_lease(lease: Json) -> str:
+    """Its reason, without the kind and the name that stand beside it, and whom it is for."""
+    said = str(lease["reason"]).removeprefix(f"{lease['kind']} {lease['id']}").removeprefix(": ")
+    share = f"{lease['fraction']:.0%} of its agents" if lease["fraction"] < 1 else ""
+    return "; ".join(filter(None, (plain(said), only(lease["where"]), share))) or "no reason given"
+
+
+def condition(agent: Json) -> str:
+    """How an agent stands: `converged`, `failed`, `lost`, `behind` or `applying`."""
+    if agent["converged"]:
+        return "converged"
+    # What it has applied is older than what it should run at: the news is on its way to it.
+    return "behind" if agent["state"] == "applied" else str(agent["state"])
+
+
+def why_agent(agent: Json) -> str:
+    """Why it should run at what it should, preceded by why it does not."""
+    standing = condition(agent)
+    wrong = {
+        "converged": "",
+        "lost": f"lost: silent for {span(agent['reported_ms_ago'])}",
+        "behind": "behind: has not heard of it yet",
+    }.get(standing, standing)
+    if agent["error"]:
+        wrong = f"{wrong or 'reports'}: {agent['error']}"
+    said = [wrong, agent["requested"]["reason"], *(f"skipped {it}" for it in agent["skipped"])]
+    return plain("; ".join(filter(None, said)))

@@ -1,0 +1,97 @@
+"""`--wait`: until every live agent that a lease reaches has applied it, or has refused."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from upshift_agent.resolve import applies
+from upshift_agent.wire import Lease, canonical
+from upshift_rules.durations import parse_duration
+
+from . import show
+from .client import Client, Json
+from .errors import Failed
+from .text import plain
+
+_POLL_S = 0.2
+
+
+def wait_for(client: Client, target: str, lease_id: str, timeout: str) -> None:
+    """Raise `Failed` unless every one has applied it within `timeout`."""
+    deadline = time.monotonic() + parse_duration(timeout) / 1000
+    console = show.console(stderr=True)
+    with Progress(
+        TextColumn("applied by"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("agents"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        bar = progress.add_task("", total=None)
+        while True:
+            view = client.get("targets", target)
+            reached = _reached(view, lease_id)
+            settled = [agent for agent in reached if _settled(agent, target, view["rev"])]
+            progress.update(bar, total=len(reached), completed=len(settled))
+            if len(settled) == len(reached) or time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_S)
+    _report(target, reached, f"within {timeout}")
+
+
+def _reached(view: Json, lease_id: str) -> Sequence[Json]:
+    """The live agents that the lease is for. Raise `Failed` when there are none, or no lease."""
+    row = next((row for row in view["leases"] if row["id"] == lease_id), None)
+    if row is None:
+        raise Failed(f"{lease_id} has ended while we waited")
+    lease = Lease.from_json(row)
+    live = [agent for agent in view["agents"] if agent["state"] != "lost"]
+    if not live:
+        raise Failed(
+            f"no live agents of {view['target']} report to this controller, so none has applied "
+            "it; one that starts before it ends will"
+        )
+    reached = [it for it in live if applies(lease, canonical(it["attributes"]))]
+    if not reached:
+        raise Failed(_misses(lease, live))
+    return reached
+
+
+def _misses(lease: Lease, live: Sequence[Json]) -> str:
+    """Why no agent is reached: what they have where the lease wants something else."""
+    attributes = [canonical(agent["attributes"]) for agent in live]
+    has = [
+        f"{name} is {' or '.join(sorted({str(it[name]) for it in attributes if name in it}))}"
+        if any(name in it for it in attributes)
+        else f"no agent has {name}"
+        for name in canonical(lease.where)
+    ]
+    return plain(f"it reaches none of the {len(live)} live agents: {'; '.join(has)}")
+
+
+def _settled(agent: Json, target: str, rev: int) -> bool:
+    """Whether it has applied, or has tried this very plan and failed."""
+    knows_it = agent["known_revs"].get(target, 0) >= rev
+    return bool(agent["converged"]) or (agent["state"] == "failed" and knows_it)
+
+
+def _report(target: str, reached: Sequence[Json], in_time: str) -> None:
+    out = show.console()
+    missing = [agent for agent in reached if not agent["converged"]]
+    if missing:
+        out.print(show.agents(missing, of_one_target=target != "fleet"))
+        raise Failed(f"{len(missing)} of {len(reached)} agents have not applied it {in_time}")
+    running = Counter((it["requested"]["hz"], it["requested"]["reason"]) for it in reached)
+    for (hz, reason), count in running.most_common():
+        verb = "runs" if count == 1 else "run"
+        out.print(
+            f"✓ {show.counted(count, 'agent')} {verb} at {hz} Hz: {plain(reason)}",
+            soft_wrap=True,
+        )
