@@ -74,8 +74,6 @@ def _settings(config: Path) -> Settings:
 
 def _rules(settings: Settings, config: Path | None) -> tuple[RuleDocument, str]:
     if "sampling" in settings.model_fields_set:
-        if settings.rules is not None:
-            raise StartRefused(f"{config}: give either `sampling:` or `rules:`, not both")
         return settings, str(config)
     if settings.rules is not None:
         path = Path(settings.rules)

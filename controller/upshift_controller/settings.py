@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
 from upshift_agent.wire import DEFAULT_NAMESPACE
 from upshift_rules.document import RuleDocument
 from upshift_rules.located import Section
+from upshift_rules.nodes import Path
 
 from .errors import StartRefused
 
@@ -65,6 +67,12 @@ class Settings(RuleDocument):
     history_length: int = Field(
         default=1000, ge=10, le=1_000_000, description="Entries of history kept per target."
     )
+
+    @classmethod
+    def across(cls, data: Mapping[str, Any]) -> Iterable[tuple[Path, str]]:
+        yield from super().across(data)
+        if "sampling" in data and data.get("rules") is not None:
+            yield ("rules",), "give either sampling or rules, not both"
 
 
 def split_listen(listen: str) -> tuple[str, int]:
