@@ -25,12 +25,14 @@ class Overview:
         """Every known target, in brief."""
         names = await self._records.known_targets()
         now_ms, states, statuses = await self._read(names)
+        agents = self._agents(states, statuses, now_ms)
+        of_target: dict[str, list[AgentView]] = {name: [] for name in names}
+        for agent in agents:
+            of_target[agent.target].append(agent)
+        of_target[FLEET] = agents
         return Targets(
             now_ms=now_ms,
-            targets=[
-                view.target_summary(name, states, statuses[name], self._baseline(), now_ms)
-                for name in names
-            ],
+            targets=[view.target_summary(name, states, of_target[name], now_ms) for name in names],
         )
 
     async def target(self, name: str) -> TargetView:

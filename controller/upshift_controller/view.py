@@ -100,11 +100,10 @@ def target_view(
 def target_summary(
     target: str,
     states: Mapping[str, TargetState],
-    statuses: Sequence[Status],
-    baseline: Baseline,
+    agents: Sequence[AgentView],
     now_ms: int,
 ) -> TargetSummary:
-    agents = [agent_view(target, status, states, baseline, now_ms) for status in statuses]
+    """One target in brief. For the fleet, `agents` are those of all targets."""
     live = [agent for agent in agents if agent.state != "lost"]
     leases = _plan(states[target], now_ms).leases
     frequencies = sorted({agent.requested.hz for agent in live})
