@@ -42,7 +42,9 @@ def explain(
     if as_json:
         show.answer(document)
         return
-    for account in document["alerts"]:
+    for number, account in enumerate(document["alerts"]):
+        if number:
+            print()  # noqa: T201
         _show(account)
 
 
@@ -55,7 +57,7 @@ def _show(account: Json) -> None:
     name = plain(account["alertname"]) or "(no alertname)"
     out.print(Text(f"{name}, {account['status']}", "bold"))
     rules = show.table("", "RULE", "WHY")
-    for rule in account["rules"] or ():
+    for rule in account.get("rules") or ():
         mark = Text("✓", "green") if rule["matches"] else Text("–", "dim")
         rules.add_row(mark, plain(rule["rule"]), plain(rule["reason"]))
     if rules.row_count:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console, RenderableType
 from rich.layout import Layout
+from rich.padding import Padding
 from rich.text import Text
 
 from . import show, text
@@ -35,7 +36,7 @@ class Frame:
             if answer["agents"]
             else "No agents report to this controller."
         )
-        events = show.history(answer["entries"], day=False)
+        events = Padding(show.history(answer["entries"], day=False), (1, 0, 0, 0))
         third = console.height // 3
         layout = Layout()
         layout.split_column(

@@ -101,4 +101,4 @@ def _one(view: Json) -> None:
         out.print("No leases reach it.")
     if view["agents"]:
         out.print()
-        out.print(show.agents(view["agents"], of_one_target=view["target"] != "fleet"))
+        out.print(show.agents(view["agents"], of=view["target"]))

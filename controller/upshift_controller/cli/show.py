@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Collection, Iterable, Sequence
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -36,9 +38,9 @@ def console(*, stderr: bool = False) -> Console:
 
 def answer(document: Json, *, pretty: bool = True) -> None:
     """One JSON document, on one line where it is not for eyes."""
-    out = console()
-    indent = 2 if pretty and out.is_terminal else None
-    out.print(json.dumps(document, ensure_ascii=False, indent=indent), soft_wrap=True)
+    eyes = sys.stdout.isatty()
+    indent = 2 if eyes and pretty else None
+    typer.echo(json.dumps(document, ensure_ascii=eyes, indent=indent))
 
 
 def targets(rows: Iterable[Json], now_ms: int) -> Table:
@@ -80,23 +82,31 @@ def leases(rows: Iterable[Json], now_ms: int) -> Table:
     return grid
 
 
-def agents(rows: Sequence[Json], *, of_one_target: bool = False) -> Table:
-    """Those that need a look come first."""
-    whose = () if of_one_target else ("TARGET",)
-    grid = table("", "AGENT", *whose, ">REQUESTED", ">APPLIED", ">ACHIEVED", "WHY")
-    for row in sorted(rows, key=lambda it: bool(it["converged"])):
+def agents(rows: Sequence[Json], *, of: str = "fleet") -> Table:
+    """The agents of one target, or of all under their targets. What needs a look comes first."""
+    grid = table("", "AGENT", ">REQUESTED", ">APPLIED", ">ACHIEVED", "WHY")
+    troubled = {row["target"] for row in rows if not row["converged"]}
+    heading = of
+    for row in sorted(rows, key=lambda it: _urgency(it, troubled)):
+        if of == "fleet" and row["target"] != heading:
+            heading = row["target"]
+            grid.add_row("", Text(plain(heading), "bold"))
         standing, applied = text.condition(row), row["applied"] or {}
         colour = _MARKS[standing][1]
         grid.add_row(
             _mark(standing),
             plain(row["instance"]),
-            *(() if of_one_target else (plain(row["target"]),)),
             str(row["requested"]["hz"]),
             Text(text.hz(applied.get("hz")), colour),
             text.hz(applied.get("achieved_hz")),
             Text(text.why_agent(row), "" if standing == "converged" else colour),
         )
     return grid
+
+
+def _urgency(agent: Json, troubled: Collection[str]) -> tuple[bool, str, bool, str]:
+    target = agent["target"]
+    return target not in troubled, target, agent["converged"], agent["instance"]
 
 
 def history(rows: Iterable[Json], *, day: bool = True) -> Table:

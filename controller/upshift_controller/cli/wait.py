@@ -43,7 +43,7 @@ def wait_for(client: Client, target: str, lease_id: str, timeout: str) -> None:
             if len(settled) == len(reached) or time.monotonic() > deadline:
                 break
             time.sleep(_POLL_S)
-    _report(target, reached, f"within {timeout}")
+    _report(target, view["rev"], reached, timeout)
 
 
 def _reached(view: Json, lease_id: str) -> Sequence[Json]:
@@ -82,12 +82,20 @@ def _settled(agent: Json, target: str, rev: int) -> bool:
     return bool(agent["converged"]) or (agent["state"] == "failed" and knows_it)
 
 
-def _report(target: str, reached: Sequence[Json], in_time: str) -> None:
+def _report(target: str, rev: int, reached: Sequence[Json], timeout: str) -> None:
     out = show.console()
     missing = [agent for agent in reached if not agent["converged"]]
     if missing:
-        out.print(show.agents(missing, of_one_target=target != "fleet"))
-        raise Failed(f"{len(missing)} of {len(reached)} agents have not applied it {in_time}")
+        out.print(show.agents(missing, of=target))
+        refused = sum(_settled(agent, target, rev) for agent in missing)
+        late = len(missing) - refused
+        raise Failed(
+            f"of {show.counted(len(reached), 'agent')}, "
+            + " and ".join(
+                [f"{refused} failed to apply it"] * bool(refused)
+                + [f"{late} did not apply it within {timeout}"] * bool(late)
+            )
+        )
     running = Counter((it["requested"]["hz"], it["requested"]["reason"]) for it in reached)
     for (hz, reason), count in running.most_common():
         verb = "runs" if count == 1 else "run"
