@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 import redis
 from aiohttp.test_utils import TestClient, TestServer
 
-from servers import RedisServer
+from controller.command import NOWHERE, Run, runner
+from servers import RedisServer, free_port, http_server
 from upshift_controller.app import Controller
 from upshift_controller.configuration import load
 
@@ -122,3 +124,34 @@ def notification(*alerts: Any) -> dict[str, Any]:
 
 def outcomes(answer: Answer) -> Sequence[str]:
     return [it["outcome"] for account in answer.body["alerts"] for it in account["outcomes"]]
+
+
+@dataclass
+class Served:
+    """`upshift serve` as a process, and the Redis that it announces to agents."""
+
+    url: str
+    redis_url: str
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for all tests of the command: each has a service of its own."""
+    folder, port = tmp_path_factory.mktemp("served"), free_port()
+    command = [sys.executable, "-m", "upshift_controller", "serve", "--data", str(folder / "data")]
+    with http_server(folder, port, *command, "--listen", f"127.0.0.1:{port}") as server:
+        announced = [json.loads(line) for line in server.log.read_text().splitlines()]
+        urls = [line["redis_for_agents"] for line in announced if "redis_for_agents" in line]
+        yield Served(server.url, urls[0])
+
+
+@pytest.fixture
+def cli(served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The `upshift` command, with `served` as its controller."""
+    return runner(monkeypatch, capsys, served.url)
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The `upshift` command, with no controller where it looks for one."""
+    return runner(monkeypatch, capsys, NOWHERE)

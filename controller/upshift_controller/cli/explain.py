@@ -18,9 +18,6 @@ def explain(
         Path,
         typer.Argument(
             metavar="ALERT.json",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
             help="One alert, a list of them, or a webhook body; - for standard input.",
         ),
     ],

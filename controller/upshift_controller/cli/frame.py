@@ -50,14 +50,15 @@ class Frame:
     def _headline(self, now_ms: int) -> Text:
         if self.problem:
             return Text(f"{self.problem}; trying on", "bold red")
-        agents = self._answer["agents"]
-        live = [agent for agent in agents if agent["state"] != "lost"]
+        live = [agent for agent in self._answer["agents"] if agent["state"] != "lost"]
         converged = sum(agent["converged"] for agent in live)
-        said = (
-            f"{text.clock(now_ms)}  {show.counted(len(live), 'live agent')}, {converged} converged"
-            f"  {self._url}"
-        )
-        return Text(said, "bold")
+        said = [
+            text.clock(now_ms),
+            show.counted(len(self._answer["leases"]), "lease"),
+            show.counted(len(live), "live agent") + (f", {converged} converged" if live else ""),
+            self._url,
+        ]
+        return Text("  ".join(said), "bold")
 
 
 def _height(console: Console, part: RenderableType) -> int:

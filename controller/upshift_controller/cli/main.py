@@ -57,7 +57,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(prog_name="upshift", standalone_mode=False) or 0)
     except typer.TyperException as error:
         return _complain(error)
     except Exception as error:

@@ -1,0 +1,127 @@
+"""The verbs that look: what they say to people, to pipes and to programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controller.command import Run, agent, start
+from controller.conftest import Served, alert, notification
+from upshift_controller import models
+
+ESCAPE = "\x1b"
+
+
+def test_json_is_the_apis_own_answer(cli: Run) -> None:
+    cli("boost", "service/json", "--hz", "99", "--for", "1m")
+    models.Targets.model_validate(cli("status", "--json").json)
+    models.TargetView.model_validate(cli("status", "service/json", "--json").json)
+    models.Agents.model_validate(cli("agents", "--json").json)
+    models.History.model_validate(cli("history", "--json").json)
+    body = json.dumps(alert()).encode()
+    models.Accounts.model_validate(cli("explain", "-", "--json", stdin=body).json)
+
+
+def test_status_shows_leases_with_their_countdown_and_why(cli: Run) -> None:
+    where = ("--where", "zone=a", "--where", "zone=b")
+    cli("cap", "service/status", "--hz", "9", "--for", "2m", "--reason", "slow carts", *where)
+    row = next(it for it in cli("status").out.splitlines() if it.startswith("cap/"))
+    assert re.search(
+        r"service/status +cap +9 +(2m|1m5\ds)  slow carts, by \S+; only zone=a\|b", row
+    )
+
+
+def test_status_of_a_target_shows_requested_applied_and_achieved_hz(
+    cli: Run, served: Served
+) -> None:
+    with agent(served.redis_url, "three-hz", max_hz=49) as driver:
+        driver.achieved_hz = 48.2
+        cli("boost", "service/three-hz", "--hz", "99", "--for", "1m", "--wait")
+        said = cli("status", "service/three-hz").out
+    assert "1 of 1 live agent converged" in said
+    row = next(line for line in said.splitlines() if line.startswith("✓"))
+    assert re.search(r" 49 +49 +48\.2  boost boost/\w+: .*max_hz, asked for 99 Hz", row)
+
+
+def test_of_a_target_that_nobody_knows_it_says_so(cli: Run) -> None:
+    ended = cli("status", "service/nobody-knows")
+    assert ended.code == 0
+    assert "no live agents report" in ended.out
+    assert "No leases reach it" in ended.out
+
+
+def test_history_says_who_did_what_and_why_the_newest_first(cli: Run) -> None:
+    cli("boost", "service/told", "--hz", "99", "--for", "1m", "--reason", "slow carts")
+    cli("release", "service/told")
+    lines = cli("history", "service/told").out.splitlines()
+    assert [line.split()[3] for line in lines[1:]] == ["released", "granted"]
+    assert "slow carts, by" in lines[2]
+    assert len(cli("history", "service/told", "--limit", "1", "--json").json["entries"]) == 1
+
+
+def test_names_cannot_forge_lines_or_steer_the_terminal(cli: Run) -> None:
+    cli("pin", "service/a\x1b[2Jb\n[red]", "--hz", "49", "--for", "1m")
+    for said in (cli("status").out, cli("history").out):
+        assert ESCAPE not in said
+        assert r"service/a\x1b[2Jb\n[red]" in said
+    cli("release", "service/a\x1b[2Jb\n[red]")
+
+
+def test_a_pipe_gets_no_colour_and_each_row_on_one_line(cli: Run, served: Served) -> None:
+    target = "service/" + "long-" * 40
+    cli("boost", target, "--hz", "99", "--for", "1m", "--reason", "because " * 40)
+    with start(served.url, "status", target) as process:
+        out, _ = process.communicate(timeout=30)
+    assert ESCAPE not in out
+    assert any(target in line and ("because " * 40).strip() in line for line in out.splitlines())
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_on_a_terminal_it_is_coloured_and_keeps_within_its_width(
+    cli: Run, served: Served, columns: int
+) -> None:
+    cli("boost", "service/wide", "--hz", "99", "--for", "1m", "--reason", "because " * 40)
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "upshift_controller", "status", "--url", served.url],
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
+        check=True,
+    )
+    os.close(theirs)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert ESCAPE in said
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    assert max(len(line) for line in plain.splitlines()) <= columns
+    assert "service/wide" in plain
+
+
+def test_explain_says_for_each_rule_why_or_why_not_and_what_would_happen(cli: Run) -> None:
+    body = json.dumps(notification(alert(), alert({"alertname": "Disk"}), {"labels": 3})).encode()
+    said = cli("explain", "-", stdin=body).out
+    assert re.search(r"✓ +high_cpu +alertname is 'HighCPU'", said)
+    assert re.search(r"– +high_latency +the trigger is 'high_latency'", said)
+    assert re.search(r"granted +high_cpu +service/checkout +100 Hz for 10m", said)
+    assert re.search(r"no_rule .*no rule has the trigger 'Disk'", said)
+    assert re.search(r"invalid .*alerts\[2\]\.labels must map names", said)
+
+
+def test_explain_changes_nothing(cli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "alert.json"
+    file.write_text(json.dumps(alert({"alertname": "HighCPU", "service": "explained"})))
+    assert "service/explained" in cli("explain", str(file)).out
+    assert "No leases" in cli("status", "service/explained").out
+
+
+def test_what_is_no_alert_is_refused(cli: Run) -> None:
+    ended = cli("explain", "-", stdin=b"{")
+    assert (ended.code, ended.out) == (1, "")
+    assert "not JSON" in ended.err
