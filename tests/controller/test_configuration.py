@@ -56,7 +56,7 @@ def test_rules_may_stand_in_a_file_of_their_own_beside_it(tmp_path: Path) -> Non
     [
         ("listne: 1\n", "upshift.yaml:1:1: unknown field \"listne\""),
         ("max_body_mib: 0\n", "upshift.yaml:1:15: max_body_mib"),
-        ("rules: a.yaml\nsampling: {}\n", "either `sampling:` or `rules:`"),
+        ("rules: a.yaml\nsampling: {}\n", "upshift.yaml:1:8: give either sampling or rules"),
         ("rules: a.yaml\n", "cannot read"),
         ("alertmanager: am:9093\n", "upshift.yaml:1:15: alertmanager"),
         ("history_length: [1]\n", "upshift.yaml:1:17: history_length must be a whole number"),
