@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from . import show
+
 
 def check(
     files: Annotated[
@@ -41,7 +43,6 @@ def _is_sound(file: Path) -> bool:
     from upshift_rules.located import DocumentError, Located, read_located
 
     from ..settings import Settings
-    from . import show
 
     out = show.console()
     try:
@@ -66,6 +67,5 @@ def _print_schema() -> None:
     from upshift_rules.document import schema
 
     from ..settings import Settings
-    from . import show
 
     show.answer(schema(Settings))

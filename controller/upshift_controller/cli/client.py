@@ -11,6 +11,7 @@ from urllib.parse import quote
 import typer
 
 from .errors import Failed, Unreachable
+from .text import plain
 
 if TYPE_CHECKING:
     import requests
@@ -98,8 +99,8 @@ def _token(path: Path) -> str:
 
 def _problem(status: int, problem: Mapping[str, Any]) -> str:
     """An RFC 9457 problem document, for people."""
-    detail = str(problem.get("detail") or problem.get("title") or f"HTTP status {status}")
-    faults = [str(fault) for fault in problem.get("errors") or ()]
+    detail = plain(problem.get("detail") or problem.get("title") or f"HTTP status {status}")
+    faults = [plain(fault) for fault in problem.get("errors") or ()]
     lines = [f"refused: {detail}"] if len(faults) < 2 else ["refused:", *faults]
     if status in (401, 403):
         lines.append("Give a token with --token-file or UPSHIFT_TOKEN_FILE.")

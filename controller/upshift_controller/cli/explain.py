@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
+from . import show
 from .client import Client, Json
 from .options import DEFAULT_URL, AsJson, TokenFile, Url
 from .text import plain
@@ -34,22 +36,16 @@ def explain(
             f"cannot read {alert}: {error.strerror}", param_hint="ALERT.json"
         ) from error
     document = client.post("explain", body=body)
-    from . import show
-
     if as_json:
         show.answer(document)
         return
     for number, account in enumerate(document["alerts"]):
         if number:
-            print()  # noqa: T201
+            typer.echo()
         _show(account)
 
 
 def _show(account: Json) -> None:
-    from rich.text import Text
-
-    from . import show
-
     out = show.console()
     name = plain(account["alertname"]) or "(no alertname)"
     out.print(Text(f"{name}, {account['status']}", "bold"))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from . import show
 from .client import Client, Json
 from .options import DEFAULT_URL, AsJson, SomeTarget, TokenFile, Url
 from .text import plain
@@ -21,11 +22,11 @@ def status(
     client = Client(url, token_file)
     if target is not None:
         document = client.get("targets", target)
-        _answer(document) if as_json else _one(document)
+        show.answer(document) if as_json else _one(document)
         return
     document = client.get("targets")
     if as_json:
-        _answer(document)
+        show.answer(document)
     else:
         _all(document, client.get("leases"))
 
@@ -34,10 +35,8 @@ def agents(as_json: AsJson = False, url: Url = DEFAULT_URL, token_file: TokenFil
     """Show every agent: requested, applied and achieved Hz, and why."""
     document = Client(url, token_file).get("agents")
     if as_json:
-        _answer(document)
+        show.answer(document)
         return
-    from . import show
-
     rows = document["agents"]
     show.console().print(show.agents(rows) if rows else "No agents report to this controller.")
 
@@ -57,23 +56,13 @@ def history(
         query["target"] = target
     document = Client(url, token_file).get("history", **query)
     if as_json:
-        _answer(document)
+        show.answer(document)
         return
-    from . import show
-
     rows = document["entries"]
     show.console().print(show.history(rows) if rows else "Nothing has happened here yet.")
 
 
-def _answer(document: Json) -> None:
-    from . import show
-
-    show.answer(document)
-
-
 def _all(targets: Json, leases: Json) -> None:
-    from . import show
-
     out = show.console()
     out.print(show.targets(targets["targets"], targets["now_ms"]))
     out.print()
@@ -84,8 +73,6 @@ def _all(targets: Json, leases: Json) -> None:
 
 
 def _one(view: Json) -> None:
-    from . import show
-
     out = show.console()
     live = [agent for agent in view["agents"] if agent["state"] != "lost"]
     converged = sum(agent["converged"] for agent in live)

@@ -34,6 +34,7 @@ def _add(panel: str, verb: Callable[..., None], example: str) -> None:
 
 _add("Run", serve, "upshift serve --config upshift.yaml")
 _add("Run", check, "upshift check upshift.yaml rules/*.yaml")
+# `demo` belongs here, in the same panel.
 _add("Look", look.status, "upshift status service/checkout")
 _add("Look", look.agents, "upshift agents --json")
 _add("Look", look.history, "upshift history service/checkout --limit 20")
@@ -63,20 +64,18 @@ def _run() -> int:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        print(  # noqa: T201
-            f"upshift: a defect of this command: {type(error).__name__}: {error}\n"
-            "Please report it, with what PYTHONDEVMODE=1 shows.",
-            file=sys.stderr,
-        )
+        said = f"upshift: a defect of this command: {type(error).__name__}: {error}"
+        typer.echo(f"{said}\nPlease report it, with what PYTHONDEVMODE=1 shows.", err=True)
         return 1
 
 
 def _complain(error: typer.TyperException) -> int:
     """Say what was wrong in one place and one form. Return the exit code."""
     message = error.format_message()
-    if message:
-        print(f"upshift: {message}", file=sys.stderr)  # noqa: T201  # the one place
+    if not message:  # no verb was given, and the help has been shown
+        return error.exit_code
+    typer.echo(f"upshift: {message}", err=True)
     context = getattr(error, "ctx", None)
-    if context is not None and message:
-        print(f"`{context.command_path} --help` says more.", file=sys.stderr)  # noqa: T201
+    if context is not None:
+        typer.echo(f"`{context.command_path} --help` says more.", err=True)
     return error.exit_code

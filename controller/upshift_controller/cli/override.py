@@ -9,7 +9,7 @@ import typer
 
 from upshift_agent.wire import FLEET, Kind
 
-from . import options, text
+from . import options, show, text
 from .client import Client, Json
 from .options import (
     DEFAULT_URL,
@@ -56,8 +56,6 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             "by": _user(),
         }
         outcome = client.post("leases", body=body)["outcome"]
-        from . import show
-
         show.console().print(_account(body, outcome), soft_wrap=True)
         if wait:
             from .wait import wait_for
@@ -93,8 +91,6 @@ def release(what: LeaseOrTarget, url: Url = DEFAULT_URL, token_file: TokenFile =
             f"service/NAME, node/NAME or fleet, got {what!r}",
             param_hint="LEASE|TARGET",
         )
-    from . import show
-
     show.console().print(f"{text.plain(outcome['target'])}: {text.plain(outcome['reason'])}")
 
 

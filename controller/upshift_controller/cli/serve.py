@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +37,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the controller."""
+    import asyncio
+
     from ..app import serve as run
     from ..errors import StartRefused
     from ..settings import split_listen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from . import show
 from .client import Client, Json
 from .errors import Failed
 from .options import DEFAULT_URL, AsJson, TokenFile, Url
@@ -21,8 +22,6 @@ def watch(as_json: AsJson = False, url: Url = DEFAULT_URL, token_file: TokenFile
 
     Into a pipe, and with --json, it prints each change as a line.
     """
-    from . import show
-
     client = Client(url, token_file, timeout_s=5.0)
     if as_json or not show.console().is_terminal:
         _lines(client, as_json=as_json)
@@ -33,7 +32,6 @@ def watch(as_json: AsJson = False, url: Url = DEFAULT_URL, token_file: TokenFile
 def _screen(client: Client) -> None:
     from rich.live import Live
 
-    from . import show
     from .frame import Frame
 
     out = show.console()
@@ -54,8 +52,6 @@ def _look(client: Client) -> Json:
 
 
 def _lines(client: Client, *, as_json: bool) -> None:
-    from . import show
-
     out = show.console()
     for entry in _changes(client):
         if as_json:
@@ -68,8 +64,6 @@ def _lines(client: Client, *, as_json: bool) -> None:
 
 def _changes(client: Client) -> Iterator[Json]:
     """Every change from now on, the oldest first."""
-    from . import show
-
     seen = {_key(entry) for entry in client.get("history", limit=_LOOK_BACK)["entries"]}
     away = False
     while True:
