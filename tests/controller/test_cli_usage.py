@@ -70,7 +70,6 @@ def test_without_a_verb_it_says_what_there_is(offline: Run) -> None:
         ("explain /no/such/file", "No such file"),
         ("history --limit 0", "--limit"),
         ("serve --listen nonsense", "HOST:PORT"),
-        ("serve --config /no/such/file", "does not exist"),
     ],
 )
 def test_misuse_is_exit_2_and_the_error_says_what_would_be_right(
@@ -123,13 +122,6 @@ def test_a_server_that_is_no_controller_is_told_from_one(offline: Run) -> None:
         thread.join()
     assert (ended.code, ended.out) == (3, "")
     assert "is no Upshift controller" in ended.err
-
-
-def test_a_start_that_is_refused_is_exit_1_and_no_traceback(offline: Run) -> None:
-    ended = offline("serve", "--listen", "0.0.0.0:0")
-    assert (ended.code, ended.out) == (1, "")
-    assert "no tokens are set" in ended.err
-    assert "Traceback" not in ended.err
 
 
 def completed(url: str, line: str) -> list[str]:

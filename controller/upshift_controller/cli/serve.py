@@ -14,8 +14,6 @@ def serve(
     config: Annotated[
         Path | None,
         typer.Option(
-            exists=True,
-            dir_okay=False,
             metavar="FILE",
             help="Settings. Default: ./upshift.yaml, where there is one.",
         ),
