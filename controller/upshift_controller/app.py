@@ -142,6 +142,9 @@ async def serve(config: Path | None, **options: Any) -> None:
     logs.configure()
     configuration = load(config, **options)
     settings = configuration.settings
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # heard from the start, or a Valkey stays behind
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         redis_url = settings.redis
         if redis_url is None:
@@ -159,7 +162,8 @@ async def serve(config: Path | None, **options: Any) -> None:
             rules=f"{len(configuration.rules.rules)} from {configuration.rules_from}",
             tokens=len(settings.tokens) or "none, loopback only",
         )
-        await _until_told(controller)
+        _reload_on_hang_up(controller)
+        await stop.wait()
         log.info("stopping")
 
 
@@ -182,8 +186,7 @@ async def _listening(controller: Controller, listen: str) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _until_told(controller: Controller) -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+def _reload_on_hang_up(controller: Controller) -> None:
     reloads: set[asyncio.Task[None]] = set()
 
     async def reload() -> None:
@@ -195,10 +198,7 @@ async def _until_told(controller: Controller) -> None:
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
-    await stop.wait()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
 
 
 @asynccontextmanager
