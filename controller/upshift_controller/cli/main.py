@@ -12,6 +12,7 @@ import typer
 
 from . import look, override
 from .check import check
+from .demo import demo
 from .explain import explain
 from .serve import serve
 from .watch import watch
@@ -34,7 +35,7 @@ def _add(panel: str, verb: Callable[..., None], example: str) -> None:
 
 _add("Run", serve, "upshift serve --config upshift.yaml")
 _add("Run", check, "upshift check upshift.yaml rules/*.yaml")
-# `demo` belongs here, in the same panel.
+_add("Run", demo, "upshift demo --keep")
 _add("Look", look.status, "upshift status service/checkout")
 _add("Look", look.agents, "upshift agents --json")
 _add("Look", look.history, "upshift history service/checkout --limit 20")

@@ -1,0 +1,179 @@
+"""Everything the demo runs, and what can be seen of it.
+
+A receiver in this process; `upshift serve` with its own Valkey, two busy workers and a probe as
+processes; one temporary folder. All of it is gone when the stage is left, however that happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+
+from ..embedded import EmbeddedValkey
+from ..settings import Settings
+from . import alertmanager, latency
+from .alertmanager import Alert
+from .errors import DemoFailed
+from .ledger import Ledger
+from .measured import Worker
+from .processes import Child, child
+from .receiver import Receiver, listening
+
+SERVICE = "checkout"
+TARGET = f"service/{SERVICE}"
+WORKERS = ("checkout-1", "checkout-2")
+BASELINE_HZ, BOOST_HZ, BOOST_S = 19, 100, 10
+RULES = f"""\
+sampling:
+  default: {BASELINE_HZ}
+
+  on_alert:
+    - trigger: high_cpu
+      frequency: {BOOST_HZ}
+      duration: {BOOST_S}s  # 10m in production
+
+    - trigger: {latency.ALERT}  # raised and reverted {latency.ROUNDS} times, to see how fast it is
+      frequency: {latency.HZ}
+      duration: 10s
+      max_duration: 5m
+      on_resolved: revert
+"""
+#: Seconds between uploads, the fewest that pyroscope-io knows; its default is 10.
+UPLOAD_S = 1
+_START_S = 30.0
+LOOK_EVERY_S = 0.1
+_MODULE = f"{__package__}.worker"
+
+
+class Stage:
+    """A running demo. `workers` by name, as the controller and the profiles show them."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, redis_url: str) -> None:
+        self.url = url
+        self.redis_url = redis_url
+        self.config = Path()
+        self.workers = {name: Worker(name, Ledger()) for name in WORKERS}
+        self.children: list[Child] = []
+        self.calls = latency.Calls()
+        self.receiver = Receiver()
+        self._session = session
+
+    async def post(self, alert: Alert) -> dict[str, Any]:
+        return await alertmanager.post(self._session, self.url, alert)
+
+    async def look(self) -> None:
+        """Bring `workers` up to date. Raise `DemoFailed` if a process has ended."""
+        for running in self.children:
+            running.check()
+        try:
+            async with self._session.get(f"{self.url}/api/v1/targets/{TARGET}") as response:
+                response.raise_for_status()
+                view = await response.json()
+        except aiohttp.ClientError as error:
+            raise DemoFailed(f"the controller's API does not answer: {error}") from error
+        for agent in view["agents"]:
+            if worker := self.workers.get(agent["instance"]):
+                worker.report(agent)
+        for name, worker in self.workers.items():
+            worker.profiles = self.receiver.of(SERVICE, service_instance_id=name)
+
+    async def until(
+        self, condition: Callable[[], bool], seen: Callable[[], None], within_s: float
+    ) -> bool:
+        """Look again and again, at least once, until `condition` holds; whether it came to that."""
+        deadline = time.monotonic() + within_s
+        while True:
+            await self.look()
+            seen()
+            if condition():
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def all_at(self, hz: int) -> bool:
+        return all(worker.runs_at(hz) for worker in self.workers.values())
+
+
+def check_installed() -> None:
+    """Raise `DemoFailed` if the profiler is missing: it is an extra."""
+    if find_spec("pyroscope") is None:
+        raise DemoFailed(
+            "the demo profiles with pyroscope-io, which is not installed here: "
+            "pip install 'upshift[demo]', or `make demo` in a clone"
+        )
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="upshift-demo-")))
+        config = folder / "upshift.yaml"
+        config.write_text(RULES)
+        controller = await stack.enter_async_context(_controller(folder, config))
+        up = await _up(controller)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        built = Stage(session, up["url"], up["redis_for_agents"])
+        built.config = config
+        receiver_url = await stack.enter_async_context(listening(built.receiver))
+        built.children.append(controller)
+        for name, worker in built.workers.items():
+            built.children.append(
+                await stack.enter_async_context(
+                    child(
+                        name,
+                        [sys.executable, "-m", _MODULE, "busy", receiver_url, str(UPLOAD_S)],
+                        folder,
+                        hear=worker.ledger.add,
+                        UPSHIFT_REDIS_URL=built.redis_url,
+                        OTEL_SERVICE_NAME=SERVICE,
+                        OTEL_RESOURCE_ATTRIBUTES=f"service.instance.id={name}",
+                    )
+                )
+            )
+        built.children.append(
+            await stack.enter_async_context(
+                child(
+                    "probe",
+                    [sys.executable, "-m", _MODULE, "probe"],
+                    folder,
+                    hear=built.calls.hear,
+                    UPSHIFT_REDIS_URL=built.redis_url,
+                    OTEL_SERVICE_NAME=latency.SERVICE,
+                )
+            )
+        )
+        yield built
+
+
+@asynccontextmanager
+async def _controller(folder: Path, config: Path) -> AsyncIterator[Child]:
+    command = [sys.executable, "-m", "upshift_controller", "serve", f"--config={config}"]
+    try:
+        async with child("serve", [*command, "--listen=127.0.0.1:0"], folder) as controller:
+            yield controller
+    finally:
+        if controller.ended != 0:  # it could not see to its Valkey, which outlives it by design
+            await EmbeddedValkey(folder / Settings().data).stop()
+
+
+async def _up(controller: Child) -> dict[str, str]:
+    """What the controller logs once it serves."""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        controller.check()
+        for line in controller.log.read_text().splitlines():
+            if '"upshift is up"' in line:
+                return dict(json.loads(line))
+        await asyncio.sleep(0.02)
+    raise DemoFailed(f"the controller did not start; {controller.last_words()}")
