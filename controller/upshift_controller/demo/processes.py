@@ -26,6 +26,10 @@ class Child:
         self.log = log
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def check(self) -> None:
         """Raise `DemoFailed` if it has ended, with its last words."""
         if self.ended is not None:

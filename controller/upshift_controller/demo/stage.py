@@ -161,7 +161,9 @@ async def _controller(folder: Path, config: Path) -> AsyncIterator[Child]:
     command = [sys.executable, "-m", "upshift_controller", "serve", f"--config={config}"]
     try:
         async with child("serve", [*command, "--listen=127.0.0.1:0"], folder) as controller:
-            yield controller
+            guard = [sys.executable, "-m", f"{__package__}.guard", str(controller.pid), str(folder)]
+            async with child("guard", guard, folder):
+                yield controller
     finally:
         if controller.ended != 0:  # it could not see to its Valkey, which outlives it by design
             await EmbeddedValkey(folder / Settings().data).stop()
