@@ -51,6 +51,7 @@ sampling:
 #: Seconds between uploads, the fewest that pyroscope-io knows; its default is 10.
 UPLOAD_S = 1
 _START_S = 30.0
+_NEWS_S = 0.5  # until a death that has just happened is known
 LOOK_EVERY_S = 0.1
 _MODULE = f"{__package__}.worker"
 
@@ -69,18 +70,19 @@ class Stage:
         self._session = session
 
     async def post(self, alert: Alert) -> dict[str, Any]:
-        return await alertmanager.post(self._session, self.url, alert)
+        """Deliver an alert. Return what the controller did with it."""
+        async with self._answering():
+            return await alertmanager.post(self._session, self.url, alert)
 
     async def look(self) -> None:
         """Bring `workers` up to date. Raise `DemoFailed` if a process has ended."""
-        for running in self.children:
-            running.check()
-        try:
-            async with self._session.get(f"{self.url}/api/v1/targets/{TARGET}") as response:
-                response.raise_for_status()
-                view = await response.json()
-        except aiohttp.ClientError as error:
-            raise DemoFailed(f"the controller's API does not answer: {error}") from error
+        self._check()
+        async with (
+            self._answering(),
+            self._session.get(f"{self.url}/api/v1/targets/{TARGET}") as response,
+        ):
+            response.raise_for_status()
+            view = await response.json()
         for agent in view["agents"]:
             if worker := self.workers.get(agent["instance"]):
                 worker.report(agent)
@@ -103,6 +105,20 @@ class Stage:
 
     def all_at(self, hz: int) -> bool:
         return all(worker.runs_at(hz) for worker in self.workers.values())
+
+    def _check(self) -> None:
+        for running in self.children:
+            running.check()
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """Raise `DemoFailed` where the controller does not answer, with its last words if dead."""
+        try:
+            yield
+        except aiohttp.ClientError as error:
+            await asyncio.sleep(_NEWS_S)
+            self._check()
+            raise DemoFailed(f"the controller does not answer: {error}") from error
 
 
 def check_installed() -> None:
@@ -159,13 +175,16 @@ async def stage() -> AsyncIterator[Stage]:
 @asynccontextmanager
 async def _controller(folder: Path, config: Path) -> AsyncIterator[Child]:
     command = [sys.executable, "-m", "upshift_controller", "serve", f"--config={config}"]
+    controller: Child | None = None
     try:
         async with child("serve", [*command, "--listen=127.0.0.1:0"], folder) as controller:
             guard = [sys.executable, "-m", f"{__package__}.guard", str(controller.pid), str(folder)]
             async with child("guard", guard, folder):
                 yield controller
     finally:
-        if controller.ended != 0:  # it could not see to its Valkey, which outlives it by design
+        if (
+            controller is not None and controller.ended != 0
+        ):  # it could not see to its Valkey, which outlives it by design
             await EmbeddedValkey(folder / Settings().data).stop()
 
 
