@@ -182,9 +182,8 @@ async def _controller(folder: Path, config: Path) -> AsyncIterator[Child]:
             async with child("guard", guard, folder):
                 yield controller
     finally:
-        if (
-            controller is not None and controller.ended != 0
-        ):  # it could not see to its Valkey, which outlives it by design
+        # A controller that was killed could not see to its Valkey, which outlives it by design.
+        if controller is not None and controller.ended != 0:
             await EmbeddedValkey(folder / Settings().data).stop()
 
 
