@@ -164,7 +164,7 @@ def test_a_controller_that_dies_ends_it_with_its_last_words(tmp_path: Path, trac
         os.kill(serve, signal.SIGKILL)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert "upshift demo: serve ended with -9; its last words:" in errors
+    assert "upshift: serve ended with -9; its last words:" in errors
     assert (trace.folders(), trace.processes()) == ([], [])
 
 

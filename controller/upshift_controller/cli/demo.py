@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .errors import Failed
+
 
 def demo(
     keep: Annotated[
@@ -16,6 +18,11 @@ def demo(
     ] = False,
 ) -> None:
     """Watch a real profiler go 19 → 100 → 19 Hz because an alert fires; takes a minute."""
+    from ..demo.errors import DemoFailed
     from ..demo.run import run
 
-    raise typer.Exit(run(keep=keep, as_json=as_json))
+    try:
+        code = run(keep=keep, as_json=as_json)
+    except DemoFailed as error:
+        raise Failed(str(error)) from error
+    raise typer.Exit(code)

@@ -10,19 +10,17 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from .errors import DemoFailed
 from .screen import Screen
 from .story import Summary, tell
 
 
 def run(*, keep: bool, as_json: bool) -> int:
-    """Return the exit code: 0; 1 not as it should be; 128 and the signal's number."""
+    """Return the exit code: 0; 1 not as it should be; 128 and the signal's number.
+
+    Raise `DemoFailed`.
+    """
     console = Console(stderr=as_json, highlight=False)
-    try:
-        return asyncio.run(_until_told(console, keep=keep, as_json=as_json))
-    except DemoFailed as error:
-        Console(stderr=True, highlight=False).print(f"upshift demo: {error}", markup=False)
-        return 1
+    return asyncio.run(_until_told(console, keep=keep, as_json=as_json))
 
 
 async def _until_told(console: Console, *, keep: bool, as_json: bool) -> int:
