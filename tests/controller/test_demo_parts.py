@@ -116,6 +116,13 @@ def test_the_chart_rises_and_falls_with_what_was_measured() -> None:
     assert chart(worker()) == ""
 
 
+def test_a_profiler_that_stood_still_leaves_a_gap_in_the_chart() -> None:
+    stopped = worker(profile(0, 19), profile(6, 19))
+    assert chart(stopped) == "▂  ▂"
+    stopped.applied = 0
+    assert stopped.latest().per_cpu_second is None
+
+
 def test_processes_of_the_demo_hear_nothing_of_other_agents_or_proxies() -> None:
     ours = {"PATH": "/bin", "OTEL_SERVICE_NAME": "mine", "UPSHIFT_REDIS_URL": "redis://far"}
     found = surroundings(ours | {"NO_PROXY": "example.org"})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 from .measured import Worker
+from .receiver import Profile
 
 #: Each block is so many seconds; a whole cycle fits.
 BLOCK_S = 2
@@ -14,12 +13,14 @@ _LEVELS = {True: "▁▂▃▄▅▆▇█", False: "_.-=+*%#"}
 
 
 def chart(worker: Worker, *, unicode: bool = True) -> str:
-    """Oldest first, the newest at the right end."""
+    """Oldest first, the newest at the right end; a gap where nothing was pushed."""
     levels = _LEVELS[unicode]
-    recent = sorted(worker.profiles[-2 * BLOCK_S * BLOCKS :], key=lambda profile: profile.from_s)
+    blocks: dict[int, list[Profile]] = {}
+    for profile in worker.profiles[-2 * BLOCK_S * BLOCKS :]:
+        blocks.setdefault(int(profile.from_s / BLOCK_S), []).append(profile)
     drawn = ""
-    for _, profiles in groupby(recent, lambda profile: int(profile.from_s / BLOCK_S)):
-        hz = worker.rate(list(profiles)).per_cpu_second
-        if hz is not None:
-            drawn += levels[min(len(levels) - 1, int(hz / _TOP_HZ * len(levels)))]
-    return drawn[-BLOCKS:]
+    for block in range(min(blocks, default=0), max(blocks, default=-1) + 1):
+        hz = worker.rate(blocks.get(block, [])).per_cpu_second
+        level = 0 if hz is None else min(len(levels) - 1, int(hz / _TOP_HZ * len(levels)))
+        drawn += " " if hz is None else levels[level]
+    return drawn.rstrip()[-BLOCKS:]

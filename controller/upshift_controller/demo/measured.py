@@ -47,9 +47,9 @@ class Worker:
         return [list(run) for _, run in groupby(ordered, lambda profile: profile.period_ns)]
 
     def latest(self) -> Rate:
-        """What it was measured at since its period changed last."""
+        """What it was measured at since its period changed last; nothing while it stands still."""
         stretches = self.stretches()
-        return self.rate(stretches[-1]) if stretches else total([])
+        return self.rate(stretches[-1]) if stretches and self.applied != 0 else total([])
 
 
 @dataclass(frozen=True, slots=True)

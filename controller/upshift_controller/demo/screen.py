@@ -68,7 +68,8 @@ class Screen:
         elif time.monotonic() - self._said > _PLAIN_EVERY_S and length is not None:
             self._said = time.monotonic()
             for worker in workers:
-                self.say("", standing(worker))
+                if worker.profiles:  # there is something to tell
+                    self.say("", standing(worker))
 
     def rest(self, workers: Sequence[Worker]) -> None:
         """Leave the table as it is, with nothing awaited any more."""

@@ -89,7 +89,7 @@ async def _cycle(screen: Screen, on: Stage, show: _Show) -> Summary:
     await show.until_at(BOOST_HZ, "until the workers have shifted up", _APPLIED_S)
     screen.say(
         "boosted",
-        f"Both run at {BOOST_HZ} Hz and know when it ends; nobody will tell them.",
+        f"Both run at {BOOST_HZ} Hz, and know already when that ends.",
     )
     left_s = BOOST_S - (time.monotonic() - posted)
     await show.until_at(BASELINE_HZ, "until the boost ends by itself", left_s, late_s=_LATE_S)
@@ -181,6 +181,7 @@ def _invite(screen: Screen, on: Stage) -> None:
         f"  export UPSHIFT_URL={on.url}\n"
         "  upshift status\n"
         "  upshift watch\n"
+        f"  upshift history {TARGET}\n"
         f"  upshift boost {TARGET} --hz 49 --for 30s\n"
         "  upshift cap fleet --hz 0 --for 10s\n\n"
         f"API     {on.url}/api/v1/targets\n"
