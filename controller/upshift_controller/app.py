@@ -46,7 +46,7 @@ class Controller:
         self.store = Store(
             self._redis,
             keys,
-            secret=configuration.secret,
+            secrets=configuration.secrets,
             history_length=settings.history_length,
         )
         self.records = Records(self._redis, keys)
@@ -60,6 +60,7 @@ class Controller:
         self.overview = Overview(self.store, self.records, lambda: self.control.rules.baseline)
         self.schedule = Schedule(self.control.revert_due, self._tidy)
         self._truncated = Truncated(settings.alertmanager)
+        self._signed = False  # whether all states are known to be signed with the first secret
         self._configured()
 
     def web_app(self) -> web.Application:
@@ -98,14 +99,16 @@ class Controller:
             self.metrics.reload_success.set(0)
             log.error("reload refused; the configuration in force stays", problem=str(error))
             raise
-        fixed = ("listen", "redis", "data", "namespace", "secret_file", "history_length")
+        fixed = ("listen", "redis", "data", "namespace", "history_length")
         before, after = self._configuration.settings, configuration.settings
         moved = [name for name in fixed if getattr(before, name) != getattr(after, name)]
         self._configuration = configuration
         self.control.rules = configuration.rules
+        self._signed = self.store.secrets == configuration.secrets
+        self.store.secrets = configuration.secrets
         self._configured()
         with suppress(Unavailable):  # the sweep will
-            await self.control.publish_baseline()
+            await self._tidy()
         done = f"{len(configuration.rules.rules)} rules from {configuration.rules_from}"
         log.info("reloaded", rules=done, needs_restart=moved or None)
         return f"reloaded: {done}" + (f"; restart for: {', '.join(moved)}" if moved else "")
@@ -123,6 +126,11 @@ class Controller:
 
     async def _tidy(self) -> None:
         try:
+            if not self._signed:
+                count = await self.control.sign_anew()
+                self._signed = True
+                if count:
+                    log.info("signed anew with the first secret", targets=count)
             await self.control.publish_baseline()
             await self.records.sweep()
             self.metrics.ready.set(1)

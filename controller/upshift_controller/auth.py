@@ -63,10 +63,23 @@ class Tokens:
 
 def read_secret(path: Path) -> bytes:
     """A secret that stands alone in a file. Raise `StartRefused` when it can't be used."""
+    return _long_enough(path, _read(path).strip())
+
+
+def read_secrets(path: Path) -> tuple[bytes, ...]:
+    """Secrets, one a line and at least one. Raise `StartRefused` when one can't be used."""
+    lines = [line.strip() for line in _read(path).split(b"\n")]
+    return tuple(_long_enough(path, line) for line in lines if line) or (_long_enough(path, b""),)
+
+
+def _read(path: Path) -> bytes:
     try:
-        secret = path.read_bytes().strip()
+        return path.read_bytes()
     except OSError as error:
         raise StartRefused(f"cannot read {path}: {error.strerror}") from error
+
+
+def _long_enough(path: Path, secret: bytes) -> bytes:
     if len(secret) < MIN_TOKEN_LENGTH:
         raise StartRefused(f"{path} must hold at least {MIN_TOKEN_LENGTH} bytes, has {len(secret)}")
     return secret

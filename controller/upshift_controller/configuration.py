@@ -11,7 +11,7 @@ from upshift_rules.document import RuleDocument, read_rules
 from upshift_rules.located import DocumentError, read_located
 from upshift_rules.model import RuleSet
 
-from .auth import Tokens, read_secret
+from .auth import Tokens, read_secrets
 from .errors import StartRefused
 from .settings import Settings, check_exposure
 
@@ -27,7 +27,7 @@ class Configuration:
     rules: RuleSet
     rules_from: str
     tokens: Tokens
-    secret: bytes | None
+    secrets: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
@@ -49,7 +49,7 @@ def load(config: Path | None, **options: Any) -> Configuration:
         rules=document.sampling.rule_set(),
         rules_from=rules_from,
         tokens=Tokens.load(settings.tokens),
-        secret=read_secret(Path(settings.secret_file)) if settings.secret_file else None,
+        secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
     )
 
 

@@ -15,14 +15,15 @@ from upshift_rules.changes import Change, Override, Release, SetBaseline
 from upshift_rules.durations import format_duration
 from upshift_rules.matching import Verdict, claims_of, explain
 from upshift_rules.model import Alert, Claim, Outcome, RuleSet
+from upshift_rules.transition import republished
 
 from .alertmanager import BadAlert
 from .committer import Committer
 from .errors import Refused
-from .ports import States
+from .ports import States, Write
 
-#: Targets reverted in one go; the next ones follow at once.
-REVERT_BATCH = 500
+#: Targets reverted or signed anew in one go; the next ones follow at once.
+BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,27 @@ class Control:
         """Tell the fleet its baseline, unless it knows: first start, reload, data lost."""
         await self._one(FLEET, SetBaseline(self.rules.baseline))
 
+    async def sign_anew(self) -> int:
+        """Sign what another secret has signed, and return how much there was.
+
+        Else agents that know only the newest secret could not read it. A target that another
+        controller changes meanwhile is left to that one.
+        """
+        names = await self._states.signed_otherwise()
+        count = 0
+        for start in range(0, len(names), BATCH):
+            snapshot = await self._states.read(names[start : start + BATCH])
+            writes = [
+                Write(state, republished(state, snapshot.now_us), (), snapshot.now_ms)
+                for state in snapshot.states.values()
+            ]
+            count += sum(await self._states.commit(writes))
+        return count
+
     async def revert_due(self) -> tuple[int, int | None]:
         """End all leases that have expired. Return Redis ms now, and when the next one does."""
         while True:
-            now_ms, due, next_ms = await self._states.due(REVERT_BATCH)
+            now_ms, due, next_ms = await self._states.due(BATCH)
             if not due:
                 return now_ms, next_ms
             await self._committer.apply({target: [] for target in due})

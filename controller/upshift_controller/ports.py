@@ -49,3 +49,6 @@ class States(Protocol):
 
     async def leased_targets(self) -> list[str]:
         """Targets that have leases."""
+
+    async def signed_otherwise(self) -> list[str]:
+        """Targets whose state another secret has signed than the one that signs now."""

@@ -48,7 +48,8 @@ class Settings(RuleDocument):
         description="Prefix of every Redis key; agents need the same.",
     )
     secret_file: str | None = Field(
-        default=None, description="File with the secret that signs plans; agents need the same."
+        default=None,
+        description="Secrets, one a line: the first signs plans, agents need it. All are believed.",
     )
     rules: str | None = Field(
         default=None, description="File with the rules, where `sampling:` does not stand here."

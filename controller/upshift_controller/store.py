@@ -20,12 +20,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from upshift_agent.errors import WireError
-from upshift_agent.wire import Keys, dump, encode_plan, shorten
+from upshift_agent.wire import FLEET, Keys, dump, encode_plan, shorten
 from upshift_rules.changes import Entry
 from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
 
 from .errors import StartRefused, Unavailable
 from .ports import Snapshot, Write
+from .seal import seal, signed_otherwise, unseal
 
 log = structlog.get_logger()
 
@@ -60,14 +61,22 @@ def connect(url: str) -> Redis:
 
 
 class Store:
-    """`secret` signs the plans; `history_length` is in entries a target."""
+    """The first of `secrets` signs plans and states, any of them is believed.
+
+    `history_length` is in entries a target.
+    """
 
     def __init__(
-        self, redis: Redis, keys: Keys, *, secret: bytes | None = None, history_length: int = 1000
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        secrets: Sequence[bytes] = (),
+        history_length: int = 1000,
     ) -> None:
         self.redis = redis
         self.keys = keys
-        self._secret = secret
+        self.secrets = secrets
         self._history_length = history_length
 
     async def read(self, targets: Iterable[str]) -> Snapshot:
@@ -82,7 +91,10 @@ class Store:
         rows = stored[0] if stored else []
         return Snapshot(
             now_us,
-            {target: _readable(target, row) for target, row in zip(names, rows, strict=True)},
+            {
+                target: _readable(target, row, self.secrets)
+                for target, row in zip(names, rows, strict=True)
+            },
         )
 
     async def commit(self, writes: Sequence[Write]) -> list[bool]:
@@ -123,7 +135,8 @@ class Store:
     def _evalsha(self, pipe: Pipeline, write: Write) -> None:
         after, target = write.after, write.after.target
         visible = after.plan_rev != write.before.plan_rev
-        plan = encode_plan(plan_of(after, write.now_ms), self._secret) if visible else ""
+        secret = self.secrets[0] if self.secrets else None
+        plan = encode_plan(plan_of(after, write.now_ms), secret) if visible else ""
         entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
         pipe.evalsha(
             _COMMIT_SHA,
@@ -132,7 +145,7 @@ class Store:
             self.keys.plan(target),
             self.keys.history(target),
             write.before.rev,
-            encode_state(after),
+            seal(target, encode_state(after), self.secrets),
             plan,
             self.keys.changes(target),
             "PUBLISH",
@@ -189,6 +202,20 @@ class Store:
             names: list[bytes] = await found  # type: ignore[assignment]  # of all answers, this one
         return [name.decode() for name in names]
 
+    async def signed_otherwise(self) -> list[str]:
+        """Targets whose state we believe, though the first secret has not signed it. Two trips."""
+        with guarded():
+            found = self.redis.zrange(self.keys.targets, 0, -1)
+            members: list[bytes] = await found  # type: ignore[assignment]  # as above
+            names = [name.decode() for name in members]
+            keys = [self.keys.state(name) for name in (*names, FLEET)]
+            rows: list[Any] = await self.redis.mget(keys)
+        return [
+            name
+            for name, row in zip(names, rows, strict=False)
+            if row and signed_otherwise(name, row, self.secrets)
+        ]
+
     async def ping(self) -> None:
         with guarded():
             await self.redis.ping()
@@ -205,9 +232,9 @@ def guarded() -> Iterator[None]:
         raise Unavailable(f"Redis is not answering: {error or type(error).__name__}") from error
 
 
-def _readable(target: str, stored: bytes | None) -> TargetState:
+def _readable(target: str, stored: bytes | None, secrets: Sequence[bytes]) -> TargetState:
     try:
-        return decode_state(target, stored)
+        return decode_state(target, stored and unseal(target, stored, secrets))
     except WireError as error:
         # Somebody else wrote there. Starting afresh, above its revision, beats standing still.
         log.error("state ignored", target=target, problem=str(error))

@@ -45,6 +45,13 @@ def revised(before: TargetState, after: TargetState, now_us: int) -> TargetState
     """
     rev = max(before.rev + 1, now_us)
     visible = (before.leases, before.baseline) != (after.leases, after.baseline)
-    if not visible:
-        return replace(after, rev=rev)
+    return _published(before, after, rev) if visible else replace(after, rev=rev)
+
+
+def republished(state: TargetState, now_us: int) -> TargetState:
+    """The same under a new revision, for state and plan to be written, and signed, anew."""
+    return _published(state, state, max(state.rev + 1, now_us))
+
+
+def _published(before: TargetState, after: TargetState, rev: int) -> TargetState:
     return replace(after, rev=rev, plan_rev=rev, plan_after=before.plan_rev)
