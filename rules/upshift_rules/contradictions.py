@@ -14,6 +14,10 @@ from .nodes import Path
 from .text import in_words, show
 
 
+#: A lease of a rule with such a name could not be told from a target.
+TARGET_KINDS = frozenset({"service", "node"})
+
+
 def contradictions(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """Each with its path below `sampling`."""
     yield from _frequencies(sampling)
@@ -41,6 +45,11 @@ def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         name = entry.get(field)
         if not isinstance(name, str):
             continue
+        if name in TARGET_KINDS:
+            yield (
+                ("on_alert", index, field),
+                f"name {show(name)} is what targets begin with; give this rule another `name:`",
+            )
         if name in seen:
             yield (
                 ("on_alert", index, field),

@@ -29,7 +29,7 @@ async def test_an_override_is_granted_and_its_author_is_in_the_history(upshift: 
     history = await upshift.ask("GET", "/api/v1/history")
     entry = models.History.model_validate(history.body).entries[0]
     assert (entry.event, entry.by) == ("granted", "ann")
-    assert entry.reason == f"boost {granted.lease}: slow, by ann"
+    assert entry.reason == f"{granted.lease}: slow, by ann"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_wait_ends_when_every_agent_has_applied_it(cli: Run, served: Served) -> 
         ended = cli("boost", "service/waited", "--hz", "99", "--for", "1m", "--wait")
         assert (ended.code, ended.err) == (0, "")
         assert driver.frequencies[-1] == 99
-    assert re.search(r"✓ 1 agent runs at 99 Hz: boost boost/\w+", ended.out)
+    assert re.search(r"✓ 1 agent runs at 99 Hz: boost/\w+", ended.out)
 
 
 def test_wait_says_where_another_lease_decides(cli: Run, served: Served) -> None:
@@ -81,7 +81,7 @@ def test_wait_says_where_another_lease_decides(cli: Run, served: Served) -> None
     with agent(served.redis_url, "capped"):
         ended = cli("boost", "service/capped", "--hz", "99", "--for", "1m", "--wait")
     assert ended.code == 0
-    assert "✓ 1 agent runs at 30 Hz: cap cap/" in ended.out
+    assert "✓ 1 agent runs at 30 Hz: cap/" in ended.out
 
 
 def test_wait_is_exit_1_when_an_agents_driver_hangs(cli: Run, served: Served) -> None:

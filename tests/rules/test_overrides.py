@@ -29,11 +29,11 @@ def test_an_override_ends_by_itself_and_the_history_says_who_and_why() -> None:
     assert (outcome.outcome, outcome.lease) == ("granted", "cap/1")
     granted = world.history[0]
     assert (granted.event, granted.by) == ("granted", "ann")
-    assert granted.reason == "cap cap/1: rollout, by ann"
+    assert granted.reason == "cap/1: rollout, by ann"
     world.passes(10 * MINUTE)
     world.looks()
     assert world.state.leases == ()
-    assert world.history[-1].reason == "cap cap/1: rollout, by ann; it ran to its end"
+    assert world.history[-1].reason == "cap/1: rollout, by ann; it ran to its end"
 
 
 def test_releasing_one_lease_leaves_the_others() -> None:

@@ -211,10 +211,10 @@ def test_the_baseline_says_which_one_it_is() -> None:
 @pytest.mark.parametrize(
     ("because", "reason"),
     [
-        ({}, "pin pin/1"),
-        ({"alertname": "HighCPU", "rule": "high_cpu"}, "pin pin/1: alert HighCPU"),
-        ({"reason": "rollback", "by": "ann"}, "pin pin/1: rollback, by ann"),
-        ({"alertname": None, "reason": 7}, "pin pin/1: 7"),
+        ({}, "pin/1"),
+        ({"alertname": "HighCPU", "rule": "high_cpu"}, "pin/1: alert HighCPU"),
+        ({"reason": "rollback", "by": "ann"}, "pin/1: rollback, by ann"),
+        ({"alertname": None, "reason": 7}, "pin/1: 7"),
     ],
 )
 def test_a_reason_is_one_line_for_people(because: dict[str, Any], reason: str) -> None:

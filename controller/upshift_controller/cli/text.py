@@ -53,7 +53,7 @@ def only(where: Mapping[str, str | Sequence[str]]) -> str:
 
 def why_lease(lease: Json) -> str:
     """Its reason, without the kind and the name that stand beside it, and whom it is for."""
-    said = str(lease["reason"]).removeprefix(f"{lease['kind']} {lease['id']}").removeprefix(": ")
+    said = str(lease["reason"]).partition(str(lease["id"]))[2].removeprefix(": ")
     share = f"{lease['fraction']:.0%} of its agents" if lease["fraction"] < 1 else ""
     return "; ".join(filter(None, (plain(said), only(lease["where"]), share))) or "no reason given"
 

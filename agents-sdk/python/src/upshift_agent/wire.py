@@ -176,12 +176,14 @@ class Lease:
 
     @property
     def reason(self) -> str:
-        """In one line: `boost high_cpu/3f9a2c10: alert HighCPU`, `cap cap/1b: rollback, by ann`."""
+        """In one line: `boost high_cpu/3f9a2c10: alert HighCPU`, `cap/00c0ffee: rollback, by ann`."""
         why = self.because
         parts = [f"alert {why['alertname']}"] if why.get("alertname") else []
         parts += [str(why["reason"])] if why.get("reason") else []
         parts += [f"by {why['by']}"] if why.get("by") else []
-        return f"{self.kind} {self.id}" + (f": {', '.join(parts)}" if parts else "")
+        # An override's id begins with its kind.
+        name = self.id if self.id.startswith(f"{self.kind}/") else f"{self.kind} {self.id}"
+        return f"{name}: {', '.join(parts)}" if parts else name
 
     def to_json(self) -> dict[str, Any]:
         return {
