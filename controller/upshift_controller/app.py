@@ -217,8 +217,11 @@ async def _background(name: str, work: Coroutine[Any, Any, None]) -> AsyncIterat
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            # More than once: on Python 3.11 `asyncio.wait_for`, with which redis-py sends, loses a
+            # cancellation that comes just as the sending is done (python/cpython#86296).
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -13,7 +13,6 @@ from upshift_agent.wire import MAX_HZ
 from .nodes import Path
 from .text import in_words, show
 
-
 #: A lease of a rule with such a name could not be told from a target.
 TARGET_KINDS = frozenset({"service", "node"})
 

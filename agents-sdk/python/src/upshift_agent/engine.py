@@ -22,7 +22,7 @@ from .config import Config
 from .drivers import Driver
 from .driving import DriverThread
 from .errors import WireError
-from .loop import Loop
+from .loop import Loop, end
 from .plans import Plans
 from .resolve import Decision, resolve
 from .wire import (
@@ -101,7 +101,7 @@ class Engine:
         await self._stop.wait()
         self._driver.close(self._resolve(leases=False))
         await self._subscription.farewell()
-        following.cancel()
+        await end(following)
 
     def _hear(self, target: str, message: bytes) -> None:
         """A plan was pushed."""

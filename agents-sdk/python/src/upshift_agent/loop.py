@@ -11,6 +11,20 @@ import threading
 from typing import Any
 
 
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they are done.
+
+    Once is not enough: on Python 3.11 `asyncio.wait_for`, with which redis-py sends, loses a
+    cancellation that comes just as the sending is done (python/cpython#86296, mended in 3.12).
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.1)
+    for task in tasks:  # what they died of was told by the first of them
+        task.cancelled() or task.exception()
+
+
 class Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._polled = selectors.DefaultSelector()

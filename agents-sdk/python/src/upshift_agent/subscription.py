@@ -23,6 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from .complaints import Complaints
+from .loop import end
 from .wire import STATUS_INTERVAL_S, Keys
 
 log = logging.getLogger("upshift_agent")
@@ -86,10 +87,10 @@ class Subscription:
             began = time.monotonic()
             try:
                 await self._session()
-            except* Exception as group:  # noqa: BLE001  # whatever it was, begin afresh
+            except Exception as error:  # noqa: BLE001  # whatever it was, begin afresh
                 lasted = self.connected and time.monotonic() - began > LASTING_S
                 failures = 0 if lasted else min(failures + 1, 10)
-                self._lost(group, first=lasted)
+                self._lost(error, first=lasted)
             self._resync.clear()
             self._ready.clear()
             longest = min(LONGEST_BACKOFF_S, 0.1 * 2**failures)
@@ -114,13 +115,19 @@ class Subscription:
             retry=Retry(NoBackoff(), 0, supported_errors=()),
         )
         pubsub = client.pubsub()
+        tasks = [
+            asyncio.create_task(self._keep_reading(client), name="upshift-read"),
+            asyncio.create_task(self._keep_reporting(client), name="upshift-report"),
+            asyncio.create_task(self._listen(pubsub), name="upshift-listen"),
+        ]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_reading(client), name="upshift-read")
-                tasks.create_task(self._keep_reporting(client), name="upshift-report")
-                await self._listen(pubsub)
+            # None of them ends but by a failure, and one failure ends the session.
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
             self._client = None
+            await end(*tasks)
             await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py left it untyped
             await client.aclose()
 
@@ -200,14 +207,11 @@ class Subscription:
             self._outage = False
             log.info("following plans from %s again", self._server)
 
-    def _lost(self, group: BaseExceptionGroup[Exception], *, first: bool) -> None:
+    def _lost(self, error: Exception, *, first: bool) -> None:
         self._outage = True
         if self._outage_logged and not first:
             return
         self._outage_logged = True
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
         log.warning(
             "no connection to %s (%s: %s); leases held run to their end, then the baseline "
             "applies; trying again until it is back",

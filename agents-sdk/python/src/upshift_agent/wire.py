@@ -176,7 +176,7 @@ class Lease:
 
     @property
     def reason(self) -> str:
-        """In one line: `boost high_cpu/3f9a2c10: alert HighCPU`, `cap/00c0ffee: rollback, by ann`."""
+        """In one line: `boost high_cpu/3f9a: alert HighCPU`, `cap/00c0ffee: rollback, by ann`."""
         why = self.because
         parts = [f"alert {why['alertname']}"] if why.get("alertname") else []
         parts += [str(why["reason"])] if why.get("reason") else []
