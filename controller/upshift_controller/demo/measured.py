@@ -26,12 +26,14 @@ class Worker:
     requested: int | None = None
     applied: int | None = None
     converged: bool = False
+    error: str | None = None
 
     def report(self, agent: Mapping[str, Any]) -> None:
         """Take in what the controller's API says of its agent."""
         self.requested = agent["requested"]["hz"]
         self.applied = agent["applied"] and agent["applied"]["hz"]
         self.converged = agent["converged"]
+        self.error = agent["error"]
 
     def runs_at(self, hz: int) -> bool:
         return self.converged and self.applied == hz

@@ -53,16 +53,17 @@ UPLOAD_S = 1
 _START_S = 30.0
 _NEWS_S = 0.5  # until a death that has just happened is known
 LOOK_EVERY_S = 0.1
-_MODULE = f"{__package__}.worker"
 
 
 class Stage:
     """A running demo. `workers` by name, as the controller and the profiles show them."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, redis_url: str) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, config: Path, url: str, redis_url: str
+    ) -> None:
+        self.config = config
         self.url = url
         self.redis_url = redis_url
-        self.config = Path()
         self.workers = {name: Worker(name, Ledger()) for name in WORKERS}
         self.children: list[Child] = []
         self.calls = latency.Calls()
@@ -139,36 +140,26 @@ async def stage() -> AsyncIterator[Stage]:
         controller = await stack.enter_async_context(_controller(folder, config))
         up = await _up(controller)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        built = Stage(session, up["url"], up["redis_for_agents"])
-        built.config = config
-        receiver_url = await stack.enter_async_context(listening(built.receiver))
+        built = Stage(session, config, up["url"], up["redis_for_agents"])
         built.children.append(controller)
+        receiver_url = await stack.enter_async_context(listening(built.receiver))
+
+        async def embed(name: str, service: str, *role: str, hear: Callable[[str], None]) -> None:
+            command = [sys.executable, "-m", f"{__package__}.worker", *role]
+            running = child(
+                name,
+                command,
+                folder,
+                hear=hear,
+                UPSHIFT_REDIS_URL=built.redis_url,
+                OTEL_SERVICE_NAME=service,
+                OTEL_RESOURCE_ATTRIBUTES=f"service.instance.id={name}",
+            )
+            built.children.append(await stack.enter_async_context(running))
+
         for name, worker in built.workers.items():
-            built.children.append(
-                await stack.enter_async_context(
-                    child(
-                        name,
-                        [sys.executable, "-m", _MODULE, "busy", receiver_url, str(UPLOAD_S)],
-                        folder,
-                        hear=worker.ledger.add,
-                        UPSHIFT_REDIS_URL=built.redis_url,
-                        OTEL_SERVICE_NAME=SERVICE,
-                        OTEL_RESOURCE_ATTRIBUTES=f"service.instance.id={name}",
-                    )
-                )
-            )
-        built.children.append(
-            await stack.enter_async_context(
-                child(
-                    "probe",
-                    [sys.executable, "-m", _MODULE, "probe"],
-                    folder,
-                    hear=built.calls.hear,
-                    UPSHIFT_REDIS_URL=built.redis_url,
-                    OTEL_SERVICE_NAME=latency.SERVICE,
-                )
-            )
-        )
+            await embed(name, SERVICE, "busy", receiver_url, str(UPLOAD_S), hear=worker.ledger.add)
+        await embed("probe-1", latency.SERVICE, "probe", hear=built.calls.hear)
         yield built
 
 

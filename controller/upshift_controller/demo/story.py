@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import time
@@ -130,7 +131,8 @@ class _Show:
             within_s + late_s,
         )
         if not came:
-            raise DemoFailed(f"not all workers run at {hz} Hz, {within_s + late_s:.0f} s on")
+            why = "".join(f"\n{it.name}: {it.error}" for it in self._workers if it.error)
+            raise DemoFailed(f"not all run at {hz} Hz after {within_s + late_s:.0f} s{why}")
 
     async def on_and_on(self) -> None:
         while True:
@@ -152,7 +154,7 @@ def _granted(account: dict[str, Any]) -> str:
 def _conclude(screen: Screen, summary: Summary) -> None:
     screen.verdict(summary.phases)
     cycle = " → ".join(str(phase.hz) for phase in summary.phases)
-    took = summary.latency
+    took, load = summary.latency, os.getloadavg()[0]
     screen.tell(
         f"[bold green]It works:[/] {cycle} Hz as measured, one period to each profile."
         if summary.right
@@ -166,8 +168,8 @@ def _conclude(screen: Screen, summary: Summary) -> None:
         "Measured are the samples that arrived, per second that a worker ran or waited\n"
         "for a CPU. Pauses between samples are random: ± is one standard deviation, and\n"
         f"right is within {TOLERANCE:.0%}, or 3.5 deviations where samples are few. The latency\n"
-        "is of one agent, from before the POST is sent, with both workers busy and each\n"
-        "change on disk before its answer.",
+        "is of one agent, from before the POST is sent, both workers busy, each change\n"
+        f"on disk before its answer; here on {os.cpu_count()} CPUs at a load of {load:.1f}.",
         style="dim",
     )
 
