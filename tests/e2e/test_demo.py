@@ -101,8 +101,8 @@ def test_a_profiler_is_measured_at_19_then_100_then_19_hz(tmp_path: Path, trace:
     assert [it["requested_hz"] for it in result["phases"]] == [19, 100, 19]
     assert all(it["one_period"] for it in result["phases"])
     for phase in result["phases"]:
-        # At 19 Hz there are 600 samples, each at random: 15 % is some four deviations.
-        assert phase["measured_hz"] == pytest.approx(phase["requested_hz"], rel=0.15)
+        # At 19 Hz there are 600 samples, each at random: 16 % is four deviations.
+        assert phase["measured_hz"] == pytest.approx(phase["requested_hz"], rel=0.16)
     latency = result["posted_to_driver_called_ms"]
     assert 0 < latency["p5"] <= latency["median"] <= latency["p95"]
 

@@ -13,7 +13,7 @@ from .receiver import Profile, Rate, measure
 
 #: Samples are right to 10 %, or to so many standard deviations where they are too few for that.
 TOLERANCE = 0.1
-_DEVIATIONS = 3.5
+DEVIATIONS = 4
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Phase:
         measured, spread = self.rate.per_cpu_second, deviation(self.rate)
         if measured is None or spread is None:
             return False
-        tolerance = max(TOLERANCE * self.hz, _DEVIATIONS * spread)
+        tolerance = max(TOLERANCE * self.hz, DEVIATIONS * spread)
         return self.clean and abs(measured - self.hz) <= tolerance
 
 

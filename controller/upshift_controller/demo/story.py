@@ -17,7 +17,7 @@ from . import latency
 from .alertmanager import Alert
 from .errors import DemoFailed
 from .latency import Latency
-from .measured import TOLERANCE, Phase, phases
+from .measured import DEVIATIONS, TOLERANCE, Phase, phases
 from .screen import Screen
 from .stage import (
     BASELINE_HZ,
@@ -154,7 +154,7 @@ def _granted(account: dict[str, Any]) -> str:
 def _conclude(screen: Screen, summary: Summary) -> None:
     screen.verdict(summary.phases)
     cycle = " → ".join(str(phase.hz) for phase in summary.phases)
-    took, load = summary.latency, os.getloadavg()[0]
+    took, here = summary.latency, f"{os.cpu_count()} CPUs at a load of {os.getloadavg()[0]:.1f}"
     screen.tell(
         f"[bold green]It works:[/] {cycle} Hz as measured, one period to each profile."
         if summary.right
@@ -167,9 +167,9 @@ def _conclude(screen: Screen, summary: Summary) -> None:
     screen.tell(
         "Measured are the samples that arrived, per second that a worker ran or waited\n"
         "for a CPU. Pauses between samples are random: ± is one standard deviation, and\n"
-        f"right is within {TOLERANCE:.0%}, or 3.5 deviations where samples are few. The latency\n"
-        "is of one agent, from before the POST is sent, both workers busy, each change\n"
-        f"on disk before its answer; here on {os.cpu_count()} CPUs at a load of {load:.1f}.",
+        f"right is within {TOLERANCE:.0%}, or {DEVIATIONS} of them where samples are few.\n"
+        "The latency is of one agent, from before the POST is sent, both workers busy,\n"
+        f"each change on disk before its answer; here on {here}.",
         style="dim",
     )
 
