@@ -13,6 +13,7 @@ from upshift_rules.document import RuleDocument
 from upshift_rules.located import Section
 from upshift_rules.nodes import Path
 
+from .cost import Coefficients
 from .errors import StartRefused
 
 DEFAULT_LISTEN = "127.0.0.1:9095"
@@ -67,6 +68,10 @@ class Settings(RuleDocument):
     )
     history_length: int = Field(
         default=1000, ge=10, le=1_000_000, description="Entries of history kept per target."
+    )
+    cost: Coefficients = Field(
+        default_factory=Coefficients,
+        description="What `upshift cost` takes profiling to cost a node.",
     )
 
     @classmethod

@@ -12,6 +12,7 @@ import typer
 
 from . import look, override
 from .check import check
+from .cost import cost
 from .demo import demo
 from .explain import explain
 from .serve import serve
@@ -35,6 +36,7 @@ def _add(panel: str, verb: Callable[..., None], example: str) -> None:
 
 _add("Run", serve, "upshift serve --config upshift.yaml")
 _add("Run", check, "upshift check upshift.yaml rules/*.yaml")
+_add("Run", cost, "upshift cost upshift.yaml --alerts-per-day 10")
 _add("Run", demo, "upshift demo --keep")
 _add("Look", look.status, "upshift status service/checkout")
 _add("Look", look.agents, "upshift agents --json")

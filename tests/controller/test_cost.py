@@ -1,0 +1,140 @@
+"""What `upshift cost` predicts, and what it assumes for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from upshift_agent.wire import Baseline
+from upshift_controller.cli.main import app
+from upshift_controller.cost import (
+    BANDWIDTH_TARGET,
+    CPU_TARGET,
+    MEMORY_TARGET,
+    Coefficients,
+    Forecast,
+    Load,
+    Share,
+    coverage,
+    forecasts,
+)
+from upshift_rules.model import Rule, RuleSet
+
+MINUTE = 60_000
+HIGH_CPU = Rule(
+    name="high_cpu",
+    trigger="high_cpu",
+    frequency_hz=100,
+    duration_ms=10 * MINUTE,
+    max_duration_ms=40 * MINUTE,
+)
+
+
+def rule(**more: object) -> Rule:
+    fields = {name: getattr(HIGH_CPU, name) for name in HIGH_CPU.__slots__}
+    return Rule(**{**fields, **more})  # type: ignore[arg-type]
+
+
+def predict(alerts_per_day: float, *rules: Rule, **environments: int) -> list[Forecast]:
+    several = RuleSet(baseline=Baseline(19, environments), rules=rules or (HIGH_CPU,))
+    load = Load(alerts_per_day=alerts_per_day, firing_ms=10 * MINUTE)
+    return forecasts(several, load, Coefficients())
+
+
+def test_without_alerts_19_hz_cost_what_the_guide_measured() -> None:
+    (quiet,) = predict(0)
+    assert quiet.mean_hz == 19
+    assert quiet.cpu_percent == pytest.approx(2)
+    assert quiet.memory_mb == pytest.approx(50)
+    assert quiet.kb_per_s == pytest.approx(150)
+    assert quiet.gb_per_month == pytest.approx(10)
+    assert quiet.cpu_percent < CPU_TARGET
+    assert quiet.memory_mb < MEMORY_TARGET
+    assert quiet.kb_per_s < BANDWIDTH_TARGET
+
+
+def test_a_rare_alert_adds_its_duration_at_its_frequency() -> None:
+    (busy,) = predict(1)
+    assert busy.boosted == pytest.approx(10 / (24 * 60), rel=0.01)
+    assert busy.mean_hz == pytest.approx(19 + 81 * busy.boosted)
+
+
+def test_every_environment_with_a_baseline_of_its_own_has_a_forecast() -> None:
+    assert [it.environment for it in predict(1, staging=49)] == ["default", "staging"]
+
+
+def test_a_boost_that_does_not_raise_costs_nothing() -> None:
+    (found,) = predict(50, rule(frequency_hz=19))
+    assert found.mean_hz == 19
+    assert found.boosted == 0
+
+
+def test_where_nothing_runs_nothing_is_paid() -> None:
+    still = RuleSet(baseline=Baseline(0))
+    (found,) = forecasts(still, Load(alerts_per_day=0, firing_ms=MINUTE), Coefficients())
+    assert (found.cpu_percent, found.memory_mb, found.kb_per_s) == (0, 0, 0)
+
+
+def test_fixed_parts_are_paid_for_the_time_that_a_profiler_runs() -> None:
+    costs = Coefficients(cpu_percent=Share(fixed=1, per_hz=0))
+    rules = RuleSet(baseline=Baseline(0), rules=(HIGH_CPU,))
+    (found,) = forecasts(rules, Load(alerts_per_day=10, firing_ms=MINUTE), costs)
+    assert found.cpu_percent == pytest.approx(found.boosted)
+
+
+def test_a_cooldown_lessens_the_time_boosted() -> None:
+    assert coverage(rule(cooldown_ms=60 * MINUTE), 100, MINUTE) < coverage(HIGH_CPU, 100, MINUTE)
+
+
+def test_a_boost_renewed_while_firing_covers_the_alert() -> None:
+    renewed = rule(while_firing=True)
+    assert coverage(renewed, 1, 30 * MINUTE) == pytest.approx(30 / (24 * 60), rel=0.03)
+
+
+def test_a_boost_that_is_reverted_ends_with_the_alert() -> None:
+    reverted = rule(on_resolved="revert")
+    assert coverage(reverted, 1, MINUTE) == pytest.approx(1 / (24 * 60), rel=0.01)
+
+
+@given(
+    alerts=st.floats(0, 1e6),
+    more=st.floats(0, 1e6),
+    cooldown_ms=st.integers(0, 7 * 24 * 60 * MINUTE),
+)
+def test_coverage_is_a_share_that_grows_with_the_alerts(
+    alerts: float, more: float, cooldown_ms: int
+) -> None:
+    it = rule(cooldown_ms=cooldown_ms)
+    less, greater = coverage(it, alerts, MINUTE), coverage(it, alerts + more, MINUTE)
+    assert 0 <= less <= greater + 1e-9 <= 1 + 2e-9
+
+
+def test_the_command_reads_rules_and_coefficients_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "upshift.yaml"
+    file.write_text(
+        "sampling:\n  default: 10\ncost:\n  cpu_percent: {fixed: 0.5, per_hz: 0.1}\n",
+    )
+    said = CliRunner().invoke(app, ["cost", str(file), "--json"])
+    assert said.exit_code == 0
+    (node,) = json.loads(said.stdout)["per_node"]
+    assert node["cpu_percent"] == pytest.approx(1.5)
+    assert node["kb_per_s"] == pytest.approx(10 * 150 / 19)
+
+
+def test_the_command_says_what_is_above_the_targets() -> None:
+    said = CliRunner().invoke(app, ["cost", "--alerts-per-day", "4"])
+    assert said.exit_code == 0
+    assert "always 100 Hz" in said.stdout
+    assert "Above the targets of 5 % CPU, 100 MB and 200 KB/s: always 100 Hz." in said.stdout
+
+
+def test_a_file_with_a_fault_is_refused_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "upshift.yaml"
+    file.write_text("cost:\n  cpu_percent: {per_hz: -1}\n")
+    said = CliRunner().invoke(app, ["cost", str(file)])
+    assert said.exit_code == 1
