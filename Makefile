@@ -7,7 +7,7 @@ DEMO := .venv/demo
 DEV := .venv/dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test bench lint lock clean
 
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,10 @@ demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because a
 test: $(DEV)/.ready lint  ## Everything that is claimed, proved on real servers
 	@sh tests/install-servers.sh
 	$(DEV)/bin/python -m pytest
+
+bench: $(DEV)/.ready  ## Upshift beside the floor of its parts; ROW="due status" JSON=FILE PLOT=FILE COST=FILE
+	@PYTHONPATH=tests $(DEV)/bin/python -m bench $(ROW) --plot $(or $(PLOT),build/bench.png) \
+		$(if $(JSON),--json $(JSON)) $(if $(COST),--cost $(COST))
 
 lint: $(DEV)/.ready  ## Style, types, import direction
 	$(DEV)/bin/ruff check .

@@ -1,0 +1,51 @@
+"""What the kernel says of a process: CPU, wake-ups, memory, connections. Linux only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """cpu_s: of all threads that live now; wakeups: voluntary context switches of the same."""
+
+    cpu_s: float
+    wakeups: int
+
+
+def usage(pid: int) -> Usage:
+    cpu_ns = wakeups = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        cpu_ns += int((task / "schedstat").read_text().split()[0])
+        wakeups += _field(task / "status", "voluntary_ctxt_switches")
+    return Usage(cpu_ns / 1e9, wakeups)
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory, in MiB."""
+    return _field(Path(f"/proc/{pid}/status"), "VmRSS") / 1024
+
+
+def connections(pid: int, port: int) -> int:
+    """TCP connections of a process to a port of this machine that are established."""
+    held = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            held.add(os.readlink(descriptor))
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    remote = f"0100007F:{port:04X}"
+    established = "01"
+    return sum(
+        row[2] == remote and row[3] == established and f"socket:[{row[9]}]" in held for row in rows
+    )
+
+
+def _field(path: Path, name: str) -> int:
+    for line in path.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise LookupError(f"{path} has no {name}")
