@@ -1,0 +1,89 @@
+"""The wire contract: keys, plans and statuses, as language-neutral JSON.
+
+What belongs here: names of keys, and the translation between bytes and frozen values.
+What does not: I/O, clocks, randomness, decisions. Standard library only, because this runs in
+other people's processes.
+
+Rules for editors. `tests/wire/golden/` freezes these messages: agents of every age read them.
+Add a field, never change the meaning of one; a reader ignores what it does not know.
+"""
+
+from .keys import (
+    DEFAULT_NAMESPACE,
+    ENVIRONMENT,
+    FLEET,
+    INSTANCE,
+    INSTANCE_ATTRIBUTES,
+    MAX_TARGET_BYTES,
+    POD,
+    Keys,
+    canonical,
+    check_target,
+    node_target,
+    service_target,
+)
+from .plan import (
+    MAX_HZ,
+    MAX_LEASE_MS,
+    MAX_PUSH_AGE_MS,
+    Baseline,
+    Kind,
+    Lease,
+    Plan,
+    State,
+    Where,
+    decode_plan,
+    encode_plan,
+)
+from .reading import (
+    MAX_MESSAGE_BYTES,
+    dump,
+    parse,
+    shorten,
+)
+from .status import (
+    STATUS_INTERVAL_S,
+    STATUS_LOST_MS,
+    Applied,
+    Requested,
+    Status,
+    decode_status,
+    encode_status,
+)
+
+__all__ = [
+    "DEFAULT_NAMESPACE",
+    "ENVIRONMENT",
+    "FLEET",
+    "INSTANCE",
+    "INSTANCE_ATTRIBUTES",
+    "MAX_HZ",
+    "MAX_LEASE_MS",
+    "MAX_MESSAGE_BYTES",
+    "MAX_PUSH_AGE_MS",
+    "MAX_TARGET_BYTES",
+    "POD",
+    "STATUS_INTERVAL_S",
+    "STATUS_LOST_MS",
+    "Applied",
+    "Baseline",
+    "Keys",
+    "Kind",
+    "Lease",
+    "Plan",
+    "Requested",
+    "State",
+    "Status",
+    "Where",
+    "canonical",
+    "check_target",
+    "decode_plan",
+    "decode_status",
+    "dump",
+    "encode_plan",
+    "encode_status",
+    "node_target",
+    "parse",
+    "service_target",
+    "shorten",
+]

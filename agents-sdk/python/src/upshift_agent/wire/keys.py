@@ -1,0 +1,118 @@
+"""Names: targets, attributes, and every Redis key and channel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from ..errors import ConfigurationError, WireError
+from .reading import shorten
+
+DEFAULT_NAMESPACE = "upshift"
+FLEET = "fleet"
+#: Longest target in bytes of UTF-8; longer names are refused where they come in.
+MAX_TARGET_BYTES = 256
+
+ENVIRONMENT = "deployment.environment.name"
+INSTANCE = "service.instance.id"
+POD = "k8s.pod.name"
+#: Older spellings of attributes, and the name they have now (OpenTelemetry semantic conventions).
+ATTRIBUTE_ALIASES = {"deployment.environment": ENVIRONMENT}
+#: A pin that names one of these is narrower than any target.
+INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, "process.pid"})
+
+
+def service_target(name: str) -> str:
+    return f"service/{name}"
+
+
+def node_target(name: str) -> str:
+    return f"node/{name}"
+
+
+def check_target(target: str) -> str:
+    """Return `target`, or raise `WireError` saying what a target looks like."""
+    kind, slash, name = target.partition("/")
+    if target != FLEET and not (slash and name and kind in ("service", "node")):
+        raise WireError(f"a target is service/NAME, node/NAME or fleet, got {shorten(target)}")
+    try:
+        size = len(target.encode())
+    except UnicodeEncodeError as error:
+        raise WireError(f"target {shorten(target)} is not valid Unicode") from error
+    if size > MAX_TARGET_BYTES:
+        raise WireError(
+            f"a target has at most {MAX_TARGET_BYTES} bytes, {shorten(target)} has {size}"
+        )
+    return target
+
+
+def canonical(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """`attributes` under their present names; a present name beats its older spelling."""
+    named = {ATTRIBUTE_ALIASES.get(key, key): value for key, value in attributes.items()}
+    return named | {key: attributes[key] for key in ATTRIBUTE_ALIASES.values() if key in attributes}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every Redis key and channel. The `{T}` hash tag keeps a target's keys in one cluster slot.
+
+    Raise `ConfigurationError` for a namespace that would break the tag or the channel pattern.
+    """
+
+    namespace: str = DEFAULT_NAMESPACE
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._/:-]+", self.namespace):
+            raise ConfigurationError(
+                "a namespace is made of letters, digits and . _ / : -,"
+                f" got {shorten(self.namespace)}"
+            )
+
+    def _of(self, target: str, what: str) -> str:
+        # quote() leaves "~" alone, which the contract does not.
+        tag = quote(target, safe="/").replace("~", "%7E")
+        return f"{self.namespace}:v1:{{{tag}}}:{what}"
+
+    def state(self, target: str) -> str:
+        return self._of(target, "state")
+
+    def plan(self, target: str) -> str:
+        return self._of(target, "plan")
+
+    def changes(self, target: str) -> str:
+        return self._of(target, "changes")
+
+    def history(self, target: str) -> str:
+        return self._of(target, "history")
+
+    def agents(self, target: str) -> str:
+        return self._of(target, "agents")
+
+    @property
+    def every_changes(self) -> str:
+        """Pattern of every target's channel."""
+        return f"{self.namespace}:v1:{{*}}:changes"
+
+    def target_of(self, key: str) -> str:
+        """The target that a key or channel of ours belongs to."""
+        return unquote(key[key.index("{") + 1 : key.rindex("}")])
+
+    @property
+    def due(self) -> str:
+        return f"{self.namespace}:v1:due"
+
+    @property
+    def targets(self) -> str:
+        return f"{self.namespace}:v1:targets"
+
+    @property
+    def reporting(self) -> str:
+        """Sorted set target → last report (Redis ms), so that nobody needs SCAN to find agents."""
+        return f"{self.namespace}:v1:reporting"
+
+    @property
+    def budget(self) -> str:
+        return f"{self.namespace}:v1:budget"
