@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -21,11 +22,11 @@ from .configuration import Configuration, load
 from .control import Control
 from .embedded import EmbeddedValkey
 from .errors import StartRefused, Unavailable
+from .listener import listening, load_certificate
 from .metrics import Metrics
 from .overview import Overview
 from .records import Records
 from .schedule import Schedule
-from .settings import split_listen
 from .store import Store
 from .truncated import Truncated
 from .web import api, events, health, openapi, problems, routes, webhook
@@ -40,6 +41,7 @@ class Controller:
         self._configure = configure
         self._configuration = configuration = configure()
         settings = configuration.settings
+        self.tls = configuration.tls
         self.metrics = metrics = Metrics()
         self._redis = redis_side.connect(redis_url)
         keys = Keys(settings.namespace)
@@ -102,6 +104,10 @@ class Controller:
         fixed = ("listen", "redis", "data", "namespace", "history_length")
         before, after = self._configuration.settings, configuration.settings
         moved = [name for name in fixed if getattr(before, name) != getattr(after, name)]
+        if self.tls and after.tls:
+            load_certificate(self.tls, after.tls)
+        if (before.tls and before.tls.client_ca) != (after.tls and after.tls.client_ca):
+            moved.append("tls")
         self._configuration = configuration
         self.control.rules = configuration.rules
         self._signed = self.store.secrets == configuration.secrets
@@ -140,9 +146,13 @@ class Controller:
 
 
 def without_password(url: str) -> str:
-    """A Redis URL that may be shown."""
-    scheme, slashes, rest = url.partition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+    """A Redis URL that may be shown: a password may also stand among its parameters."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "a URL that cannot be shown"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 async def serve(config: Path | None, **options: Any) -> None:
@@ -161,7 +171,9 @@ async def serve(config: Path | None, **options: Any) -> None:
             stack.push_async_callback(valkey.stop)
         controller = Controller(lambda: load(config, **options), redis_url)
         await stack.enter_async_context(controller.running())
-        address = await stack.enter_async_context(_listening(controller, settings.listen))
+        address = await stack.enter_async_context(
+            listening(controller.web_app(), settings.listen, controller.tls)
+        )
         log.info(
             "upshift is up",
             url=address,
@@ -173,25 +185,6 @@ async def serve(config: Path | None, **options: Any) -> None:
         _reload_on_hang_up(controller)
         await stop.wait()
         log.info("stopping")
-
-
-@asynccontextmanager
-async def _listening(controller: Controller, listen: str) -> AsyncIterator[str]:
-    host, port = split_listen(listen)
-    # The log has a line for each change; one for each request would bury it.
-    runner = web.AppRunner(controller.web_app(), access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise StartRefused(f"cannot listen on {listen}: {error.strerror}") from error
-        bound = runner.addresses[0]
-        shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        yield f"http://{shown}:{bound[1]}"
-    finally:
-        await runner.cleanup()
 
 
 def _reload_on_hang_up(controller: Controller) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import StartRefused
 from .settings import Role, Token
@@ -32,33 +33,51 @@ ANYBODY = Caller(None, _ALLOWED["operator"])
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens in force. None at all: loopback only, and everybody there is an operator."""
+    """The tokens in force. None at all: loopback only, and everybody there is an operator.
+
+    With `certificates`, a client certificate will do for the webhook, and without tokens nobody
+    may do anything else.
+    """
 
     _rows: tuple[tuple[bytes, Caller], ...] = ()
+    certificates: bool = False
 
     @property
     def none(self) -> bool:
-        return not self._rows
+        return not self._rows and not self.certificates
 
     @classmethod
-    def load(cls, tokens: Iterable[Token]) -> Tokens:
+    def load(cls, tokens: Iterable[Token], *, certificates: bool = False) -> Tokens:
         """Read the files. Raise `StartRefused` naming the first that is of no use."""
         return cls(
             tuple(
                 (read_secret(Path(token.file)), Caller(token.name, _ALLOWED[token.role]))
                 for token in tokens
-            )
+            ),
+            certificates,
         )
 
-    def caller(self, authorization: str | None) -> Caller | None:
-        """Who sends this `Authorization` header; None for nobody that we know."""
+    def caller(
+        self, authorization: str | None, certificate: Mapping[str, Any] | None = None
+    ) -> Caller | None:
+        """Who sends this `Authorization` header; None for nobody that we know.
+
+        certificate: of the client, verified, as `ssl` tells it. It counts where no header is sent.
+        """
         if self.none:
             return ANYBODY
+        if authorization is None and certificate and self.certificates:
+            return Caller(_name(certificate), _ALLOWED["webhook"])
         scheme, _, given = (authorization or "").partition(" ")
         secret = given.strip().encode("utf-8", "surrogatepass")
         # All are compared, so that the time taken does not tell which one was nearly right.
         found = [who for token, who in self._rows if hmac.compare_digest(token, secret)]
         return found[0] if found and scheme.lower() == "bearer" else None
+
+
+def _name(certificate: Mapping[str, Any]) -> str:
+    subject = {name: value for row in certificate.get("subject", ()) for name, value in row}
+    return str(subject.get("commonName", "a client certificate"))[:64]
 
 
 def read_secret(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ from upshift_rules.model import RuleSet
 
 from .auth import Tokens, read_secrets
 from .errors import StartRefused
+from .listener import tls_context
 from .settings import Settings, check_exposure
 
 #: Looked for where no `--config` is given.
@@ -28,6 +30,7 @@ class Configuration:
     rules_from: str
     tokens: Tokens
     secrets: tuple[bytes, ...]
+    tls: ssl.SSLContext | None
 
     def __post_init__(self) -> None:
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
@@ -48,8 +51,11 @@ def load(config: Path | None, **options: Any) -> Configuration:
         settings=settings,
         rules=document.sampling.rule_set(),
         rules_from=rules_from,
-        tokens=Tokens.load(settings.tokens),
+        tokens=Tokens.load(
+            settings.tokens, certificates=settings.tls is not None and bool(settings.tls.client_ca)
+        ),
         secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
+        tls=tls_context(settings.tls) if settings.tls else None,
     )
 
 
@@ -65,6 +71,10 @@ def _settings(config: Path) -> Settings:
             "data": beside(settings.data),
             "rules": beside(settings.rules),
             "secret_file": beside(settings.secret_file),
+            "tls": settings.tls
+            and settings.tls.model_copy(
+                update={name: beside(path) for name, path in settings.tls.model_dump().items()}
+            ),
             "tokens": [
                 token.model_copy(update={"file": beside(token.file)}) for token in settings.tokens
             ],

@@ -32,6 +32,17 @@ class Token(Section):
     file: str = Field(description="File that holds the token, alone; at least 16 bytes.")
 
 
+class TlsEntry(Section):
+    """PEM files. Certificate and key are read again with each reload."""
+
+    certificate: str = Field(description="File with the certificate, and the chain below it.")
+    key: str = Field(description="File with its key, not encrypted.")
+    client_ca: str | None = Field(
+        default=None,
+        description="CA file: a client certificate of these may deliver alerts, without a token.",
+    )
+
+
 class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
@@ -58,6 +69,7 @@ class Settings(RuleDocument):
     tokens: list[Token] = Field(
         default_factory=list, description="Who may do what. Needed for any bind but loopback."
     )
+    tls: TlsEntry | None = Field(default=None, description="Serve the API over TLS.")
     alertmanager: str | None = Field(
         default=None,
         pattern=r"^https?://",
@@ -90,16 +102,17 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 
 def check_exposure(listen: str, *, has_tokens: bool) -> None:
-    """Closed by default: no bind outside of loopback without tokens. Raise `StartRefused`."""
+    """Closed by default: nothing but loopback is open to all. Raise `StartRefused`."""
     host, _ = split_listen(listen)
-    if not has_tokens and not _is_loopback(host):
+    if not has_tokens and not is_loopback(host):
         raise StartRefused(
             f"{listen} can be reached by others, and no tokens are set: add `tokens:` to the "
             f"configuration, or listen on {DEFAULT_LISTEN}"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or address leads to this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name; only one is known to lead nowhere else

@@ -22,11 +22,19 @@ Json = dict[str, Any]
 class Client:
     """One controller. `timeout_s` bounds the wait for a connection and for each answer."""
 
-    def __init__(self, url: str, token_file: Path | None, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        token_file: Path | None,
+        ca_file: Path | None = None,
+        *,
+        timeout_s: float = 10.0,
+    ) -> None:
         import requests  # slow to import, and `--help` has no use for it
 
         self.url = url.rstrip("/")
-        self._timeout_s = timeout_s
+        # With each request: what is set for the session gives way to REQUESTS_CA_BUNDLE.
+        self._options: Json = {"timeout": timeout_s, "verify": True if ca_file is None else ca_file}
         self._session = requests.Session()
         # Also without a token: it keeps an entry of ~/.netrc from being sent in its place.
         self._session.auth = _Bearer(None if token_file is None else _token(token_file))
@@ -46,7 +54,7 @@ class Client:
 
         address = "/".join([self.url, "api/v1", *(quote(part, safe="/") for part in path)])
         try:
-            response = self._session.request(method, address, timeout=self._timeout_s, **options)
+            response = self._session.request(method, address, **self._options, **options)
         except (InvalidSchema, InvalidURL, MissingSchema) as error:
             raise typer.BadParameter(
                 f"must be like http://127.0.0.1:9095, got {self.url!r}", param_hint="--url"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from . import show
 from .client import Client, Json
-from .options import DEFAULT_URL, AsJson, TokenFile, Url
+from .options import DEFAULT_URL, AsJson, CaFile, TokenFile, Url
 from .text import plain
 
 
@@ -26,9 +26,10 @@ def explain(
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
+    ca_file: CaFile = None,
 ) -> None:
     """Show what an alert would do now, and for each rule why it matches or not."""
-    client = Client(url, token_file)
+    client = Client(url, token_file, ca_file)
     try:
         body = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
     except OSError as error:

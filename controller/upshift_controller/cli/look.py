@@ -8,7 +8,7 @@ import typer
 
 from . import show
 from .client import Client, Json
-from .options import DEFAULT_URL, AsJson, SomeTarget, TokenFile, Url
+from .options import DEFAULT_URL, AsJson, CaFile, SomeTarget, TokenFile, Url
 from .text import plain
 
 
@@ -17,9 +17,10 @@ def status(
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
+    ca_file: CaFile = None,
 ) -> None:
     """Show leases with their countdown, and what runs where."""
-    client = Client(url, token_file)
+    client = Client(url, token_file, ca_file)
     if target is not None:
         document = client.get("targets", target)
         show.answer(document) if as_json else _one(document)
@@ -31,9 +32,14 @@ def status(
         _all(document, client.get("leases"))
 
 
-def agents(as_json: AsJson = False, url: Url = DEFAULT_URL, token_file: TokenFile = None) -> None:
+def agents(
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
     """Show every agent: requested, applied and achieved Hz, and why."""
-    document = Client(url, token_file).get("agents")
+    document = Client(url, token_file, ca_file).get("agents")
     if as_json:
         show.answer(document)
         return
@@ -49,12 +55,13 @@ def history(
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
+    ca_file: CaFile = None,
 ) -> None:
     """Show who changed what and why, newest first."""
     query: dict[str, str | int] = {"limit": limit}
     if target is not None:
         query["target"] = target
-    document = Client(url, token_file).get("history", **query)
+    document = Client(url, token_file, ca_file).get("history", **query)
     if as_json:
         show.answer(document)
         return

@@ -81,8 +81,8 @@ def _leases_and_targets(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _client(ctx: typer.Context) -> Client:
-    url, token_file = ctx.params.get("url"), ctx.params.get("token_file")
-    return Client(url or DEFAULT_URL, token_file, timeout_s=_COMPLETION_TIMEOUT_S)
+    url, token_file, ca_file = map(ctx.params.get, ("url", "token_file", "ca_file"))
+    return Client(url or DEFAULT_URL, token_file, ca_file, timeout_s=_COMPLETION_TIMEOUT_S)
 
 
 Url = Annotated[
@@ -95,6 +95,16 @@ TokenFile = Annotated[
         envvar="UPSHIFT_TOKEN_FILE",
         metavar="FILE",
         help="File that holds the token, where the controller asks for one.",
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="UPSHIFT_CA_FILE",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="CA certificates that the controller's must be of. Default: the public ones.",
     ),
 ]
 AsJson = Annotated[

@@ -13,6 +13,7 @@ from . import options, show, text
 from .client import Client, Json
 from .options import (
     DEFAULT_URL,
+    CaFile,
     For,
     Hz,
     LeaseOrTarget,
@@ -39,13 +40,14 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         wait_timeout: WaitTimeout = "30s",
         url: Url = DEFAULT_URL,
         token_file: TokenFile = None,
+        ca_file: CaFile = None,
     ) -> None:
         if kind == "boost" and hz == 0:
             raise typer.BadParameter(
                 "a boost raises, so at least 1; `upshift cap TARGET --hz 0` stops profiling",
                 param_hint="--hz",
             )
-        client = Client(url, token_file)
+        client = Client(url, token_file, ca_file)
         body: Json = {
             "target": target,
             "kind": kind,
@@ -78,9 +80,14 @@ cap = _verb(
 )
 
 
-def release(what: LeaseOrTarget, url: Url = DEFAULT_URL, token_file: TokenFile = None) -> None:
+def release(
+    what: LeaseOrTarget,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
     """End a lease now, or every lease of a target. Rules may grant new ones."""
-    client = Client(url, token_file)
+    client = Client(url, token_file, ca_file)
     if what == FLEET or what.startswith(("service/", "node/")):
         outcome = client.delete("targets", options.target(what), "leases", by=_user())["outcome"]
     elif "/" in what:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from . import show
 from .client import Client, Json
 from .errors import Failed
-from .options import DEFAULT_URL, AsJson, TokenFile, Url
+from .options import DEFAULT_URL, AsJson, CaFile, TokenFile, Url
 
 _POLL_S = 1.0
 #: Rows of events on the screen.
@@ -17,12 +17,17 @@ _EVENTS = 6
 _LOOK_BACK = 200
 
 
-def watch(as_json: AsJson = False, url: Url = DEFAULT_URL, token_file: TokenFile = None) -> None:
+def watch(
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
     """Show leases, agents and events as they change. Ctrl-C ends it.
 
     Into a pipe, and with --json, it prints each change as a line.
     """
-    client = Client(url, token_file, timeout_s=5.0)
+    client = Client(url, token_file, ca_file, timeout_s=5.0)
     if as_json or not show.console().is_terminal:
         _lines(client, as_json=as_json)
     else:

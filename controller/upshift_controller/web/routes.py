@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,6 +13,10 @@ from pydantic import BaseModel, ValidationError
 from ..auth import Caller, Tokens
 from ..errors import Refused
 from ..settings import Role
+from .pages import refuse_web_pages
+
+#: A body must be there after this many seconds: what Alertmanager sends is, in one.
+BODY_S = 15.0
 
 M = TypeVar("M", bound=BaseModel)
 CALLER = web.RequestKey("caller", Caller)
@@ -42,7 +47,11 @@ def _checked(
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(request: web.Request) -> web.StreamResponse:
         if route.role is not None:
-            caller = tokens().caller(request.headers.get("Authorization"))
+            known = tokens()
+            if known.none:
+                refuse_web_pages(request)
+            certificate = request.get_extra_info("peercert")
+            caller = known.caller(request.headers.get("Authorization"), certificate)
             if caller is None:
                 raise Refused(
                     "this needs a known token: Authorization: Bearer …",
@@ -58,8 +67,8 @@ def _checked(
             request[CALLER] = caller
         unknown = set(request.query) - set(route.query)
         if unknown:
-            known = f"known: {', '.join(route.query)}" if route.query else "none is known here"
-            raise Refused(f"unknown parameter {min(unknown)}; {known}", slug="query", status=422)
+            these = f"known: {', '.join(route.query)}" if route.query else "none is known here"
+            raise Refused(f"unknown parameter {min(unknown)}; {these}", slug="query", status=422)
         return await route.handler(request)
 
     return handler
@@ -76,7 +85,17 @@ async def json_body(request: web.Request) -> bytes:
             slug="content-type",
             status=415,
         )
-    return await request.read()
+    if "Content-Encoding" in request.headers:
+        raise Refused(
+            "the body must not be compressed: leave out Content-Encoding",
+            slug="content-type",
+            status=415,
+        )
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise Refused(f"no whole body within {BODY_S:g} s", slug="slow", status=408) from error
 
 
 async def read_model(request: web.Request, model: type[M]) -> M:
