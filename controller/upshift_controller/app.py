@@ -82,11 +82,18 @@ class Controller:
         return app
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Commit, revert and sweep for as long as the context lasts."""
+    async def committing(self) -> AsyncIterator[None]:
+        """Only commit what is asked for."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._redis.aclose)
             await stack.enter_async_context(_background("committer", self.committer.run()))
+            yield
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Commit, revert and sweep for as long as the context lasts."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.committing())
             self.schedule.start()
             stack.callback(self.schedule.stop)
             await self.schedule.sweep()

@@ -40,13 +40,22 @@ def load(config: Path | None, **options: Any) -> Configuration:
     """Read the files. `options` are settings from the command line; None means not given."""
     if config is None and Path(DEFAULT_FILE).exists():
         config = Path(DEFAULT_FILE)
-    given = {name: value for name, value in options.items() if value is not None}
     try:
         settings = Settings() if config is None else _settings(config)
-        settings = settings.model_copy(update=given)
-        document, rules_from = _rules(settings, config)
+        return _with(settings, config, options)
     except DocumentError as error:
         raise StartRefused(str(error)) from error
+
+
+def built_in(**options: Any) -> Configuration:
+    """What `load` makes of `options` where there is no file at all."""
+    return _with(Settings(), None, options)
+
+
+def _with(settings: Settings, config: Path | None, options: dict[str, Any]) -> Configuration:
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = settings.model_copy(update=given)
+    document, rules_from = _rules(settings, config)
     return Configuration(
         settings=settings,
         rules=document.sampling.rule_set(),

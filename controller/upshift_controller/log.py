@@ -14,7 +14,7 @@ from .committer import Committed
 log = structlog.get_logger()
 
 
-def configure() -> None:
+def configure(level: int = logging.INFO) -> None:
     human = sys.stderr.isatty()
     renderers: list[structlog.types.Processor] = (
         [structlog.dev.ConsoleRenderer()]
@@ -28,7 +28,7 @@ def configure() -> None:
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if human else "iso", utc=not human),
             *renderers,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -36,11 +36,15 @@ def unseal(target: str, stored: bytes, secrets: Sequence[bytes]) -> bytes:
     return document
 
 
+def is_sealed(stored: bytes) -> bool:
+    return _BREAK in stored
+
+
 def signed_otherwise(target: str, stored: bytes, secrets: Sequence[bytes]) -> bool:
     """Whether `stored` would be believed, but is not as `seal` would leave it."""
     document, _, signature = stored.partition(_BREAK)
     if not secrets:
-        return bool(signature)
+        return is_sealed(stored)
     first, *others = (_fits(target, document, signature, secret) for secret in secrets)
     return any(others) and not first
 

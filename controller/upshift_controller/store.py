@@ -19,14 +19,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from upshift_agent.errors import WireError
+from upshift_agent.errors import SignatureRefused, WireError
 from upshift_agent.wire import FLEET, Keys, dump, encode_plan, shorten
 from upshift_rules.changes import Entry
 from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
 
-from .errors import StartRefused, Unavailable
+from .errors import Refused, StartRefused, Unavailable
 from .ports import Snapshot, Write
-from .seal import seal, signed_otherwise, unseal
+from .seal import is_sealed, seal, signed_otherwise, unseal
 
 log = structlog.get_logger()
 
@@ -78,6 +78,9 @@ class Store:
         self.keys = keys
         self.secrets = secrets
         self._history_length = history_length
+        #: What to do about a state that cannot be believed: put an empty one in its place, or
+        #: raise `Refused`.
+        self.starts_afresh = True
 
     async def read(self, targets: Iterable[str]) -> Snapshot:
         names = list(targets)
@@ -91,11 +94,20 @@ class Store:
         rows = stored[0] if stored else []
         return Snapshot(
             now_us,
-            {
-                target: _readable(target, row, self.secrets)
-                for target, row in zip(names, rows, strict=True)
-            },
+            {target: self._readable(target, row) for target, row in zip(names, rows, strict=True)},
         )
+
+    def _readable(self, target: str, stored: bytes | None) -> TargetState:
+        try:
+            if stored and not self.starts_afresh and not self.secrets and is_sealed(stored):
+                raise SignatureRefused(f"the state of {target} is signed, and no secret is set")
+            return decode_state(target, stored and unseal(target, stored, self.secrets))
+        except WireError as error:
+            if not self.starts_afresh:
+                raise Refused(f"{error}; use the controllers' secrets", slug="state") from error
+            # Somebody else wrote there. Starting afresh, above its revision, beats standing still.
+            log.error("state ignored", target=target, problem=str(error))
+            return TargetState(target=target, rev=stored_rev(stored))
 
     async def commit(self, writes: Sequence[Write]) -> list[bool]:
         """Which writes took; the others met a newer revision. A second trip on a new server."""
@@ -230,15 +242,6 @@ def guarded() -> Iterator[None]:
         yield
     except (RedisError, OSError, TimeoutError) as error:
         raise Unavailable(f"Redis is not answering: {error or type(error).__name__}") from error
-
-
-def _readable(target: str, stored: bytes | None, secrets: Sequence[bytes]) -> TargetState:
-    try:
-        return decode_state(target, stored and unseal(target, stored, secrets))
-    except WireError as error:
-        # Somebody else wrote there. Starting afresh, above its revision, beats standing still.
-        log.error("state ignored", target=target, problem=str(error))
-        return TargetState(target=target, rev=stored_rev(stored))
 
 
 def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:

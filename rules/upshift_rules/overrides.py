@@ -42,9 +42,10 @@ def release(draft: Draft, change: Release) -> Outcome:
         what = f"lease {change.lease}" if change.lease else "lease"
         reason = f"{draft.target} has no {what}; it may have ended by itself"
         return Outcome(outcome="no_lease", reason=reason, target=draft.target, lease=change.lease)
-    by = change.because.get("by")
+    by, via = change.because.get("by"), change.because.get("via")
+    how = "released" + (f" by {by}" if by else "") + (f", via {via}" if via else "")
     for lease in found:
-        draft.end(lease, "released", "released" + (f" by {by}" if by else ""), change.because)
+        draft.end(lease, "released", how, change.because)
         for key, episode in draft.episodes.items():
             if episode.lease == lease.id and not episode.ended:
                 draft.episodes[key] = replace(episode, ended="released", ended_ms=draft.now_ms)

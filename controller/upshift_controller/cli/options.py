@@ -107,6 +107,31 @@ CaFile = Annotated[
         help="CA certificates that the controller's must be of. Default: the public ones.",
     ),
 ]
+BreakGlass = Annotated[
+    str | None,
+    typer.Option(
+        "--direct",
+        metavar="URL|FILE",
+        help="Do it straight in this Redis, with no controller running. A file that holds the URL "
+        "keeps its password out of the list of processes. No limits apply.",
+    ),
+]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="UPSHIFT_SECRET_FILE",
+        metavar="FILE",
+        help="With --direct: the controllers' secrets, where plans are signed.",
+    ),
+]
+Namespace = Annotated[
+    str,
+    typer.Option(
+        envvar="UPSHIFT_NAMESPACE",
+        metavar="NAME",
+        help="With --direct: the controllers' namespace.",
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", metavar="", help="Print the API's answer, for programs.")
 ]

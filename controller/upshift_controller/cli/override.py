@@ -7,17 +7,21 @@ from collections.abc import Callable
 
 import typer
 
-from upshift_agent.wire import FLEET, Kind
+from upshift_agent.wire import DEFAULT_NAMESPACE, FLEET, Kind
 
 from . import options, show, text
 from .client import Client, Json
+from .direct import Direct
 from .options import (
     DEFAULT_URL,
+    BreakGlass,
     CaFile,
     For,
     Hz,
     LeaseOrTarget,
+    Namespace,
     Reason,
+    SecretFile,
     Target,
     TokenFile,
     Url,
@@ -41,13 +45,17 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         url: Url = DEFAULT_URL,
         token_file: TokenFile = None,
         ca_file: CaFile = None,
+        direct: BreakGlass = None,
+        secret_file: SecretFile = None,
+        namespace: Namespace = DEFAULT_NAMESPACE,
     ) -> None:
         if kind == "boost" and hz == 0:
             raise typer.BadParameter(
                 "a boost raises, so at least 1; `upshift cap TARGET --hz 0` stops profiling",
                 param_hint="--hz",
             )
-        client = Client(url, token_file, ca_file)
+        if direct is not None and wait:
+            raise typer.BadParameter("agents are not watched with --direct", param_hint="--wait")
         body: Json = {
             "target": target,
             "kind": kind,
@@ -57,7 +65,11 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             "reason": reason,
             "by": _user(),
         }
-        outcome = client.post("leases", body=body)["outcome"]
+        if direct is not None:
+            outcome = Direct(direct, namespace, secret_file).override(body)
+        else:
+            client = Client(url, token_file, ca_file)
+            outcome = client.post("leases", body=body)["outcome"]
         show.console().print(_account(body, outcome), soft_wrap=True)
         if wait:
             from .wait import wait_for
@@ -85,19 +97,27 @@ def release(
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
     ca_file: CaFile = None,
+    direct: BreakGlass = None,
+    secret_file: SecretFile = None,
+    namespace: Namespace = DEFAULT_NAMESPACE,
 ) -> None:
     """End a lease now, or every lease of a target. Rules may grant new ones."""
-    client = Client(url, token_file, ca_file)
-    if what == FLEET or what.startswith(("service/", "node/")):
-        outcome = client.delete("targets", options.target(what), "leases", by=_user())["outcome"]
-    elif "/" in what:
-        outcome = client.delete("leases", what, by=_user())["outcome"]
-    else:
+    whole = what == FLEET or what.startswith(("service/", "node/"))
+    if whole:
+        options.target(what)
+    elif "/" not in what:
         raise typer.BadParameter(
             "a lease is called like boost/3f9a01bc (see `upshift status`), a target is "
             f"service/NAME, node/NAME or fleet, got {what!r}",
             param_hint="LEASE|TARGET",
         )
+    if direct is not None:
+        glass = Direct(direct, namespace, secret_file)
+        outcome = (glass.release_all if whole else glass.release)(what, _user())
+    else:
+        client = Client(url, token_file, ca_file)
+        path = ("targets", what, "leases") if whole else ("leases", what)
+        outcome = client.delete(*path, by=_user())["outcome"]
     show.console().print(f"{text.plain(outcome['target'])}: {text.plain(outcome['reason'])}")
 
 

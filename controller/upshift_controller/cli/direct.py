@@ -1,0 +1,93 @@
+"""`--direct`: the overrides, straight against Redis, for when no controller runs."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from upshift_agent.errors import UpshiftError
+from upshift_agent.wire import Where
+
+from .client import Json
+from .errors import Failed, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """`where` is Redis' URL, or the file that holds it."""
+
+    where: str
+    namespace: str
+    secret_file: Path | None
+
+    def override(self, body: Json) -> Json:
+        """Grant what `POST /api/v1/leases` would be sent. Return its outcome."""
+        from upshift_rules.durations import parse_duration
+
+        filters: Where = {key: tuple(values) for key, values in body["where"].items()}
+        because = {"by": body["by"] or "anonymous", "via": "direct"}
+        if body["reason"]:
+            because["reason"] = body["reason"]
+        return self._run(
+            body["target"],
+            lambda control: control.override(
+                body["target"],
+                body["kind"],
+                body["hz"],
+                parse_duration(body["duration"]),
+                id=f"{body['kind']}/{secrets.token_hex(4)}",
+                where=filters,
+                because=because,
+            ),
+        )
+
+    def release(self, lease: str, by: str) -> Json:
+        because = {"by": by or "anonymous", "via": "direct"}
+        return self._run(None, lambda control: control.release(lease, because=because))
+
+    def release_all(self, target: str, by: str) -> Json:
+        because = {"by": by or "anonymous", "via": "direct"}
+        return self._run(target, lambda control: control.release_all(target, because=because))
+
+    def _run(self, target: str | None, change: Callable[[Any], Awaitable[Any]]) -> Json:
+        import logging
+
+        from .. import log
+        from ..direct import control_of
+        from ..errors import Unavailable
+
+        log.configure(logging.ERROR)
+
+        async def run() -> Any:
+            async with control_of(
+                self._url(), target, namespace=self.namespace, secret_file=self.secret_file
+            ) as control:
+                return await change(control)
+
+        try:
+            outcome = asyncio.run(run())
+        except Unavailable as error:
+            raise Unreachable(error.detail) from error
+        except UpshiftError as error:
+            raise Failed(f"refused: {error}") from error
+        if outcome.outcome not in ("granted", "released"):
+            raise Failed(f"refused: {outcome.reason}")
+        return {name: getattr(outcome, name) for name in type(outcome).__slots__}
+
+    def _url(self) -> str:
+        if "://" in self.where:
+            return self.where
+        try:
+            return Path(self.where).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(
+                "must be a redis://, rediss:// or unix:// URL, or a file that holds one; "
+                f"{self.where!r} cannot be read",
+                param_hint="--direct",
+            ) from error
