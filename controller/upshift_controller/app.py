@@ -17,12 +17,14 @@ from upshift_agent.wire import Keys
 
 from . import log as logs
 from . import store as redis_side
+from .budgets import RedisBudgets
 from .committer import Committed, Committer
 from .configuration import Configuration, load
 from .control import Control
 from .embedded import EmbeddedValkey
 from .errors import StartRefused, Unavailable
 from .listener import listening, load_certificate
+from .limiter import Limiter
 from .metrics import Metrics
 from .overview import Overview
 from .records import Records
@@ -52,8 +54,15 @@ class Controller:
             history_length=settings.history_length,
         )
         self.records = Records(self._redis, keys)
+        self.limiter = Limiter(
+            RedisBudgets(self._redis, keys),
+            self.records,
+            lambda: self.control.rules.baseline,
+            configuration.limits,
+        )
         self.committer = Committer(
             self.store,
+            self.limiter,
             committed=self._committed,
             conflicted=metrics.conflicts.inc,
             took=metrics.commit_seconds.observe,
@@ -119,6 +128,7 @@ class Controller:
         self.control.rules = configuration.rules
         self._signed = self.store.secrets == configuration.secrets
         self.store.secrets = configuration.secrets
+        self.limiter.limits = configuration.limits
         self._configured()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()

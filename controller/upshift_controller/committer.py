@@ -18,9 +18,10 @@ import structlog
 from upshift_rules.changes import Change, Entry
 from upshift_rules.model import Outcome
 from upshift_rules.state import TargetState
-from upshift_rules.transition import revised, transition
+from upshift_rules.transition import revised
 
 from .errors import Unavailable
+from .limiter import Limiter
 from .ports import Snapshot, States, Write
 
 log = structlog.get_logger()
@@ -59,12 +60,14 @@ class Committer:
     def __init__(
         self,
         states: States,
+        limiter: Limiter,
         *,
         committed: Callable[[Committed], None],
         conflicted: Callable[[int], None] = lambda _: None,
         took: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._states = states
+        self._limiter = limiter
         self._committed = committed
         self._conflicted = conflicted
         self._took = took
@@ -94,10 +97,8 @@ class Committer:
     async def preview(self, changes: Mapping[str, Sequence[Change]]) -> tuple[Snapshot, Outcomes]:
         """What `apply` would answer now. Nothing is written."""
         snapshot = await self._states.read(changes)
-        return snapshot, {
-            target: transition(snapshot.states[target], wanted, snapshot.now_ms).outcomes
-            for target, wanted in changes.items()
-        }
+        steps = await self._limiter.steps(snapshot, changes, reserve=False)
+        return snapshot, {target: step.outcomes for target, step in steps.items()}
 
     async def run(self) -> None:
         """Serve requests until cancelled."""
@@ -141,24 +142,26 @@ class Committer:
     async def _attempt(self, pending: Mapping[str, list[_Request]]) -> dict[str, list[_Request]]:
         """Try once; return what met a newer revision."""
         snapshot = await self._states.read(pending)
+        changes = {
+            target: [change for request in requests for change in request.changes[target]]
+            for target, requests in pending.items()
+        }
+        steps = await self._limiter.steps(snapshot, changes)
         writes: list[Write] = []
-        outcomes: dict[str, Sequence[Outcome]] = {}
-        for target, requests in pending.items():
+        for target, step in steps.items():
             before = snapshot.states[target]
-            changes = [change for request in requests for change in request.changes[target]]
-            step = transition(before, changes, snapshot.now_ms)
-            outcomes[target] = step.outcomes
-            if step.state is not before:
+            if step.state is not before or step.entries:
                 after = revised(before, step.state, snapshot.now_us)
                 writes.append(Write(before, after, step.entries, snapshot.now_ms))
         taken = await self._states.commit(writes)
         lost = {write.after.target for write, ok in zip(writes, taken, strict=True) if not ok}
-        for write in writes:
-            if write.after.target not in lost:
-                self._committed(Committed(write.after, write.entries, write.now_ms))
+        took = [write for write in writes if write.after.target not in lost]
+        for write in took:
+            self._committed(Committed(write.after, write.entries, write.now_ms))
+        await self._limiter.settle(took)
         for target, requests in pending.items():
             if target not in lost:
-                _hand_out(target, requests, outcomes[target])
+                _hand_out(target, requests, steps[target].outcomes)
         return {target: requests for target, requests in pending.items() if target in lost}
 
 

@@ -8,14 +8,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from upshift_rules.contradictions import above
 from upshift_rules.document import RuleDocument, read_rules
-from upshift_rules.located import DocumentError, read_located
+from upshift_rules.limits import Limits
+from upshift_rules.located import DocumentError, Located, read_located
 from upshift_rules.model import RuleSet
 
 from .auth import Tokens, read_secrets
 from .errors import StartRefused
 from .listener import tls_context
-from .settings import Settings, check_exposure
+from .settings import MAX_FREQUENCY, LimitsEntry, Settings, check_exposure
 
 #: Looked for where no `--config` is given.
 DEFAULT_FILE = "upshift.yaml"
@@ -31,6 +33,7 @@ class Configuration:
     tokens: Tokens
     secrets: tuple[bytes, ...]
     tls: ssl.SSLContext | None
+    limits: Limits
 
     def __post_init__(self) -> None:
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
@@ -65,6 +68,7 @@ def _with(settings: Settings, config: Path | None, options: dict[str, Any]) -> C
         ),
         secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
         tls=tls_context(settings.tls) if settings.tls else None,
+        limits=settings.limits.limits(),
     )
 
 
@@ -96,9 +100,20 @@ def _rules(settings: Settings, config: Path | None) -> tuple[RuleDocument, str]:
         return settings, str(config)
     if settings.rules is not None:
         path = Path(settings.rules)
-        return read_rules(_read(path), str(path)).document, str(path)
+        return _within(settings.limits, read_rules(_read(path), str(path))), str(path)
     built_in = files("upshift_rules").joinpath("default.yaml")
-    return read_rules(built_in.read_bytes(), "default.yaml").document, "the built-in default"
+    default = read_rules(built_in.read_bytes(), "default.yaml")
+    return _within(settings.limits, default), "the built-in default"
+
+
+def _within(limits: LimitsEntry, rules: Located[RuleDocument]) -> RuleDocument:
+    """Rules of a file of their own, which does not say how high they may go."""
+    sampling = rules.document.sampling.model_dump()
+    faults = above(sampling, limits.max_frequency, MAX_FREQUENCY)
+    problems = [rules.source.problem(("sampling", *path), message) for path, message in faults]
+    if problems:
+        raise DocumentError(problems)
+    return rules.document
 
 
 def _read(path: Path) -> bytes:

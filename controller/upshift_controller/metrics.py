@@ -29,6 +29,10 @@ class Metrics:
         self.changes = Counter(
             "upshift_changes", "Entries of history, by event", ["event"], registry=registry
         )
+        self.refused = Counter(
+            "upshift_refused", "Leases refused, by limit; each as often as the history tells of it",
+            ["limit"], registry=registry,
+        )  # fmt: skip  # as above
         self.commit_seconds = Histogram(
             "upshift_commit_seconds", "Read, transition and commit of a batch",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
@@ -57,6 +61,8 @@ class Metrics:
     def committed(self, done: Committed) -> None:
         for entry in done.entries:
             self.changes.labels(entry.event).inc()
+            if entry.limit is not None:
+                self.refused.labels(entry.limit).inc()
             if entry.event == "expired" and entry.lease is not None:
                 lateness_ms = done.now_ms - entry.lease.expires_at_ms
                 self.revert_lateness_seconds.observe(lateness_ms / 1000)

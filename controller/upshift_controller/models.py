@@ -18,6 +18,14 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class RefusalView(Body):
+    """The limit that forbade a lease: its name in `limits:`, its value, and what is used of it."""
+
+    limit: str
+    value: int
+    used: int
+
+
 class OutcomeView(Body):
     """What became of an alert under one rule, or of an override, and why."""
 
@@ -28,6 +36,7 @@ class OutcomeView(Body):
     lease: str | None = None
     hz: int | None = None
     until_ms: Ms | None = None
+    refusal: RefusalView | None = None
 
 
 class RuleView(Body):
@@ -152,6 +161,7 @@ class HistoryEntry(Body):
     lease: dict[str, Any] | None = None
     baseline: dict[str, Any] | None = None
     by: str | None = None
+    limit: Annotated[str | None, Field(description="the one that refused the lease")] = None
 
 
 class History(Body):

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from upshift_agent.wire import Status
 from upshift_rules.changes import Entry
+from upshift_rules.limits import Budget
 from upshift_rules.state import TargetState
 
 
@@ -52,3 +54,30 @@ class States(Protocol):
 
     async def signed_otherwise(self) -> list[str]:
         """Targets whose state another secret has signed than the one that signs now."""
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The budget as it was read; `version` is for `replace`."""
+
+    budget: Budget
+    version: str
+
+
+class Budgets(Protocol):
+    """Where the budget is. Every method raises `Unavailable` when it is out of reach."""
+
+    async def read(self) -> Stored:
+        """The budget; an empty one when none is stored. One round trip."""
+
+    async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
+        """Whether `budget` was stored; else another controller was faster. One round trip."""
+
+
+class Reports(Protocol):
+    """What agents say of themselves. Every method raises `Unavailable` as above."""
+
+    async def known_targets(self) -> list[str]:
+        """Every target that was changed, or whose agents report."""
+
+    async def statuses(self, targets: Sequence[str]) -> Mapping[str, Sequence[Status]]:
+        """The last report of each agent of these targets."""

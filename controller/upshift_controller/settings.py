@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from upshift_agent.wire import DEFAULT_NAMESPACE
+from upshift_agent.wire import DEFAULT_NAMESPACE, MAX_HZ
+from upshift_rules.contradictions import above
 from upshift_rules.document import RuleDocument
+from upshift_rules.fields import Hz
+from upshift_rules.limits import Limits
 from upshift_rules.located import Section
 from upshift_rules.nodes import Path
 
@@ -17,6 +20,8 @@ from .cost import Coefficients
 from .errors import StartRefused
 
 DEFAULT_LISTEN = "127.0.0.1:9095"
+#: The limit's name where a rule's file is told of it.
+MAX_FREQUENCY = "limits.max_frequency"
 Role = Literal["webhook", "viewer", "operator"]
 
 
@@ -41,6 +46,31 @@ class TlsEntry(Section):
         default=None,
         description="CA file: a client certificate of these may deliver alerts, without a token.",
     )
+
+
+
+class LimitsEntry(Section):
+    """How much all rules and overrides together may raise. A cap lowers, so nothing limits it."""
+
+    max_frequency: Hz = Field(
+        default=MAX_HZ,
+        description="No rule, boost or pin goes above this, in Hz, whatever sampling says.",
+    )
+    max_boosted_agents: int | None = Field(
+        default=None,
+        ge=1,
+        description="Agents of the whole fleet above their baseline at the same time.",
+    )
+    max_boosts_per_hour: int | None = Field(
+        default=None, ge=1, description="Boosts that each rule grants in any hour, fleet-wide."
+    )
+
+    def limits(self) -> Limits:
+        return Limits(
+            max_frequency_hz=self.max_frequency,
+            max_boosted_agents=self.max_boosted_agents,
+            max_boosts_per_hour=self.max_boosts_per_hour,
+        )
 
 
 class Settings(RuleDocument):
@@ -85,10 +115,17 @@ class Settings(RuleDocument):
         default_factory=Coefficients,
         description="What `upshift cost` takes profiling to cost a node.",
     )
+    limits: LimitsEntry = Field(
+        default_factory=LimitsEntry, description="How much may be raised at all."
+    )
 
     @classmethod
     def across(cls, data: Mapping[str, Any]) -> Iterable[tuple[Path, str]]:
         yield from super().across(data)
+        sampling, limits = data.get("sampling"), data.get("limits")
+        if isinstance(sampling, dict) and isinstance(limits, dict):
+            for path, message in above(sampling, limits.get("max_frequency"), MAX_FREQUENCY):
+                yield ("sampling", *path), message
         if "sampling" in data and data.get("rules") is not None:
             yield ("rules",), "give either sampling or rules, not both"
 

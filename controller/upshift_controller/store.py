@@ -252,4 +252,6 @@ def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:
         document["baseline"] = entry.baseline.to_json()
     if entry.by is not None:
         document["by"] = entry.by
+    if entry.limit is not None:
+        document["limit"] = entry.limit
     return document

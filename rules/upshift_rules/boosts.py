@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from upshift_agent.wire import Lease
 
-from .draft import Draft, digest, scope_key
+from .draft import EPISODE_MEMORY_MS, Draft, digest, scope_key
 from .durations import format_duration
-from .model import Claim, Outcome, OutcomeName
-from .state import Episode
+from .model import Claim, Outcome, OutcomeName, Refusal
+from .state import Episode, Told
 
 
 def fire(draft: Draft, claim: Claim) -> Outcome:
@@ -44,6 +44,7 @@ def resolve(draft: Draft, claim: Claim) -> Outcome:
     """An alert has resolved."""
     key = _episode_key(claim)
     episode = draft.episodes.get(key)
+    _forget_refusal(draft, claim)
     if episode is None or episode.ended:
         return _told(claim, "resolved", "no boost was waiting for this")
     draft.episodes[key] = replace(episode, ended="resolved", ended_ms=draft.now_ms)
@@ -63,7 +64,9 @@ def _grant(draft: Draft, claim: Claim, since_ms: int) -> Outcome:
     rule, alert, key = claim.rule, claim.alert, _episode_key(claim)
     end_ms = min(draft.now_ms + rule.duration_ms, since_ms + rule.max_duration_ms)
     boost = Lease(
-        id=f"{rule.name}/{digest(f'{draft.target} {key} {draft.now_ms}', 8)}",
+        # By the revision: controllers that grant the same thing at once give it the same name,
+        # and one that was never committed can never come back.
+        id=f"{rule.name}/{digest(f'{draft.target} {key} {draft.before.rev}', 8)}",
         kind="boost",
         hz=rule.frequency_hz,
         since_ms=draft.now_ms,
@@ -72,11 +75,35 @@ def _grant(draft: Draft, claim: Claim, since_ms: int) -> Outcome:
         fraction=rule.fraction,
         because={"rule": rule.name, "alertname": alert.name, "fingerprint": alert.fingerprint},
     )
+    scope = scope_key(rule.name, claim.where)
+    refusal = draft.refused.get(boost.id) or draft.refused_scopes.get(scope)
+    if refusal is not None:
+        draft.refused_scopes[scope] = refusal
+        return _refuse(draft, claim, boost, refusal)
+    draft.refusals.pop(scope, None)
     draft.episodes[key] = Episode(lease=boost.id, since_ms=since_ms)
     draft.put(boost, "granted")
     _cool(draft, claim, end_ms)
     length = format_duration(end_ms - draft.now_ms)
     return _told(claim, "granted", f"{boost.hz} Hz for {length}", boost)
+
+
+def _refuse(draft: Draft, claim: Claim, boost: Lease, refusal: Refusal) -> Outcome:
+    """Say no. The history hears of it once, until the alert resolves or a boost is granted."""
+    scope = scope_key(claim.rule.name, claim.where)
+    told = draft.refusals.get(scope)
+    lasts = told is not None and draft.now_ms - told.at_ms < EPISODE_MEMORY_MS
+    if told is None or not lasts or told.limit != refusal.limit:
+        draft.refusals[scope] = Told(_episode_key(claim), refusal.limit, draft.now_ms)
+        draft.refuse(boost, refusal)
+    return replace(_told(claim, "refused", refusal.reason), refusal=refusal)
+
+
+def _forget_refusal(draft: Draft, claim: Claim) -> None:
+    scope = scope_key(claim.rule.name, claim.where)
+    told = draft.refusals.get(scope)
+    if told is not None and told.episode == _episode_key(claim):
+        del draft.refusals[scope]
 
 
 def _extend(draft: Draft, claim: Claim, boost: Lease, *, known: bool) -> Outcome:

@@ -40,18 +40,22 @@ class SetBaseline:
 
 
 Change = Claim | Override | Release | SetBaseline
-Event = Literal["granted", "renewed", "expired", "reverted", "released", "baseline"]
+Event = Literal["granted", "renewed", "expired", "reverted", "released", "refused", "baseline"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of history: what happened to a lease (or the baseline), and why."""
+    """One line of history: what happened to a lease (or the baseline), and why.
+
+    `limit`: the one that refused the lease.
+    """
 
     event: Event
     reason: str
     lease: Lease | None = None
     baseline: Baseline | None = None
     by: str | None = None
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,12 @@ TARGET_KINDS = frozenset({"service", "node"})
 
 def contradictions(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """Each with its path below `sampling`."""
-    yield from _frequencies(sampling)
+    yield from above(sampling, sampling.get("max_frequency"), "max_frequency")
     yield from _names(sampling)
 
 
-def _frequencies(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    most = sampling.get("max_frequency")
+def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[Path, str]]:
+    """Every frequency above `most` Hz, which is what `name` says."""
     if not _is_hz(most):
         return
     asked: list[tuple[Path, Any]] = [(("default",), sampling.get("default"))]
@@ -34,7 +34,7 @@ def _frequencies(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     asked += [(("on_alert", i, "frequency"), it.get("frequency")) for i, it in _entries(sampling)]
     for path, hz in asked:
         if _is_hz(hz) and hz > most:
-            yield path, f"{in_words(path)} must be at most max_frequency, {most} Hz, got {hz}"
+            yield path, f"{in_words(path)} must be at most {name}, {most} Hz, got {hz}"
 
 
 def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -10,13 +10,15 @@ from typing import Any
 from upshift_agent.wire import Lease, Where, dump
 
 from .changes import Entry, Event
-from .state import Episode, TargetState
+from .model import Refusal
+from .state import Episode, TargetState, Told
 
 #: A plan has to stay small: every agent of the target reads all of it.
 MAX_LEASES = 256
 #: Episodes kept per target; the oldest go first. Alertmanager repeats for as long as it fires.
 MAX_EPISODES = 512
-#: How long an ended episode is remembered, against a late repeat of another Alertmanager.
+#: How long an ended episode is remembered, against a late repeat of another Alertmanager; and a
+#: refusal, where no word comes that its alert has resolved.
 EPISODE_MEMORY_MS = 24 * 60 * 60 * 1000
 
 
@@ -32,13 +34,17 @@ def digest(text: str, length: int) -> str:
 class Draft:
     """Mutable copy of a state, with the few moves that all changes are made of."""
 
-    def __init__(self, state: TargetState, now_ms: int) -> None:
+    def __init__(self, state: TargetState, now_ms: int, refused: Mapping[str, Refusal]) -> None:
         self.before = state
         self.target = state.target
         self.now_ms = now_ms
+        self.refused = refused
+        #: In one step, all alerts of a rule and scope get the same answer.
+        self.refused_scopes: dict[str, Refusal] = {}
         self.leases = {lease.id: lease for lease in state.leases}
         self.episodes = dict(state.episodes)
         self.cooldowns = dict(state.cooldowns)
+        self.refusals = dict(state.refusals)
         self.baseline = state.baseline
         self.entries: list[Entry] = []
 
@@ -68,6 +74,12 @@ class Draft:
         for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:
             self.end(lease, "expired", "it ran to its end")
 
+    def refuse(self, lease: Lease, refusal: Refusal) -> None:
+        """Leave word of a lease that a limit forbids."""
+        why, by = f"{lease.reason}; {refusal.reason}", lease.because.get("by")
+        entry = Entry(event="refused", reason=why, lease=lease, by=by, limit=refusal.limit)
+        self.entries.append(entry)
+
     def _record(self, event: Event, reason: str, lease: Lease, because: Mapping[str, Any]) -> None:
         self.entries.append(Entry(event=event, reason=reason, lease=lease, by=because.get("by")))
 
@@ -78,6 +90,7 @@ class Draft:
             leases=tuple(self.leases.values()),
             episodes=self.episodes,
             cooldowns=self.cooldowns,
+            refusals=self.refusals,
             baseline=self.baseline,
         )
         if after == self.before:
@@ -86,7 +99,15 @@ class Draft:
             after,
             episodes=self._remembered(),
             cooldowns={k: until for k, until in self.cooldowns.items() if until > self.now_ms},
+            refusals=self._told(),
         )
+
+    def _told(self) -> dict[str, Told]:
+        recent = self.now_ms - EPISODE_MEMORY_MS
+        kept = {scope: it for scope, it in self.refusals.items() if it.at_ms > recent}
+        if len(kept) <= MAX_EPISODES:
+            return kept
+        return dict(sorted(kept.items(), key=lambda item: item[1].at_ms)[-MAX_EPISODES:])
 
     def _remembered(self) -> dict[str, Episode]:
         kept = {

@@ -125,11 +125,22 @@ OutcomeName = Literal[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which limit forbids a lease: its name in `limits:`, its value, what is used, in words."""
+
+    limit: str
+    value: int
+    used: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of an alert or an override, and why; the same words everywhere.
 
     `until_ms`: end of the lease or of the cooldown, in Redis milliseconds.
+    `refusal`: the limit that forbade it.
     """
 
     outcome: OutcomeName
@@ -139,3 +150,4 @@ class Outcome:
     lease: str | None = None
     hz: int | None = None
     until_ms: int | None = None
+    refusal: Refusal | None = None

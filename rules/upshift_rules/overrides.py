@@ -24,6 +24,11 @@ def override(draft: Draft, change: Override) -> Outcome:
         where=change.where,
         because=change.because,
     )
+    if refusal := draft.refused.get(lease.id):
+        draft.refuse(lease, refusal)
+        return Outcome(
+            outcome="refused", reason=refusal.reason, target=draft.target, refusal=refusal
+        )
     draft.put(lease, "granted")
     return Outcome(
         outcome="granted",

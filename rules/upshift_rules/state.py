@@ -28,13 +28,26 @@ class Episode:
     ended_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A refusal that the history has, so that it is not told again while it lasts.
+
+    episode: of the alert that was refused; limit: by which; at_ms: when.
+    """
+
+    episode: str
+    limit: str
+    at_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
     """rev: of this document; plan_rev: of the plan published last. Times in Redis milliseconds.
 
     plan_after: of the plan published before that one.
 
-    cooldowns: scope (see `transition.scope_key`) → no new boost before.
+    cooldowns: scope (see `draft.scope_key`) → no new boost before.
+    refusals: scope → its boost was refused.
     """
 
     target: str
@@ -44,6 +57,7 @@ class TargetState:
     leases: tuple[Lease, ...] = ()
     episodes: Mapping[str, Episode] = field(default_factory=dict)
     cooldowns: Mapping[str, int] = field(default_factory=dict)
+    refusals: Mapping[str, Told] = field(default_factory=dict)
     baseline: Baseline | None = None
 
     @property
@@ -79,6 +93,10 @@ def encode_state(state: TargetState) -> str:
         },
         "cooldowns": dict(state.cooldowns),
     }
+    if state.refusals:
+        document["refusals"] = {
+            scope: [it.episode, it.limit, it.at_ms] for scope, it in state.refusals.items()
+        }
     if state.baseline is not None:
         document["baseline"] = state.baseline.to_json()
     return dump(document)
@@ -101,6 +119,7 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
             leases=tuple(Lease.from_json(row) for row in document["leases"]),
             episodes={key: _episode(*row) for key, row in document["episodes"].items()},
             cooldowns={key: int(until) for key, until in document["cooldowns"].items()},
+            refusals={scope: Told(*row) for scope, row in document.get("refusals", {}).items()},
             baseline=None if baseline is None else Baseline.from_json(baseline),
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -6,22 +6,57 @@ the state equal writes nothing at all, which is what makes a duplicate webhook f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+
+from upshift_agent.wire import Lease
 
 from . import boosts, overrides
 from .changes import Change, Override, Release, SetBaseline, Transition
 from .draft import Draft
-from .model import Claim, Outcome
+from .model import Claim, Outcome, Refusal
 from .state import TargetState
 
+NOTHING: Mapping[str, Refusal] = MappingProxyType({})
 
-def transition(state: TargetState, changes: Sequence[Change], now_ms: int) -> Transition:
-    """Apply `changes` in order, after ending what has expired by `now_ms`."""
-    draft = Draft(state, now_ms)
+
+def transition(
+    state: TargetState,
+    changes: Sequence[Change],
+    now_ms: int,
+    refused: Mapping[str, Refusal] = NOTHING,
+) -> Transition:
+    """Apply `changes` in order, after ending what has expired by `now_ms`.
+
+    `refused`: leases that a limit forbids, by id. Ids do not depend on what is refused, so the
+    caller runs this once to see which leases it would grant, and again with the refusals.
+    """
+    draft = Draft(state, now_ms, refused)
     draft.expire()
     outcomes = tuple(_apply(draft, change) for change in changes)
     return Transition(state=draft.finish(), outcomes=outcomes, entries=tuple(draft.entries))
+
+
+def limited(
+    state: TargetState,
+    changes: Sequence[Change],
+    now_ms: int,
+    ask: Callable[[Lease], Refusal | None],
+) -> Transition:
+    """`transition`, with every new lease asked for, once each; what is refused is not granted."""
+    refused: dict[str, Refusal] = {}
+    asked = {lease.id for lease in state.leases}
+    while True:
+        step = transition(state, changes, now_ms, refused)
+        before = len(refused)
+        for lease in step.state.leases:
+            if lease.id not in asked:
+                asked.add(lease.id)
+                if refusal := ask(lease):
+                    refused[lease.id] = refusal
+        if len(refused) == before:
+            return step
 
 
 def _apply(draft: Draft, change: Change) -> Outcome:

@@ -78,4 +78,8 @@ def account_json(account: Account) -> dict[str, Any]:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    return {name: getattr(outcome, name) for name in Outcome.__slots__}
+    document = {name: getattr(outcome, name) for name in Outcome.__slots__}
+    if (refusal := outcome.refusal) is not None:
+        names = ("limit", "value", "used")  # its reason is the outcome's
+        document["refusal"] = {name: getattr(refusal, name) for name in names}
+    return document

@@ -1,0 +1,56 @@
+"""The Redis side of the limits: the fleet's budget, one document, compared and set.
+
+It stands in a slot of its own, so in a Redis Cluster it cannot be part of a target's commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import structlog
+from redis.asyncio import Redis
+
+from upshift_agent.wire import Keys, dump
+from upshift_rules.limits import Budget, budget_json, budget_of, ends_ms
+
+from .ports import Stored
+from .store import guarded
+
+log = structlog.get_logger()
+
+_REPLACE = """
+local stored = redis.call('GET', KEYS[1])
+if (stored and redis.sha1hex(stored) or '') ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+
+
+class RedisBudgets:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._key = keys.budget
+
+    async def read(self) -> Stored:
+        with guarded():
+            stored: bytes | None = await self._redis.get(self._key)  # type: ignore[assignment]
+        if stored is None:
+            return Stored({}, "")
+        version = hashlib.sha1(stored, usedforsecurity=False).hexdigest()
+        try:
+            return Stored(budget_of(json.loads(stored)), version)
+        except (TypeError, ValueError, AttributeError) as error:
+            # Somebody else wrote there. As with states: starting afresh beats standing still.
+            log.error("budget ignored", problem=repr(error))
+            return Stored({}, version)
+
+    async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
+        with guarded():
+            lasts_ms = max(1, ends_ms(budget) - now_ms)
+            answer = self._redis.eval(
+                _REPLACE, 1, self._key, before.version, dump(budget_json(budget)), str(lasts_ms)
+            )
+            return bool(await answer)

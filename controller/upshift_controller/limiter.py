@@ -1,0 +1,205 @@
+"""Limits on top of the rules: a new lease needs its part of the fleet's budget before its commit.
+
+reserve (here) ─▶ commit (the committer) ─▶ give back what was not needed (here)
+
+Rules for editors. A reservation may outlive its lease for a while, never the other way round: it is
+made before the commit and freed after. It is named like the lease, and the lease by the revision it
+was made from. So controllers that grant the same thing at once share one reservation, and one whose
+commit lost is given back only after the revision has moved: then nobody can grant it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from upshift_agent.wire import FLEET, Baseline, Lease
+from upshift_rules.changes import Change, Transition
+from upshift_rules.limits import Ledger, Limits, Reservation
+from upshift_rules.model import Refusal
+from upshift_rules.state import TargetState
+from upshift_rules.transition import limited, transition
+
+from .errors import Unavailable
+from .ports import Budgets, Reports, Snapshot, Write
+from .reach import Attributes, live_agents, reach
+
+log = structlog.get_logger()
+
+#: Each attempt lost means that another controller has made progress.
+MAX_ATTEMPTS = 100
+
+Changes = Mapping[str, Sequence[Change]]
+Agents = Sequence[Attributes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loose:
+    """A reservation whose commit may have been lost; made from revision `rev` of its target."""
+
+    target: str
+    rev: int
+    expires_at_ms: int
+
+
+class Limiter:
+    """`limits` may be replaced at any time; `baseline` is the one in force."""
+
+    def __init__(
+        self, budgets: Budgets, reports: Reports, baseline: Callable[[], Baseline], limits: Limits
+    ) -> None:
+        self._budgets = budgets
+        self._reports = reports
+        self._baseline = baseline
+        self._loose: dict[str, _Loose] = {}
+        self.limits = limits
+
+    async def steps(
+        self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
+    ) -> dict[str, Transition]:
+        """Each target's transition within the limits; what it grants is reserved.
+
+        Only where something is granted or renewed does this ask Redis: for the agents' reports, for
+        the budget, and to write it. `reserve=False` only looks.
+        """
+        states, now_ms = snapshot.states, snapshot.now_ms
+        steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
+        asking = {it: changes[it] for it, step in steps.items() if _longer(states[it], step.state)}
+        lost = self._lost(states, now_ms) if reserve else []
+        if not self.limits.counted:
+            for target, wanted in asking.items():
+                steps[target] = limited(states[target], wanted, now_ms, self.limits.too_fast)
+            return steps
+        if not asking and not lost:
+            return steps
+        agents = await self._agents(asking, now_ms)
+        for _ in range(MAX_ATTEMPTS):
+            stored = await self._budgets.read()
+            ledger = Ledger(stored.budget, self.limits, now_ms)
+            for lease in lost:
+                ledger.drop(lease)
+            loose: dict[str, _Loose] = {}
+            for target, wanted in asking.items():
+                before = states[target]
+                step = self._within(ledger, before, wanted, agents.get(target, ()))
+                steps[target] = step
+                loose |= {
+                    it.id: _Loose(target, before.rev, it.expires_at_ms)
+                    for it in _longer(before, step.state)
+                    if all(it.id != held.id for held in before.leases)
+                }
+            if not reserve:
+                return steps
+            if not ledger.changed or await self._budgets.replace(stored, ledger.finish(), now_ms):
+                for lease in lost:
+                    del self._loose[lease]
+                self._loose |= loose
+                return steps
+        raise Unavailable("other controllers keep changing the budget")
+
+    async def settle(self, taken: Sequence[Write]) -> None:
+        """These commits took: free what they ended early. It frees itself should Redis go away."""
+        targets = {write.after.target for write in taken}
+        self._loose = {k: it for k, it in self._loose.items() if it.target not in targets}
+        ended = [lease.id for write in taken for lease in _ended_early(write)]
+        if not (self.limits.counted and ended):
+            return
+        now_ms = max(write.now_ms for write in taken)
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                stored = await self._budgets.read()
+                ledger = Ledger(stored.budget, self.limits, now_ms)
+                for lease in ended:
+                    ledger.end(lease)
+                if not ledger.changed:
+                    return
+                if await self._budgets.replace(stored, ledger.finish(), now_ms):
+                    return
+        except Unavailable as error:
+            log.warning("reservations stay until they expire", leases=ended, problem=error.detail)
+
+    def _within(
+        self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents
+    ) -> Transition:
+        """One target's transition, with its new leases and renewals entered into `ledger`."""
+        taken: dict[str, Reservation] = {}
+
+        def part(lease: Lease) -> Reservation:
+            return self._part(before.target, lease, agents)
+
+        def ask(lease: Lease) -> Refusal | None:
+            if refusal := self.limits.too_fast(lease):
+                return refusal
+            if lease.kind == "cap":
+                return None
+            refusal = ledger.take(lease.id, part(lease))
+            if refusal is None:
+                taken[lease.id] = part(lease)
+            return refusal
+
+        step = limited(before, wanted, ledger.now_ms, ask)
+        granted = {lease.id for lease in step.state.leases}
+        for lease in taken.keys() - granted:  # another refusal made it go
+            ledger.drop(lease)
+        for renewed in _longer(before, step.state):
+            if renewed.id not in taken and renewed.kind != "cap":
+                ledger.keep(renewed.id, part(renewed))
+        return step
+
+    def _part(self, target: str, lease: Lease, agents: Agents) -> Reservation:
+        raised = reach(lease, agents, self._baseline())
+        return Reservation(
+            target=target,
+            rule=lease.because.get("rule"),
+            agents=raised,
+            known=max(raised, len(agents)) if raised else 0,
+            since_ms=lease.since_ms,
+            expires_at_ms=lease.expires_at_ms,
+        )
+
+    async def _agents(self, targets: Iterable[str], now_ms: int) -> dict[str, Agents]:
+        """The live agents of each target, where they are counted at all; the fleet's are all."""
+        if self.limits.max_boosted_agents is None:
+            return {}
+        names = list(targets)
+        everyone = await self._reports.known_targets() if FLEET in names else []
+        statuses = await self._reports.statuses(list(dict.fromkeys([*names, *everyone])))
+        agents: dict[str, Agents] = {it: live_agents(rows, now_ms) for it, rows in statuses.items()}
+        if everyone:
+            agents[FLEET] = [it for rows in agents.values() for it in rows]
+        return agents
+
+    def _lost(self, states: Mapping[str, TargetState], now_ms: int) -> list[str]:
+        """Reservations whose lease was never granted, and never will be."""
+        self._loose = {k: it for k, it in self._loose.items() if it.expires_at_ms > now_ms}
+        return [
+            lease
+            for lease, it in self._loose.items()
+            if it.target in states
+            and states[it.target].rev != it.rev
+            and not _was_granted(lease, states[it.target])
+        ]
+
+
+def _was_granted(lease: str, state: TargetState) -> bool:
+    """Perhaps by another controller, from the same revision and so under the same name."""
+    return any(it.id == lease for it in state.leases) or any(
+        it.lease == lease for it in state.episodes.values()
+    )
+
+
+def _longer(before: TargetState, after: TargetState) -> list[Lease]:
+    """Leases that are new, or run longer than before."""
+    ends_ms = {lease.id: lease.expires_at_ms for lease in before.leases}
+    return [it for it in after.leases if it.expires_at_ms > ends_ms.get(it.id, 0)]
+
+
+def _ended_early(write: Write) -> list[Lease]:
+    left = {lease.id for lease in write.after.leases}
+    return [
+        it
+        for it in write.before.leases
+        if it.id not in left and it.kind != "cap" and it.expires_at_ms > write.now_ms
+    ]

@@ -1,0 +1,33 @@
+"""How many agents a lease raises. Pure.
+
+An agent counts as boosted while a boost or a pin would take it above its own baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from upshift_agent.resolve import applies
+from upshift_agent.wire import ENVIRONMENT, STATUS_LOST_MS, Baseline, Lease, Status, canonical
+
+Attributes = Mapping[str, str]
+
+
+def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Attributes]:
+    """The attributes of the agents that still report."""
+    return [canonical(it.attributes) for it in statuses if now_ms - it.at_ms <= STATUS_LOST_MS]
+
+
+def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int:
+    """How many of `agents` it raises. At least 1 where it raises anybody at all.
+
+    Whoever reports later was not counted; that is why it is never 0.
+    """
+    rests = baseline.environments
+    if lease.kind == "cap" or lease.hz <= min(baseline.default, *rests.values()):
+        return 0
+    raised = sum(
+        lease.hz > rests.get(it.get(ENVIRONMENT, ""), baseline.default) and applies(lease, it)
+        for it in agents
+    )
+    return max(raised, 1)
