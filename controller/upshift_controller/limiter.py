@@ -124,35 +124,35 @@ class Limiter:
         self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents
     ) -> Transition:
         """One target's transition, with its new leases and renewals entered into `ledger`."""
-        taken: dict[str, Reservation] = {}
-
-        def part(lease: Lease) -> Reservation:
-            return self._part(before.target, lease, agents)
+        taken: set[str] = set()
 
         def ask(lease: Lease) -> Refusal | None:
             if refusal := self.limits.too_fast(lease):
                 return refusal
-            if lease.kind == "cap":
-                return None
-            refusal = ledger.take(lease.id, part(lease))
+            part = self._part(before.target, lease, agents)
+            refusal = ledger.take(lease.id, part) if part else None
             if refusal is None:
-                taken[lease.id] = part(lease)
+                taken.add(lease.id)
             return refusal
 
         step = limited(before, wanted, ledger.now_ms, ask)
         granted = {lease.id for lease in step.state.leases}
-        for lease in taken.keys() - granted:  # another refusal made it go
+        for lease in taken - granted:  # another refusal made it go
             ledger.drop(lease)
         for renewed in _longer(before, step.state):
-            if renewed.id not in taken and renewed.kind != "cap":
-                ledger.keep(renewed.id, part(renewed))
+            part = self._part(before.target, renewed, agents)
+            if part and renewed.id not in taken:
+                ledger.keep(renewed.id, part)
         return step
 
-    def _part(self, target: str, lease: Lease, agents: Agents) -> Reservation:
-        raised = reach(lease, agents, self._baseline())
+    def _part(self, target: str, lease: Lease, agents: Agents) -> Reservation | None:
+        """What `lease` needs of the budget, if anything."""
+        raised, rule = reach(lease, agents, self._baseline()), lease.because.get("rule")
+        if not raised and rule is None:
+            return None
         return Reservation(
             target=target,
-            rule=lease.because.get("rule"),
+            rule=rule,
             agents=raised,
             known=max(raised, len(agents)) if raised else 0,
             since_ms=lease.since_ms,

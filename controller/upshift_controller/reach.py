@@ -24,7 +24,10 @@ def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int
     Whoever reports later was not counted; that is why it is never 0.
     """
     rests = baseline.environments
-    if lease.kind == "cap" or lease.hz <= min(baseline.default, *rests.values()):
+    meant = canonical(lease.where).get(ENVIRONMENT)
+    names = (meant,) if isinstance(meant, str) else meant or ("", *rests)
+    lowest = min(rests.get(name, baseline.default) for name in names)
+    if lease.kind == "cap" or lease.hz <= lowest:
         return 0
     raised = sum(
         lease.hz > rests.get(it.get(ENVIRONMENT, ""), baseline.default) and applies(lease, it)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from upshift_rules.contradictions import above
 from upshift_rules.document import RuleDocument
 from upshift_rules.fields import Hz
 from upshift_rules.limits import Limits
-from upshift_rules.located import Section
+from upshift_rules.located import Section, must_be
 from upshift_rules.nodes import Path
 
 from .cost import Coefficients
@@ -22,6 +22,7 @@ from .errors import StartRefused
 DEFAULT_LISTEN = "127.0.0.1:9095"
 #: The limit's name where a rule's file is told of it.
 MAX_FREQUENCY = "limits.max_frequency"
+Count = Annotated[int, Field(ge=1), must_be("a whole number from 1 up")]
 Role = Literal["webhook", "viewer", "operator"]
 
 
@@ -56,13 +57,12 @@ class LimitsEntry(Section):
         default=MAX_HZ,
         description="No rule, boost or pin goes above this, in Hz, whatever sampling says.",
     )
-    max_boosted_agents: int | None = Field(
+    max_boosted_agents: Count | None = Field(
         default=None,
-        ge=1,
         description="Agents of the whole fleet above their baseline at the same time.",
     )
-    max_boosts_per_hour: int | None = Field(
-        default=None, ge=1, description="Boosts that each rule grants in any hour, fleet-wide."
+    max_boosts_per_hour: Count | None = Field(
+        default=None, description="Boosts that each rule grants in any hour, fleet-wide."
     )
 
     def limits(self) -> Limits:

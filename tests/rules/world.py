@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from upshift_agent.wire import Lease, Where
 from upshift_rules.changes import Change, Entry, Release
-from upshift_rules.model import Alert, Claim, Outcome, Rule
+from upshift_rules.model import Alert, Claim, Outcome, Refusal, Rule
 from upshift_rules.state import TargetState, decode_state, encode_state
-from upshift_rules.transition import revised, transition
+from upshift_rules.transition import limited, revised
 
 START_MS = 1_795_395_815_000
 MINUTE = 60_000
@@ -41,6 +41,7 @@ class World:
     state: TargetState = field(default_factory=lambda: TargetState(target="service/checkout"))
     history: list[Entry] = field(default_factory=list)
     commits: int = 0
+    refusal: Refusal | None = None  # what the limits say to every new lease
 
     def passes(self, ms: int) -> None:
         self.now_ms += ms
@@ -76,8 +77,8 @@ class World:
         return Claim(rule=changed, alert=told, target=self.state.target, where=self.where)
 
     def _apply(self, changes: list[Change]) -> tuple[Outcome, ...]:
-        step = transition(self.state, changes, self.now_ms)
-        if step.state is not self.state:
+        step = limited(self.state, changes, self.now_ms, lambda _: self.refusal)
+        if step.state is not self.state or step.entries:
             after = revised(self.state, step.state, self.now_ms * 1000)
             self.state = decode_state(after.target, encode_state(after).encode())
             assert self.state == after

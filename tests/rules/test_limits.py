@@ -1,0 +1,304 @@
+"""What limits refuse, how often they say so, and that they are never passed."""
+
+import json
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
+from upshift_agent.wire import Lease
+from upshift_rules.changes import Override
+from upshift_rules.limits import (
+    HOUR_MS,
+    Budget,
+    Ledger,
+    Limits,
+    Reservation,
+    budget_json,
+    budget_of,
+    ends_ms,
+)
+from upshift_rules.model import Claim, Refusal
+from upshift_rules.state import TargetState
+from upshift_rules.transition import transition
+
+FULL = Refusal("max_boosted_agents", 10, 10, "no room")
+OFTEN = Refusal("max_boosts_per_hour", 3, 3, "too often")
+BOOST = Override(
+    id="boost/1", kind="boost", hz=99, duration_ms=MINUTE, where={}, because={"by": "ann"}
+)
+
+
+def part(
+    agents: int = 1, *, target: str = "service/checkout", known: int = 0, rule: str | None = "r"
+) -> Reservation:
+    return Reservation(
+        target=target,
+        rule=rule,
+        agents=agents,
+        known=max(known, agents),
+        since_ms=START_MS,
+        expires_at_ms=START_MS + 10 * MINUTE,
+    )
+
+
+def ledger(budget: Budget | None = None, *, later_ms: int = 0, **limits: int) -> Ledger:
+    return Ledger(budget or {}, Limits(**limits), START_MS + later_ms)
+
+
+# What the history hears
+
+
+def test_a_refused_alert_is_in_the_history_once_however_often_it_is_repeated() -> None:
+    world = World(refusal=FULL)
+    for _ in range(5):
+        outcome = world.fires()
+        assert (outcome.outcome, outcome.refusal, outcome.reason) == ("refused", FULL, "no room")
+        world.passes(4 * 60 * MINUTE)
+    (entry,) = world.history
+    assert (entry.event, entry.limit) == ("refused", "max_boosted_agents")
+    assert entry.reason.endswith("alert HighCPU; no room")
+    assert entry.lease is not None
+    assert entry.lease.hz == 100
+    assert world.commits == 1, "a repeat writes nothing"
+    assert world.state.plan_rev == 0, "no agent is woken"
+
+
+def test_a_thousand_alerts_of_one_refused_boost_are_one_entry() -> None:
+    world = World(refusal=FULL)
+    claims = [Claim(rule=HIGH_CPU, alert=alert(f"{i}"), target="service/checkout", where={})
+              for i in range(1000)]  # fmt: skip
+    assert {it.outcome for it in world._apply(claims)} == {"refused"}  # type: ignore[arg-type]
+    assert {world.fires(alert(f"{i}")).outcome for i in range(1000)} == {"refused"}
+    assert len(world.history) == 1
+
+
+def test_a_refused_alert_gets_its_boost_as_soon_as_there_is_room() -> None:
+    world = World(refusal=FULL)
+    world.fires()
+    world.refusal = None
+    assert world.fires().outcome == "granted"
+    assert world.runs_for_ms == 10 * MINUTE
+    world.released()
+    world.refusal = FULL
+    world.fires(alert("another"))
+    assert [it.event for it in world.history] == ["refused", "granted", "released", "refused"]
+
+
+def test_a_new_episode_that_is_refused_is_told_anew() -> None:
+    world = World(refusal=FULL)
+    world.fires()
+    world.resolves()
+    world.fires(alert(started_ms=START_MS))
+    assert [it.event for it in world.history] == ["refused", "refused"]
+
+
+def test_each_limit_is_told() -> None:
+    world = World(refusal=FULL)
+    world.fires()
+    world.refusal = OFTEN
+    world.fires()
+    assert [it.limit for it in world.history] == ["max_boosted_agents", "max_boosts_per_hour"]
+
+
+def test_a_refusal_costs_no_cooldown() -> None:
+    world = World(refusal=FULL)
+    world.fires(cooldown_ms=60 * MINUTE)
+    world.refusal = None
+    assert world.fires(cooldown_ms=60 * MINUTE).outcome == "granted"
+
+
+def test_a_renewal_is_never_refused() -> None:
+    world = World()
+    world.fires()
+    world.refusal = FULL
+    world.passes(MINUTE)
+    assert world.fires(alert("another")).outcome == "renewed"
+
+
+def test_a_refused_override_says_who_asked_each_time() -> None:
+    world = World(refusal=FULL)
+    assert [world.told(BOOST).outcome for _ in range(2)] == ["refused", "refused"]
+    assert [(it.event, it.by) for it in world.history] == [("refused", "ann")] * 2
+    assert world.state.leases == ()
+
+
+def test_controllers_that_grant_from_one_revision_give_a_lease_one_name() -> None:
+    claim = Claim(rule=HIGH_CPU, alert=alert(), target="service/checkout", where={})
+
+    def name(rev: int, now_ms: int) -> str:
+        state = TargetState(target="service/checkout", rev=rev)
+        return transition(state, [claim], now_ms).state.leases[0].id
+
+    assert name(7, START_MS) == name(7, START_MS + 999)
+    assert name(7, START_MS) != name(8, START_MS), "a lost commit's never comes back"
+
+
+# What is used
+
+
+def test_a_refusal_says_the_limit_its_value_and_what_is_used() -> None:
+    book = ledger(max_boosted_agents=100)
+    assert book.take("a", part(40)) is None
+    refusal = book.take("b", part(70, target="service/cart"))
+    assert refusal is not None
+    assert (refusal.limit, refusal.value, refusal.used) == ("max_boosted_agents", 100, 40)
+    expected = "limits.max_boosted_agents is 100; 40 are boosted, and this would boost 70 more"
+    assert refusal.reason == expected
+    assert book.take("c", part(60, target="service/cart")) is None, "what fits is granted"
+
+
+def test_agents_that_two_boosts_reach_count_once() -> None:
+    book = ledger(max_boosted_agents=60)
+    assert book.take("high_cpu", part(60, known=60)) is None
+    assert book.take("high_latency", part(60, known=60)) is None
+    assert book.boosted_agents == 60
+
+
+def test_agents_that_two_boosts_share_out_count_as_many_as_there_may_be() -> None:
+    book = ledger(max_boosted_agents=10)
+    assert book.take("staging", part(6, known=20)) is None
+    assert book.take("production", part(6, known=20)) is not None
+
+
+def test_an_hour_has_so_many_boosts_by_each_rule() -> None:
+    book = ledger(max_boosts_per_hour=2)
+    assert [book.take(it, part()) for it in ("a", "b")] == [None, None]
+    refusal = book.take("c", part())
+    assert refusal is not None
+    assert (refusal.limit, refusal.value, refusal.used) == ("max_boosts_per_hour", 2, 2)
+    assert refusal.reason == (
+        "limits.max_boosts_per_hour is 2, and r has granted 2; the next is possible in 1h"
+    )
+    assert book.take("d", part(rule="other")) is None
+    assert book.take("e", part(rule=None)) is None, "overrides are no rule's boosts"
+    later = ledger(book.finish(), later_ms=HOUR_MS, max_boosts_per_hour=2)
+    assert later.take("f", part()) is None
+
+
+def test_a_boost_that_ended_early_frees_its_agents_but_was_one_of_this_hours() -> None:
+    book = ledger(max_boosted_agents=5, max_boosts_per_hour=1)
+    book.take("a", part(5))
+    book.end("a")
+    assert book.boosted_agents == 0
+    refusal = book.take("b", part(5))
+    assert refusal is not None
+    assert refusal.limit == "max_boosts_per_hour"
+
+
+def test_a_boost_that_was_never_granted_counts_nowhere() -> None:
+    book = ledger(max_boosted_agents=5, max_boosts_per_hour=1)
+    book.take("a", part(5))
+    book.drop("a")
+    assert book.take("b", part(5)) is None
+
+
+def test_what_one_has_one_may_take_again() -> None:
+    book = ledger(max_boosted_agents=5, max_boosts_per_hour=1)
+    assert [book.take("a", part(5)) for _ in range(3)] == [None] * 3
+    assert book.boosted_agents == 5
+
+
+def test_reservations_end_by_themselves() -> None:
+    book = ledger(max_boosted_agents=5)
+    book.take("a", part(5, rule=None))
+    budget = book.finish()
+    assert ends_ms(budget) >= START_MS + 10 * MINUTE
+    assert ledger(budget, later_ms=10 * MINUTE - 1).boosted_agents == 5
+    assert ledger(budget, later_ms=10 * MINUTE).boosted_agents == 0
+    assert ledger(budget, later_ms=10 * MINUTE).finish() == {}
+
+
+def test_what_runs_longer_is_counted_for_longer() -> None:
+    book = ledger(max_boosted_agents=5)
+    book.take("a", part(5))
+    book.keep("a", replace(part(9), expires_at_ms=START_MS + 20 * MINUTE))
+    assert ledger(book.finish(), later_ms=19 * MINUTE).boosted_agents == 5
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("boost", True), ("pin", True), ("cap", False)])
+def test_max_frequency_binds_whatever_raises(kind: str, refused: bool) -> None:
+    lease = Lease(id="x/1", kind=kind, hz=200, since_ms=0, expires_at_ms=1)  # type: ignore[arg-type]
+    refusal = Limits(max_frequency_hz=100).too_fast(lease)
+    assert (refusal is not None) == refused
+    if refusal:
+        assert (refusal.limit, refusal.value, refusal.used) == ("max_frequency", 100, 200)
+    assert Limits(max_frequency_hz=200).too_fast(lease) is None
+
+
+# Never over the limit
+
+
+@dataclass
+class Truth:
+    """Who is really boosted, kept without any budget: each boost is a set of agents by name."""
+
+    boosts: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    grants: list[tuple[str, int]] = field(default_factory=list)
+
+    def boosted(self, now_ms: int) -> int:
+        live = [agents for end_ms, agents in self.boosts.values() if end_ms > now_ms]
+        return len(frozenset[str]().union(*live))
+
+    def in_an_hour(self, rule: str, now_ms: int) -> int:
+        return sum(it == rule and at_ms > now_ms - HOUR_MS for it, at_ms in self.grants)
+
+
+TARGETS = {f"service/{name}": size for name, size in (("a", 1), ("b", 4), ("c", 9))}
+moves = st.lists(
+    st.tuples(
+        st.sampled_from(["take", "take", "take", "keep", "end", "drop"]),
+        st.sampled_from(sorted(TARGETS)),
+        st.sets(st.integers(0, 8)),  # which of the target's agents
+        st.sampled_from(["r1", "r2", None]),
+        st.integers(1, 90),  # for how many minutes
+        st.integers(0, 40),  # after how many minutes
+    ),
+    max_size=60,
+)
+
+
+@given(moves, st.integers(1, 12), st.integers(1, 4))
+def test_no_sequence_of_events_passes_a_limit(
+    script: list[tuple[str, str, set[int], str | None, int, int]], most: int, per_hour: int
+) -> None:
+    limits = Limits(max_boosted_agents=most, max_boosts_per_hour=per_hour)
+    truth, now_ms = Truth(), START_MS
+    budget: Budget = {}
+    for number, (move, target, picked, rule, minutes, passed) in enumerate(script):
+        now_ms += passed * MINUTE
+        book = Ledger(budget, limits, now_ms)
+        live = sorted(name for name, (end_ms, _) in truth.boosts.items() if end_ms > now_ms)
+        end_ms = now_ms + minutes * MINUTE
+        size = TARGETS[target]
+        agents = frozenset(f"{target} {it % size}" for it in picked)
+        wanted = Reservation(
+            target=target,
+            rule=rule,
+            agents=len(agents),
+            known=size if agents else 0,
+            since_ms=now_ms,
+            expires_at_ms=end_ms,
+        )
+        if move == "take":
+            if book.take(f"{number}", wanted) is None:
+                truth.boosts[f"{number}"] = (end_ms, agents)
+                truth.grants += [(rule, now_ms)] if rule else []
+        elif move == "drop":  # one whose commit was lost: it raised nobody
+            book.take("lost", wanted)
+            book.drop("lost")
+        elif live and move == "keep":
+            before_ms, agents = truth.boosts[live[0]]
+            truth.boosts[live[0]] = (max(before_ms, end_ms), agents)
+            book.keep(live[0], wanted)
+        elif live:
+            del truth.boosts[live[0]]
+            book.end(live[0])
+        budget = budget_of(json.loads(json.dumps(budget_json(book.finish()))))
+        assert budget == book.finish()
+        assert truth.boosted(now_ms) <= Ledger(budget, limits, now_ms).boosted_agents <= most
+        for name in ("r1", "r2"):
+            assert truth.in_an_hour(name, now_ms) <= per_hour
+    assert ends_ms(budget) <= now_ms + 40 * 90 * MINUTE
