@@ -6,13 +6,12 @@ It stands in a slot of its own, so in a Redis Cluster it cannot be part of a tar
 from __future__ import annotations
 
 import hashlib
-import json
 
 import structlog
 from redis.asyncio import Redis
 
-from upshift_agent.wire import Keys, dump
-from upshift_rules.limits import Budget, budget_json, budget_of, ends_ms
+from upshift_agent.wire import Keys
+from upshift_rules.limits import Budget, decode_budget, encode_budget, ends_ms
 
 from .ports import Stored
 from .store import guarded
@@ -41,8 +40,8 @@ class RedisBudgets:
             return Stored({}, "")
         version = hashlib.sha1(stored, usedforsecurity=False).hexdigest()
         try:
-            return Stored(budget_of(json.loads(stored)), version)
-        except (TypeError, ValueError, AttributeError) as error:
+            return Stored(decode_budget(stored), version)
+        except (TypeError, ValueError) as error:
             # Somebody else wrote there. As with states: starting afresh beats standing still.
             log.error("budget ignored", problem=repr(error))
             return Stored({}, version)
@@ -51,6 +50,6 @@ class RedisBudgets:
         with guarded():
             lasts_ms = max(1, ends_ms(budget) - now_ms)
             answer = self._redis.eval(
-                _REPLACE, 1, self._key, before.version, dump(budget_json(budget)), str(lasts_ms)
+                _REPLACE, 1, self._key, before.version, encode_budget(budget), str(lasts_ms)
             )
             return bool(await answer)

@@ -75,29 +75,23 @@ class Limiter:
         if not asking and not lost:
             return steps
         agents = await self._agents(asking, now_ms)
-        for _ in range(MAX_ATTEMPTS):
-            stored = await self._budgets.read()
-            ledger = Ledger(stored.budget, self.limits, now_ms)
+
+        def enter(ledger: Ledger) -> None:
             for lease in lost:
                 ledger.drop(lease)
-            loose: dict[str, _Loose] = {}
             for target, wanted in asking.items():
-                before = states[target]
-                step = self._within(ledger, before, wanted, agents.get(target, ()))
-                steps[target] = step
-                loose |= {
-                    it.id: _Loose(target, before.rev, it.expires_at_ms)
-                    for it in _longer(before, step.state)
-                    if all(it.id != held.id for held in before.leases)
-                }
-            if not reserve:
-                return steps
-            if not ledger.changed or await self._budgets.replace(stored, ledger.finish(), now_ms):
-                for lease in lost:
-                    del self._loose[lease]
-                self._loose |= loose
-                return steps
-        raise Unavailable("other controllers keep changing the budget")
+                steps[target] = self._within(ledger, states[target], wanted, agents.get(target, ()))
+
+        if not reserve:
+            enter(Ledger((await self._budgets.read()).budget, self.limits, now_ms))
+            return steps
+        await self._book(enter, now_ms)
+        for lease in lost:
+            del self._loose[lease]
+        for target in asking:
+            for it in _longer(states[target], steps[target].state):
+                self._loose[it.id] = _Loose(target, states[target].rev, it.expires_at_ms)
+        return steps
 
     async def settle(self, taken: Sequence[Write]) -> None:
         """These commits took: free what they ended early. It frees itself should Redis go away."""
@@ -106,19 +100,25 @@ class Limiter:
         ended = [lease.id for write in taken for lease in _ended_early(write)]
         if not (self.limits.counted and ended):
             return
-        now_ms = max(write.now_ms for write in taken)
+
+        def free(ledger: Ledger) -> None:
+            for lease in ended:
+                ledger.end(lease)
+
         try:
-            for _ in range(MAX_ATTEMPTS):
-                stored = await self._budgets.read()
-                ledger = Ledger(stored.budget, self.limits, now_ms)
-                for lease in ended:
-                    ledger.end(lease)
-                if not ledger.changed:
-                    return
-                if await self._budgets.replace(stored, ledger.finish(), now_ms):
-                    return
+            await self._book(free, max(write.now_ms for write in taken))
         except Unavailable as error:
             log.warning("reservations stay until they expire", leases=ended, problem=error.detail)
+
+    async def _book(self, enter: Callable[[Ledger], None], now_ms: int) -> None:
+        """Make `enter`'s entries in the budget as it is, however often others are faster."""
+        for _ in range(MAX_ATTEMPTS):
+            stored = await self._budgets.read()
+            ledger = Ledger(stored.budget, self.limits, now_ms)
+            enter(ledger)
+            if not ledger.changed or await self._budgets.replace(stored, ledger.finish(), now_ms):
+                return
+        raise Unavailable("other controllers keep changing the budget")
 
     def _within(
         self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents

@@ -6,10 +6,13 @@ it stands for, so whatever is forgotten there frees itself.
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from upshift_agent.wire import MAX_HZ, Lease
+from upshift_agent.wire import MAX_HZ, Lease, dump
 
 from .durations import format_duration
 from .model import Refusal
@@ -38,9 +41,8 @@ class Limits:
         return Refusal("max_frequency", most, lease.hz, reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
-    """A lease's part of the budget. Times in Redis milliseconds.
+class Reservation(NamedTuple):
+    """A lease's part of the budget; a tuple, because there may be thousands. Times in Redis ms.
 
     agents: how many it raises, of how many (`known`) that its target had; counted at the grant.
     rule: whose boost it is; None for an engineer's.
@@ -76,13 +78,14 @@ class Ledger:
     def __init__(self, budget: Budget, limits: Limits, now_ms: int) -> None:
         self.limits = limits
         self.now_ms = now_ms
-        self.boosted_agents = 0
         self.changed = False
         self._held: dict[str, Reservation] = {}
-        self._targets: dict[str, _Use] = {}
-        self._grants: dict[str, dict[str, int]] = {}  # rule → lease → since, in the last hour
+        self._targets: defaultdict[str, _Use] = defaultdict(_Use)
+        #: Rule → lease → since, of the last hour.
+        self._grants: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for lease, reservation in budget.items():
-            self._put(lease, reservation)
+            self._enter(lease, reservation)
+        self.boosted_agents = sum(use.agents for use in self._targets.values())
 
     def take(self, lease: str, wanted: Reservation) -> Refusal | None:
         """Reserve, or say which limit forbids it. To take what one has again is free."""
@@ -99,13 +102,13 @@ class Ledger:
         """A lease that was granted before has its place, and runs on to its new end."""
         held = self._held.get(lease, wanted)
         end_ms = max(held.expires_at_ms, wanted.expires_at_ms)
-        self._change(lease, replace(held, expires_at_ms=end_ms))
+        self._change(lease, held._replace(expires_at_ms=end_ms))
 
     def end(self, lease: str) -> None:
         """It raises nobody any more, but it was one of this hour's boosts."""
         held = self._held.get(lease)
         if held is not None and held.expires_at_ms > self.now_ms:
-            self._change(lease, replace(held, expires_at_ms=self.now_ms))
+            self._change(lease, held._replace(expires_at_ms=self.now_ms))
 
     def drop(self, lease: str) -> None:
         """It was never granted."""
@@ -119,7 +122,7 @@ class Ledger:
         most, rule = self.limits.max_boosts_per_hour, wanted.rule
         if most is None or rule is None:
             return None
-        grants = self._grants.get(rule, {})
+        grants = self._grants[rule]
         if len(grants) < most:
             return None
         # The next is due when so many have grown old that one more fits.
@@ -134,8 +137,8 @@ class Ledger:
         most, used = self.limits.max_boosted_agents, self.boosted_agents
         if most is None:
             return None
-        live = self._targets.get(wanted.target, _Use()).live
-        more = _Use({**live, lease: wanted}).agents - _Use(live).agents
+        use = self._targets[wanted.target]
+        more = _Use({**use.live, lease: wanted}).agents - use.agents
         if not more or used + more <= most:
             return None
         reason = (
@@ -144,41 +147,32 @@ class Ledger:
         )
         return Refusal("max_boosted_agents", most, used, reason)
 
-    def _change(self, lease: str, reservation: Reservation | None) -> None:
-        if self._held.get(lease) != reservation:
-            self.changed = True
-            self._put(lease, reservation)
+    def _change(self, lease: str, after: Reservation | None) -> None:
+        before = self._held.get(lease)
+        if before == after:
+            return
+        self.changed = True
+        for it, move in ((before, self._leave), (after, self._enter)):
+            if it is not None:
+                use = self._targets[it.target]
+                self.boosted_agents -= use.agents
+                move(lease, it)
+                self.boosted_agents += use.agents
 
-    def _put(self, lease: str, reservation: Reservation | None) -> None:
-        """Replace what `lease` holds, and keep the totals."""
-        before = self._held.pop(lease, None)
-        if before is not None:
-            self._count(lease, before, present=False)
-        if reservation is not None and self._matters(reservation):
-            self._held[lease] = reservation
-            self._count(lease, reservation, present=True)
-
-    def _matters(self, it: Reservation) -> bool:
-        return it.expires_at_ms > self.now_ms or self._is_recent(it)
-
-    def _is_recent(self, it: Reservation) -> bool:
-        return it.rule is not None and it.since_ms > self.now_ms - HOUR_MS
-
-    def _count(self, lease: str, it: Reservation, *, present: bool) -> None:
-        if it.rule is not None and self._is_recent(it):
-            grants = self._grants.setdefault(it.rule, {})
-            if present:
-                grants[lease] = it.since_ms
-            else:
-                del grants[lease]
+    def _enter(self, lease: str, it: Reservation) -> None:
+        """Hold what still matters: it is live, or it is one of the last hour's boosts."""
         if it.expires_at_ms > self.now_ms:
-            use = self._targets.setdefault(it.target, _Use())
-            self.boosted_agents -= use.agents
-            if present:
-                use.live[lease] = it
-            else:
-                del use.live[lease]
-            self.boosted_agents += use.agents
+            self._targets[it.target].live[lease] = it
+            self._held[lease] = it
+        if it.rule is not None and it.since_ms > self.now_ms - HOUR_MS:
+            self._grants[it.rule][lease] = it.since_ms
+            self._held[lease] = it
+
+    def _leave(self, lease: str, it: Reservation) -> None:
+        del self._held[lease]
+        self._targets[it.target].live.pop(lease, None)
+        if it.rule is not None:
+            self._grants[it.rule].pop(lease, None)
 
 
 def ends_ms(budget: Budget) -> int:
@@ -186,14 +180,20 @@ def ends_ms(budget: Budget) -> int:
     return max((max(it.expires_at_ms, it.since_ms + HOUR_MS) for it in budget.values()), default=0)
 
 
-def budget_json(budget: Budget) -> dict[str, list[object]]:
-    return {lease: list(astuple(it)) for lease, it in budget.items()}
+def encode_budget(budget: Budget) -> str:
+    return dump(budget)
 
 
-def budget_of(document: Mapping[str, list[object]]) -> Budget:
-    """Raise `TypeError`, `ValueError` or `AttributeError` for what `budget_json` never wrote."""
-    names = Reservation.__slots__
-    return {
-        lease: Reservation(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
-        for lease, row in document.items()
-    }
+def decode_budget(stored: bytes) -> Budget:
+    """Raise `ValueError` or `TypeError` for what `encode_budget` never wrote."""
+    try:
+        document = json.loads(stored)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    if not isinstance(document, dict):
+        raise TypeError("not an object")
+    budget = {lease: Reservation(*row) for lease, row in document.items()}
+    for it in budget.values():
+        if not isinstance(it.target, str) or not all(isinstance(n, int) for n in it[2:]):
+            raise TypeError(f"not a reservation: {it}")
+    return budget

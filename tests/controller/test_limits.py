@@ -318,7 +318,7 @@ async def test_a_reservation_whose_commit_was_lost_is_given_back(
 
 async def test_a_budget_that_somebody_else_wrote_is_replaced(start: Start) -> None:
     async with start(limited(max_boosted_agents=1)) as running:
-        for nonsense in ("?", "[]", '{"a": 1}', '{"a": [1, 2]}'):
+        for nonsense in ("?", "[]", "[" * 100_000, '{"a": 1}', '{"a": [1, 2, 3, 4, 5, "6"]}'):
             running.redis.set(KEYS.budget, nonsense)
             assert (await override(running)).status == 201
             assert len(budget(running)) == 1
@@ -328,7 +328,7 @@ async def test_a_budget_that_somebody_else_wrote_is_replaced(start: Start) -> No
 # Many controllers
 
 
-async def race(url: str, path_alerts: list[dict[str, Any]]) -> list[str]:
+async def race(url: str, alerts: list[dict[str, Any]]) -> list[str]:
     """Every alert in a webhook of its own, all at once."""
     connector = aiohttp.TCPConnector(limit=200)
     async with aiohttp.ClientSession(url, connector=connector) as session:
@@ -339,38 +339,36 @@ async def race(url: str, path_alerts: list[dict[str, Any]]) -> list[str]:
                 assert answer.status == 200, document
                 return str(document["alerts"][0]["outcomes"][0]["outcome"])
 
-        return list(await asyncio.gather(*(one(body) for body in path_alerts)))
+        return list(await asyncio.gather(*(one(body) for body in alerts)))
 
 
-@pytest.mark.parametrize("same", [True, False], ids=["the same alerts", "alerts of their own"])
 async def test_3_controllers_with_1000_grants_each_never_pass_a_limit(
-    valkey: RedisServer, tmp_path: Path, same: bool
+    valkey: RedisServer, tmp_path: Path
 ) -> None:
+    """Half of the alerts reach all three, as from clustered Alertmanagers; half only one."""
     agents, per_hour = 100, 60
+    rules = ("high_cpu", "high_latency")
     config = tmp_path / "upshift.yaml"
     config.write_text(limited(max_boosted_agents=agents, max_boosts_per_hour=per_hour))
+
+    def alerts(controller: int) -> list[dict[str, Any]]:
+        names = [f"shared-{k}" if k % 4 < 2 else f"only-{controller}-{k}" for k in range(1000)]
+        return [about(name, rules[k % 2]) for k, name in enumerate(names)]
+
     with ExitStack() as stack:
         options = ("--redis", valkey.url, "--config", str(config))
         controllers = [stack.enter_context(serve(tmp_path / f"{i}", *options)) for i in range(3)]
-        names = ("HighCPU", "HighLatency")
-        told = await asyncio.gather(
-            *(
-                race(it.url, [about(f"s{0 if same else i}-{k}", names[k % 2]) for k in range(1000)])
-                for i, it in enumerate(controllers)
-            )
-        )
+        told = await asyncio.gather(*(race(it.url, alerts(i)) for i, it in enumerate(controllers)))
     answers = [it for row in told for it in row]
     assert len(answers) == 3000
     # No boost ends meanwhile, so what is there in the end is the most that there ever was.
     with valkey.client() as client:
-        keys = client.keys("*:plan")
-        leases = [it for key in keys for it in json.loads(client.get(key))["leases"]]
-    by_rule = [sum(it["because"]["rule"] == rule for it in leases) for rule in
-               ("high_cpu", "high_latency")]  # fmt: skip
-    assert max(by_rule) <= per_hour
-    assert len(leases) == agents, "all of the budget is used, and none of it lost"
+        plans = [json.loads(client.get(key)) for key in client.keys("*:plan")]
+    boosts = [it["because"]["rule"] for plan in plans for it in plan["leases"]]
+    assert max(boosts.count(rule) for rule in rules) <= per_hour
+    assert len(boosts) == agents, "all of the budget is used, and none of it lost"
     assert answers.count("granted") == agents
-    assert set(answers) == {"granted", "refused"} | ({"repeat"} if same else set())
+    assert set(answers) <= {"granted", "refused", "repeat"}
 
 
 LIVE = """
@@ -428,7 +426,7 @@ async def test_counting_the_reach_of_10_000_agents_is_quick(
         began = asyncio.get_running_loop().time()
         assert outcomes(await running.notify(about("checkout"))) == ["granted"]
         took = asyncio.get_running_loop().time() - began
-        record_property("seconds", took)
+        record_property("seconds", round(took, 3))
         (row,) = budget(running).values()
         assert row[2] == 10_000
         assert took < 4, "within the webhook's patience"
