@@ -55,6 +55,7 @@ class States(Protocol):
     async def signed_otherwise(self) -> list[str]:
         """Targets whose state another secret has signed than the one that signs now."""
 
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """The budget as it was read; `version` is for `replace`."""
