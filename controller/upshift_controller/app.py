@@ -23,8 +23,8 @@ from .configuration import Configuration, load
 from .control import Control
 from .embedded import EmbeddedValkey
 from .errors import StartRefused, Unavailable
-from .listener import listening, load_certificate
 from .limiter import Limiter
+from .listener import listening, load_certificate
 from .metrics import Metrics
 from .overview import Overview
 from .records import Records

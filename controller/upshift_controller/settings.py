@@ -49,7 +49,6 @@ class TlsEntry(Section):
     )
 
 
-
 class LimitsEntry(Section):
     """How much all rules and overrides together may raise. A cap lowers, so nothing limits it."""
 
