@@ -154,8 +154,8 @@ BAD_BODIES = {
     "a compressed bomb": (
         gzip.compress(b" " * (17 * 1024 * 1024)),
         JSON | {"Content-Encoding": "gzip"},
-        413,
-        "16777216",
+        415,
+        "must not be compressed",
     ),
 }
 
