@@ -1,0 +1,88 @@
+"""Agents in processes of their own (`agent_process`), and what their drivers were told when."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from servers import eventually
+
+
+PROGRAM = Path(__file__).with_name("agent_process.py")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A driver was called: `at_s` of the monotonic clock, Hz, and the lease that decided."""
+
+    instance: str
+    at_s: float
+    hz: int
+    lease: str | None
+
+
+@dataclass
+class Agents:
+    """A process with agents; `calls` is all that their drivers were told so far."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    instances: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> list[Call]:
+        return [Call(**json.loads(line)) for line in self.output.read_text().splitlines()]
+
+    def of(self, instance: str) -> list[Call]:
+        return [call for call in self.calls if call.instance == instance]
+
+    def hz(self) -> dict[str, int]:
+        """What each agent's driver was told last."""
+        return {call.instance: call.hz for call in self.calls}
+
+    def all_at(self, hz: int) -> bool:
+        now = self.hz()
+        return all(now.get(instance) == hz for instance in self.instances)
+
+
+@contextlib.contextmanager
+def agents(
+    folder: Path,
+    redis_url: str,
+    *instances: str,
+    service: str = "checkout",
+    command: tuple[str, ...] = (),
+    **environment: str,
+) -> Iterator[Agents]:
+    """Start agents called `instances` in one process, and wait until they run at their baseline.
+
+    command: put before the interpreter, such as a `faketime`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder / f"{'-'.join(instances)[:60]}.jsonl"
+    output.touch()
+    with output.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, sys.executable, str(PROGRAM), redis_url, service, str(output), *instances],
+            stderr=log,
+            env=os.environ | environment,
+        )
+    started = Agents(process, output, list(instances), environment)
+    try:
+        eventually(lambda: set(started.hz()) == set(instances), within_s=30)
+        yield started
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()

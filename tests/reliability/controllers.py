@@ -1,0 +1,106 @@
+"""Controllers as processes, and what a test says to them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+import requests
+from servers import HttpServer, eventually, free_port
+
+#: Short, so that many boosts fit into a run; nothing else differs from the user's rules.
+RULES = """
+sampling:
+  default: 19
+  on_alert:
+    - {trigger: high_cpu, frequency: 100, duration: 2s}
+    - {trigger: high_latency, frequency: 49, duration: 4s}
+"""
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Controller(HttpServer):
+    """`upshift serve`. It can be killed and started again under the same address."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def spawn(self) -> None:
+        """Start without waiting until it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, env=os.environ | self.environment
+            )
+
+    def notify(self, *alerts: dict[str, Any], timeout_s: float = 10) -> requests.Response:
+        body = {"version": "4", "receiver": "upshift", "alerts": list(alerts)}
+        url = f"{self.url}/api/v1/webhook/alertmanager"
+        return requests.post(url, json=body, timeout=timeout_s)
+
+    def lease(self, **body: Any) -> dict[str, Any]:
+        answer = requests.post(f"{self.url}/api/v1/leases", json=body, timeout=10)
+        answer.raise_for_status()
+        return dict(answer.json()["outcome"])
+
+    def target(self, name: str = "service/checkout") -> dict[str, Any]:
+        return dict(self.get(f"/api/v1/targets/{name}"))
+
+    def history(self, name: str = "service/checkout") -> list[dict[str, Any]]:
+        """Oldest first."""
+        answer = self.get(f"/api/v1/history?target={name}&limit=1000")
+        return list(reversed(answer["entries"]))
+
+
+@contextmanager
+def controller(
+    folder: Path,
+    redis_url: str,
+    *,
+    rules: str = RULES,
+    command: tuple[str, ...] = (),
+    **environment: str,
+) -> Iterator[Controller]:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "upshift.yaml").write_text(rules)
+    port = free_port()
+    serve = [*command, sys.executable, "-m", "upshift_controller", "serve"]
+    serve += ["--listen", f"127.0.0.1:{port}", "--redis", redis_url]
+    serve += ["--config", str(folder / "upshift.yaml")]
+    started = Controller(serve, port, folder / "controller.log", environment=environment)
+    started.spawn()
+    try:
+        eventually(lambda: started.get("/-/ready"), within_s=30)
+        yield started
+    finally:
+        started.stop()
+
+
+def firing(alertname: str = "HighCPU", *, service: str = "checkout") -> dict[str, Any]:
+    """An alert that begins a firing episode of its own."""
+    return {
+        "status": "firing",
+        "labels": {"alertname": alertname, "service_name": service},
+        "annotations": {},
+        "startsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": f"{next(_numbers):016x}",
+    }
+
+
+def monotonic_of(redis_url: str, redis_ms: float) -> float:
+    """A moment of Redis time as seconds of the monotonic clock."""
+    with redis.Redis.from_url(redis_url) as client:
+        before = time.monotonic()
+        seconds, micros = client.time()
+        now = (before + time.monotonic()) / 2
+    return now + redis_ms / 1000 - (seconds + micros / 1e6)

@@ -1,0 +1,11 @@
+"""Every fault that is injected, by the name that runs it alone."""
+
+from __future__ import annotations
+
+from .killed import all_killed, controller_killed
+from .table import Fault
+
+FAULTS: dict[str, Fault] = {
+    "controller-killed": controller_killed,
+    "all-killed": all_killed,
+}
