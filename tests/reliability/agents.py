@@ -14,7 +14,6 @@ from pathlib import Path
 
 from servers import eventually
 
-
 PROGRAM = Path(__file__).with_name("agent_process.py")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 import requests
+
 from servers import HttpServer, eventually, free_port
 
 #: Short, so that many boosts fit into a run; nothing else differs from the user's rules.

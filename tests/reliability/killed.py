@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import requests
+
 from servers import eventually, redis_server
 
 from .agents import agents
