@@ -1,7 +1,8 @@
 """When things end: one APScheduler job at the next due expiry, and a slow sweep behind it.
 
-The job is what makes reverts punctual. The sweep makes them certain: it sees leases that another
-controller granted and died over, and it counts on the monotonic clock, which no NTP step moves.
+The job is what makes reverts punctual. APScheduler looks at the wall clock, so an alarm on the
+monotonic clock, which no NTP step moves, tells it when the job is due in truth. The sweep makes
+reverts certain: it sees leases that another controller granted and died over.
 Agents need neither: each returns by itself.
 """
 
@@ -34,12 +35,15 @@ class Schedule:
         self._revert = revert
         self._tidy = tidy
         self._due_ms: int | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._scheduler = AsyncIOScheduler(timezone=UTC)
 
     def start(self) -> None:
         self._scheduler.start()
 
     def stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._scheduler.shutdown(wait=False)
 
     def expect(self, due_ms: int, now_ms: int) -> None:
@@ -47,14 +51,24 @@ class Schedule:
         if self._due_ms is not None and self._due_ms <= due_ms:
             return
         self._due_ms = due_ms
+        delay = timedelta(milliseconds=due_ms - now_ms)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_later(delay.total_seconds(), self._ring)
         self._scheduler.add_job(
             self._run,
-            DateTrigger(datetime.now(UTC) + timedelta(milliseconds=due_ms - now_ms)),
+            DateTrigger(datetime.now(UTC) + delay),
             id=_JOB,
             replace_existing=True,
             misfire_grace_time=None,  # late is better than never; the default drops it after 1 s
             coalesce=True,
         )
+
+    def _ring(self) -> None:
+        """The job is due. If it is still there, the wall clock has been set back since."""
+        if self._scheduler.get_job(_JOB) is not None:
+            self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
 
     async def sweep(self) -> None:
         """End whatever is overdue, then tidy. Redis being away is only logged."""
