@@ -5,7 +5,7 @@ set -eu
 
 missing=
 for pair in prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager \
-            redis-server:redis-server promtool:prometheus; do
+            redis-server:redis-server promtool:prometheus faketime:faketime; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0

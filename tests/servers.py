@@ -26,6 +26,7 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
+    "faketime": "faketime",
 }
 
 
@@ -193,8 +194,13 @@ def prometheus(folder: Path, config: str, *, rules: str = "") -> Iterator[HttpSe
 
 
 @contextmanager
-def alertmanager(folder: Path, config: str) -> Iterator[HttpServer]:
-    """Debian's Alertmanager with this configuration (YAML), alone."""
+def alertmanager(
+    folder: Path, config: str, *cluster: str, listen: str = ""
+) -> Iterator[HttpServer]:
+    """Debian's Alertmanager with this configuration (YAML); alone, unless it gossips on `listen`.
+
+    cluster: further options, such as the peers that it has.
+    """
     port = free_port()
     folder.mkdir(parents=True)
     (folder / "alertmanager.yml").write_text(config)
@@ -205,6 +211,7 @@ def alertmanager(folder: Path, config: str) -> Iterator[HttpServer]:
         f"--config.file={folder}/alertmanager.yml",
         f"--storage.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
+        f"--cluster.listen-address={listen}",
+        *cluster,
     ) as server:
         yield server

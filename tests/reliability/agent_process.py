@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import upshift_agent
+import upshift_agent.subscription
 
 
 def main(redis_url: str, service: str, output: str, *instances: str) -> None:
@@ -25,6 +26,9 @@ def main(redis_url: str, service: str, output: str, *instances: str) -> None:
 
         return driver
 
+    # For small sizes: how often plans are read anew, which nothing but a test has to change.
+    if resync_s := os.environ.get("UPSHIFT_TEST_RESYNC_S"):
+        upshift_agent.subscription.RESYNC_S = float(resync_s)
     secrets = tuple(filter(None, os.environ.get("UPSHIFT_SECRETS", "").split(",")))
     for instance in instances:
         upshift_agent.Agent(

@@ -51,6 +51,12 @@ class Agents:
         now = self.hz()
         return all(now.get(instance) == hz for instance in self.instances)
 
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
 
 @contextlib.contextmanager
 def agents(

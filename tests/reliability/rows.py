@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from . import redis_faults
+from . import network, redis_faults, wall_clocks
 from .killed import all_killed, controller_killed
+from .replicas import three_controllers
 from .table import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -13,4 +14,24 @@ FAULTS: dict[str, Fault] = {
     "redis-frozen": redis_faults.frozen,
     "redis-emptied": redis_faults.emptied,
     "redis-older": redis_faults.older_snapshot,
+    "subscriptions-cut": network.subscriptions_cut,
+    "buffers-overrun": network.buffers_overrun,
+    "network-cut": network.network_cut,
+    "messages-dropped": network.messages_dropped,
+    "three-controllers": three_controllers,
+    "agents-clock": wall_clocks.on_the_agent,
+    "controllers-clock": wall_clocks.on_the_controller,
+}
+
+_ALERTMANAGER = ("prometheus-alertmanager",)
+
+#: Programs, of Debian's, that a row cannot do without.
+NEEDS = {
+    "redis-restarted": _ALERTMANAGER,
+    "redis-frozen": _ALERTMANAGER,
+    "redis-emptied": _ALERTMANAGER,
+    "redis-older": _ALERTMANAGER,
+    "three-controllers": _ALERTMANAGER,
+    "agents-clock": ("faketime",),
+    "controllers-clock": ("faketime",),
 }

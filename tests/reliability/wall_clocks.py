@@ -1,0 +1,96 @@
+"""Wall clocks that are wrong, and that jump while a boost is on. Redis keeps the time of all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from servers import eventually, redis_server
+
+from .agents import agents
+from .controllers import controller, firing
+from .ends import PROMISED_S, Ends, ends, expiries
+from .table import Row, Size
+
+LIBRARY = "libfaketimeMT.so.1"
+#: What a wall clock shows beside the truth: at the start, and from the middle of a boost on.
+CLOCKS = {
+    "an hour ahead": ("+3600", "+3600"),
+    "an hour behind": ("-3600", "-3600"),
+    "jumping ahead": ("+0", "+3600"),
+    "jumping back": ("+0", "-3600"),
+    "from ahead to behind": ("+3600", "-3600"),
+}
+
+
+def _faked(clock: Path) -> dict[str, str]:
+    """Environment of a process whose wall clock is off by what `clock` says, at every look.
+
+    CLOCK_MONOTONIC is left alone: no step of a wall clock moves it.
+    """
+    (library,) = Path("/usr/lib").glob(f"*/faketime/{LIBRARY}")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def on_the_agent(folder: Path, size: Size) -> Row:
+    return _wrong(folder, size, "agent")
+
+
+def on_the_controller(folder: Path, size: Size) -> Row:
+    return _wrong(folder, size, "controller")
+
+
+def _wrong(folder: Path, size: Size, whose: str) -> Row:
+    rounds = size.of(4, 1)
+    names = list(CLOCKS) if size.full else ["from ahead to behind"]
+    off_s: list[float] = []
+    recorded_s: list[float] = []
+    broken: list[str] = []
+    for number, name in enumerate(names * rounds):
+        off, recorded = _boost(folder / str(number), whose, *CLOCKS[name])
+        broken += [f"{whose} {name}: {it}" for it in off.broken(2)]
+        broken += [
+            f"{whose} {name}: the end was recorded {it:.1f} s late"
+            for it in recorded
+            if it > PROMISED_S
+        ]
+        off_s += off.off_s
+        recorded_s += recorded
+    worst = Ends(off_s).worst
+    return Row(
+        fault=f"the {whose}'s wall clock ±1 h, and jumping during a boost",
+        injected=len(names) * rounds,
+        promised=f"expiries unchanged: agents and history ≤ {PROMISED_S:g} s",
+        worst=f"{worst}; recorded after {max(recorded_s, default=0) * 1000:.0f} ms",
+        broken=broken,
+    )
+
+
+def _boost(folder: Path, whose: str, before: str, after: str) -> tuple[Ends, list[float]]:
+    """One boost; how far off the agents left it, and how late its end was recorded, in s."""
+    folder.mkdir()
+    clock = folder / "clock"
+    clock.write_text(before)
+    wrong, right = _faked(clock), dict[str, str]()
+    with (
+        redis_server(folder / "redis") as server,
+        agents(folder, server.url, "a", "b", **(wrong if whose == "agent" else right)) as fleet,
+        controller(folder, server.url, **(wrong if whose == "controller" else right)) as upshift,
+    ):
+        upshift.notify(firing())
+        eventually(lambda: fleet.all_at(100))
+        clock.write_text(after)
+        eventually(lambda: fleet.all_at(19), within_s=20)
+        eventually(lambda: [it for it in upshift.history() if it["event"] == "expired"])
+        history = upshift.history()
+        left = ends(fleet.calls, expiries(history, server.url))
+    recorded = [
+        (entry["at_ms"] - entry["lease"]["expires_at_ms"]) / 1000
+        for entry in history
+        if entry["event"] == "expired"
+    ]
+    return left, recorded
