@@ -1,61 +1,17 @@
 """What processes do to agents: they fork, and they exit."""
 
 import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from servers import RedisServer, Server, eventually, free_port
+from applications import gunicorn, run
+from servers import RedisServer, eventually
 from upshift_agent.testing import FakeController
 
 HOME = "service/checkout"
-
-APPLICATION = """
-import os, sys, time
-from upshift_agent import Agent
-URL = {url!r}
-def until(check):
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline, "timed out"
-        time.sleep(0.01)
-asked = []
-agent = Agent(redis_url=URL, service="checkout", driver=lambda decision: asked.append(decision.hz))
-"""
-
-
-def run(url: str, script: str, *, timeout_s: float = 40) -> tuple[str, float]:
-    """Run an application to its end: what it printed, and how long it took from `print("end")`.
-
-    It must end well, with nothing on stderr but the one line about an outage.
-    """
-    application = subprocess.Popen(
-        [sys.executable, "-c", APPLICATION.format(url=url) + script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert application.stdout is not None
-    lines = []
-    try:
-        for line in application.stdout:
-            lines.append(line)
-            if line == "end\n":
-                break
-        ended = time.monotonic()
-        output, errors = application.communicate(timeout=timeout_s)
-        took_s = time.monotonic() - ended
-    finally:
-        application.kill()
-    noise = [line for line in errors.splitlines() if not line.startswith("no connection to ")]
-    assert (application.returncode, noise) == (0, [])
-    return "".join(lines) + output, took_s
 
 
 @pytest.fixture
@@ -133,44 +89,15 @@ print("end", flush=True)
 def test_every_worker_of_a_prefork_server_has_its_agent(
     valkey: RedisServer, controller: FakeController, tmp_path: Path, preload: bool
 ) -> None:
-    (tmp_path / "shop.py").write_text(
-        APPLICATION.format(url=valkey.url)
-        + """
-agent.start()
-def app(environ, start_response):
-    start_response("200 OK", [])
-    return [str((asked or [0])[-1]).encode()]
-"""
-    )
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--workers=2", f"--bind=127.0.0.1:{port}"]
-    command += ["--preload"] if preload else []
-    command += ["--no-control-socket"] if has_control_socket() else []
-    server = Server([*command, f"--chdir={tmp_path}", "shop:app"], port, tmp_path / "log")
-
-    def answer() -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-            return bytes(response.read())
-
-    server.start(answer)
-    try:
+    with gunicorn(tmp_path, valkey.url, workers=2, preload=preload) as server:
         # With --preload the arbiter, which loaded the application, has an agent as well.
         expected = 3 if preload else 2
         eventually(lambda: len(controller.statuses(HOME)) == expected)
         controller.boost(HOME, hz=100, for_s=60)
         for _ in range(10):
-            eventually(lambda: answer() == b"100")
-    finally:
-        server.stop()
+            eventually(lambda: server.get("/") == "100")
     eventually(lambda: controller.statuses(HOME) == {})
     assert "Traceback" not in (tmp_path / "log").read_text()
-
-
-def has_control_socket() -> bool:
-    """Newer gunicorn opens one in the user's home, which no test needs."""
-    from gunicorn.config import KNOWN_SETTINGS
-
-    return any(setting.name == "control_socket_disable" for setting in KNOWN_SETTINGS)
 
 
 @pytest.fixture

@@ -74,10 +74,8 @@ def _after_reconnect(
 ) -> Row:
     """`break_it` breaks the subscriptions, changes the plan, and returns the new frequency."""
     dice = random.Random(4)
-    took_s: list[float] = []
     with scene(folder, "--client-output-buffer-limit", "pubsub 64kb 32kb 1") as now:
-        for _ in range(times):
-            took_s.append(now.converges_after_reconnect(break_it(now, dice)))
+        took_s = [now.converges_after_reconnect(break_it(now, dice)) for _ in range(times)]
     return Row(
         fault=fault,
         injected=times,

@@ -1,4 +1,4 @@
-"""Redis goes away, freezes, forgets, or remembers less: nothing accepted is lost, agents stay put."""
+"""Redis goes away, freezes, forgets: nothing accepted is lost, and agents stay put."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three controllers behind two Alertmanagers that gossip: everybody hears everything, once counts."""
+"""Three controllers behind two Alertmanagers: everybody hears everything, and it counts once."""
 
 from __future__ import annotations
 

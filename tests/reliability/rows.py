@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import network, redis_faults, wall_clocks
+from . import applications, drivers, network, redis_faults, wall_clocks
 from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
@@ -21,6 +21,13 @@ FAULTS: dict[str, Fault] = {
     "three-controllers": three_controllers,
     "agents-clock": wall_clocks.on_the_agent,
     "controllers-clock": wall_clocks.on_the_controller,
+    "driver-raises": drivers.raising,
+    "driver-hangs": drivers.hanging,
+    "driver-dawdles": drivers.dawdling,
+    "many-changes": drivers.many_changes,
+    "prefork": applications.prefork,
+    "forks": applications.forks,
+    "exits": applications.exits,
 }
 
 _ALERTMANAGER = ("prometheus-alertmanager",)
