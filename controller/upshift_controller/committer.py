@@ -28,8 +28,9 @@ log = structlog.get_logger()
 
 #: A webhook has to be answered within 5 s, also when Redis does not answer at all.
 PATIENCE_S = 4.0
-#: Requests waiting at the same time; more are sent away with 503 and come back.
-MAX_WAITING = 2000
+#: Requests waiting at the same time, about a second's worth; more are sent away with 503 and come
+#: back. A longer queue would only make those in it wait past their patience.
+MAX_WAITING = 500
 #: Targets in one batch: a pipeline of this size keeps Redis busy for some 20 ms.
 MAX_BATCH = 500
 #: Each attempt lost means that another controller has made progress on the same target.
@@ -74,25 +75,38 @@ class Committer:
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
 
-    async def apply(self, changes: Mapping[str, Sequence[Change]]) -> Outcomes:
+    async def apply(
+        self, changes: Mapping[str, Sequence[Change]], *, urgent: bool = False
+    ) -> Outcomes:
         """Commit `changes` (target → changes) and return their outcomes, in the same order.
 
         A target without changes is looked at all the same: what has expired there ends.
+        urgent: go first, and be let in however many wait.
         Raise `Unavailable` when Redis does not answer in time. Then nothing is known for sure,
         and asking again is safe: an episode that got its boost gets no other.
         """
         if not changes:
             return {}
-        if len(self._waiting) >= MAX_WAITING:
-            raise Unavailable(f"{MAX_WAITING} requests are waiting already", retry_after_s=2)
         request = _Request(changes, asyncio.get_running_loop().create_future())
-        self._waiting.append(request)
+        if urgent:
+            self._waiting.appendleft(request)
+        else:
+            self.check_room()
+            self._waiting.append(request)
         self._wake.set()
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await request.done
         except TimeoutError as error:
             raise Unavailable(f"Redis has not answered for {PATIENCE_S:g} s") from error
+
+    def check_room(self) -> None:
+        """Raise `Unavailable` when too many wait already; the earlier one asks, the less it costs.
+
+        Under too much load the refusals must be cheap, or they leave no time for anything else.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            raise Unavailable(f"{MAX_WAITING} requests are waiting already", retry_after_s=2)
 
     async def preview(self, changes: Mapping[str, Sequence[Change]]) -> tuple[Snapshot, Outcomes]:
         """What `apply` would answer now. Nothing is written."""

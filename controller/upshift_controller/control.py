@@ -42,6 +42,10 @@ class Control:
         self._committer = committer
         self.rules = rules
 
+    def check_room(self) -> None:
+        """Raise `Unavailable` when too many alerts wait already."""
+        self._committer.check_room()
+
     async def receive(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
         """Let alerts do what the rules say. One read and one commit, however many there are."""
         answers = [self._match(alert) for alert in alerts]
@@ -112,7 +116,8 @@ class Control:
         return await self._one(target, Release(lease=None, because=because))
 
     async def _one(self, target: str, change: Change) -> Outcome:
-        return (await self._committer.apply({target: [change]}))[target][0]
+        # A flood of alerts must not keep an engineer out, least of all with a kill switch.
+        return (await self._committer.apply({target: [change]}, urgent=True))[target][0]
 
     async def publish_baseline(self) -> None:
         """Tell the fleet its baseline, unless it knows: first start, reload, data lost."""
@@ -141,7 +146,7 @@ class Control:
             now_ms, due, next_ms = await self._states.due(BATCH)
             if not due:
                 return now_ms, next_ms
-            await self._committer.apply({target: [] for target in due})
+            await self._committer.apply({target: [] for target in due}, urgent=True)
             await self._states.settle(due)
 
 

@@ -33,6 +33,7 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
         return response
 
     async def accept(request: web.Request) -> web.Response:
+        control.check_room()  # before anything is read
         notification = parse_notification(await json_body(request))
         alerts = notification.alerts
         if notification.truncated:
