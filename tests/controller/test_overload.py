@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from controller.conftest import WEBHOOK, Running, Start, alert
+from controller.test_reverts import until
 from upshift_controller import committer
 
 SHORT = """
@@ -48,5 +49,4 @@ async def test_a_flood_of_alerts_puts_no_revert_off(
         await running.notify(alert())
         monkeypatch.setattr(committer, "MAX_WAITING", 0)
         async with asyncio.timeout(2.5):  # half of a sweep's interval
-            while await running.history() != ["granted", "expired"]:
-                await asyncio.sleep(0.02)
+            await until(running, "expired")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import applications, drivers, network, redis_faults, wall_clocks
+from . import applications, drivers, load, network, redis_faults, wall_clocks
 from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
@@ -28,6 +28,9 @@ FAULTS: dict[str, Fault] = {
     "prefork": applications.prefork,
     "forks": applications.forks,
     "exits": applications.exits,
+    "load-webhooks": load.webhooks,
+    "load-statuses": load.statuses,
+    "load-due": load.due_together,
 }
 
 _ALERTMANAGER = ("prometheus-alertmanager",)
