@@ -6,6 +6,7 @@ Every method is one round trip unless its docstring says otherwise.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ log = structlog.get_logger()
 
 #: Statuses of agents that have been silent for this long are swept away.
 FORGET_AGENTS_MS = 60 * 60 * 1000
+#: How often they are looked for.
+SWEEP_AGENTS_S = 300.0
+_AT_ONCE = 200
 #: How long `changes` waits before it yields nothing, so that its reader can look up.
 _IDLE_S = 5.0
 
@@ -42,6 +46,7 @@ class Records:
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self.redis = redis
         self.keys = keys
+        self._sweep_agents_at = 0.0
 
     async def known_targets(self) -> list[str]:
         """Every target that was changed, or whose agents report. Always the fleet."""
@@ -108,7 +113,8 @@ class Records:
                 yield self.keys.target_of(message["channel"].decode()), message["data"]
 
     async def sweep(self) -> None:
-        """Forget targets and agents that have been silent for long. A few round trips."""
+        """Forget targets and agents that have been silent for long. A few round trips, and now
+        and then one more for some hundred agents."""
         with guarded():
             seconds, _ = await self.redis.time()
             now_ms = seconds * 1000
@@ -118,11 +124,24 @@ class Records:
             pipe.zremrangebyscore(self.keys.reporting, 0, stale)
             pipe.zrange(self.keys.reporting, 0, -1)
             *_, reporting = await pipe.execute()
-        for target, statuses in (await self.statuses([it.decode() for it in reporting])).items():
-            gone = [status.instance for status in statuses if status.at_ms < stale]
+            if time.monotonic() < self._sweep_agents_at:
+                return
+            for target in reporting:
+                await self._sweep_agents(target.decode(), stale)
+        self._sweep_agents_at = time.monotonic() + SWEEP_AGENTS_S
+
+    async def _sweep_agents(self, target: str, stale_ms: int) -> None:
+        """By and by: to read all statuses of a large fleet at once would keep webhooks waiting."""
+        key, cursor = self.keys.agents(target), 0
+        while True:
+            rows: dict[bytes, bytes]
+            cursor, rows = await self.redis.hscan(key, cursor, count=_AT_ONCE)  # type: ignore[assignment]  # as in store.py
+            found = [(field, _status(target, row)) for field, row in rows.items()]
+            gone = [field for field, it in found if it is not None and it.at_ms < stale_ms]
             if gone:
-                with guarded():
-                    await self.redis.hdel(self.keys.agents(target), *gone)
+                await self.redis.hdel(key, *gone)
+            if not cursor:
+                return
 
     def _pipeline(self) -> Pipeline:
         return self.redis.pipeline(transaction=False)
