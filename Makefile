@@ -7,10 +7,10 @@ DEMO := .venv/demo
 DEV := .venv/dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint lock clean
+.PHONY: help demo test reliability bench lint lock clean
 
 help:  ## Show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because an alert fires
 	@$(DEMO)/bin/upshift demo
@@ -18,6 +18,10 @@ demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because a
 test: $(DEV)/.ready lint  ## Everything that is claimed, proved on real servers
 	@sh tests/install-servers.sh
 	$(DEV)/bin/python -m pytest
+
+reliability: $(DEV)/.ready  ## Inject every fault, on real processes; print what was promised and what was seen
+	@sh tests/install-servers.sh
+	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)
 
 bench: $(DEV)/.ready  ## Upshift beside the floor of its parts; ROW="due status" JSON=FILE PLOT=FILE COST=FILE
 	@PYTHONPATH=tests $(DEV)/bin/python -m bench $(ROW) --plot $(or $(PLOT),build/bench.png) \

@@ -166,7 +166,7 @@ def hanging(folder: Path, size: Size) -> Row:
 
 
 def dawdling(folder: Path, size: Size) -> Row:
-    """The driver takes 10 s (small: 5 s), and changes go on coming."""
+    """The driver takes 10 s (small: 5 s, so that it is still reported), and changes go on coming."""
     slow_s = size.of(10, 5)
     with scene(folder, "dawdles", slow_s) as now:
         now.controller.boost(HOME, hz=50, for_s=60)

@@ -18,7 +18,7 @@ from .table import Row, Size
 
 def controller_killed(folder: Path, size: Size) -> Row:
     """SIGKILL at random moments of a boost's life; the next start goes on where it stopped."""
-    times = size.of(50, 3)
+    times = size.of(50, 2)
     dice = random.Random(7)  # the same moments in each run
     broken: list[str] = []
     with (

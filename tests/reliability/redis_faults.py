@@ -69,7 +69,7 @@ def scene(folder: Path, seconds: int) -> Iterator[Scene]:
 
 def restarted(folder: Path, size: Size) -> Row:
     """Redis ends and comes back with what it had on disk, while Alertmanager delivers."""
-    times = size.of(10, 1)
+    times = size.of(5, 1)
     broken: list[str] = []
     slowest = 0.0
     for number in range(times):
@@ -127,7 +127,7 @@ def older_snapshot(folder: Path, size: Size) -> Row:
 
 
 def _forgotten(folder: Path, size: Size, fault: str, forget: Callable[[Scene], None]) -> Row:
-    times = size.of(10, 1)
+    times = size.of(5, 1)
     broken: list[str] = []
     off_s: list[float] = []
     for number in range(times):

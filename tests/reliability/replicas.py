@@ -36,7 +36,7 @@ receivers:
 
 def three_controllers(folder: Path, size: Size) -> Row:
     """SIGKILL of one of three, at a random moment of each episode."""
-    times = size.of(20, 2)
+    times = size.of(15, 1)
     dice = random.Random(5)
     with ExitStack() as stack:
         server = stack.enter_context(redis_server(folder / "redis"))

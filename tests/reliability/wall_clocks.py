@@ -45,7 +45,7 @@ def on_the_controller(folder: Path, size: Size) -> Row:
 
 
 def _wrong(folder: Path, size: Size, whose: str) -> Row:
-    rounds = size.of(4, 1)
+    rounds = size.of(2, 1)
     names = list(CLOCKS) if size.full else ["from ahead to behind"]
     off_s: list[float] = []
     recorded_s: list[float] = []
