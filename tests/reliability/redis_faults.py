@@ -91,7 +91,7 @@ def restarted(folder: Path, size: Size) -> Row:
 
 def frozen(folder: Path, size: Size) -> Row:
     """Redis stands still (SIGSTOP) while a boost ends and another alert fires."""
-    seconds = size.of(20, 6)
+    seconds = size.of(20, 5)
     broken: list[str] = []
     with scene(folder, seconds=4) as now:
         now.fires("HighCPU")
@@ -131,7 +131,7 @@ def _forgotten(folder: Path, size: Size, fault: str, forget: Callable[[Scene], N
     broken: list[str] = []
     off_s: list[float] = []
     for number in range(times):
-        with scene(folder / str(number), seconds=6) as now:
+        with scene(folder / str(number), seconds=5) as now:
             if forget is _rewind:
                 shutil.copytree(now.redis.log.parent, folder / str(number) / "saved")
             now.upshift.notify(firing("HighCPU"))
