@@ -18,8 +18,8 @@ from .state import Episode, Told
 
 def fire(draft: Draft, claim: Claim) -> Outcome:
     """An alert fires, or is told again."""
-    rule = claim.rule
-    episode = draft.episodes.get(_episode_key(claim))
+    rule, key = claim.rule, _episode_key(claim)
+    episode = draft.episodes.get(key)
     boost = _boost_of(draft, claim)
     if episode is not None:
         if episode.ended:
@@ -29,7 +29,7 @@ def fire(draft: Draft, claim: Claim) -> Outcome:
         if boost is None and draft.now_ms >= episode.since_ms + rule.max_duration_ms:
             return _told(claim, "at_max_duration", _longest(claim))
     if boost is not None:
-        return _extend(draft, claim, boost, known=episode is not None)
+        return _extend(draft, claim, boost, key, known=episode is not None)
     cooling_until = draft.cooldowns.get(scope_key(rule.name, claim.where), 0)
     if draft.now_ms < cooling_until:
         left = format_duration(cooling_until - draft.now_ms)
@@ -37,7 +37,7 @@ def fire(draft: Draft, claim: Claim) -> Outcome:
         return _told(claim, "cooldown", reason, until_ms=cooling_until)
     if draft.full:
         return _told(claim, "refused", draft.full)
-    return _grant(draft, claim, since_ms=episode.since_ms if episode else draft.now_ms)
+    return _grant(draft, claim, key, since_ms=episode.since_ms if episode else draft.now_ms)
 
 
 def resolve(draft: Draft, claim: Claim) -> Outcome:
@@ -60,8 +60,8 @@ def resolve(draft: Draft, claim: Claim) -> Outcome:
     return _told(claim, "reverted", "the last alert of this boost resolved", boost, draft.now_ms)
 
 
-def _grant(draft: Draft, claim: Claim, since_ms: int) -> Outcome:
-    rule, alert, key = claim.rule, claim.alert, _episode_key(claim)
+def _grant(draft: Draft, claim: Claim, key: str, since_ms: int) -> Outcome:
+    rule, alert = claim.rule, claim.alert
     end_ms = min(draft.now_ms + rule.duration_ms, since_ms + rule.max_duration_ms)
     boost = Lease(
         # By the revision: controllers that grant the same thing at once give it the same name,
@@ -106,11 +106,11 @@ def _forget_refusal(draft: Draft, claim: Claim) -> None:
         del draft.refusals[scope]
 
 
-def _extend(draft: Draft, claim: Claim, boost: Lease, *, known: bool) -> Outcome:
+def _extend(draft: Draft, claim: Claim, boost: Lease, key: str, *, known: bool) -> Outcome:
     """Let a live boost run on to `duration` from now, at most `max_duration` from its start."""
     rule = claim.rule
     if not known:
-        draft.episodes[_episode_key(claim)] = Episode(lease=boost.id, since_ms=draft.now_ms)
+        draft.episodes[key] = Episode(lease=boost.id, since_ms=draft.now_ms)
     started = (it.since_ms for it in draft.episodes.values() if it.lease == boost.id)
     longest_ms = min(started, default=boost.since_ms) + rule.max_duration_ms
     end_ms = min(draft.now_ms + rule.duration_ms, longest_ms)

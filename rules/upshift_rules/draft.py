@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from upshift_agent.wire import Lease, Where, dump
@@ -24,7 +25,12 @@ EPISODE_MEMORY_MS = 24 * 60 * 60 * 1000
 
 def scope_key(rule: str, where: Where) -> str:
     """What makes two alerts share one boost: the rule, and whom it boosts."""
-    return f"{rule} {dump(sorted(where.items()))}" if where else rule
+    return f"{rule} {_filter_key(tuple(sorted(where.items())))}" if where else rule
+
+
+@lru_cache(maxsize=1024)  # a webhook's alerts share a few filters
+def _filter_key(items: tuple[tuple[str, str | tuple[str, ...]], ...]) -> str:
+    return dump(items)
 
 
 def digest(text: str, length: int) -> str:

@@ -55,6 +55,10 @@ def canonical(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return named | {key: attributes[key] for key in ATTRIBUTE_ALIASES.values() if key in attributes}
 
 
+#: A target that needs no percent-encoding, as nearly all.
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Every Redis key and channel. The `{T}` hash tag keeps a target's keys in one cluster slot.
@@ -73,7 +77,8 @@ class Keys:
 
     def _of(self, target: str, what: str) -> str:
         # quote() leaves "~" alone, which the contract does not.
-        tag = quote(target, safe="/").replace("~", "%7E")
+        plain = _PLAIN.fullmatch(target)
+        tag = target if plain else quote(target, safe="/").replace("~", "%7E")
         return f"{self.namespace}:v1:{{{tag}}}:{what}"
 
     def state(self, target: str) -> str:

@@ -19,8 +19,8 @@ def dump(document: object) -> str:
 
     A name from a badly encoded environment holds lone surrogates; each becomes "?".
     """
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace").decode()
+    text = _ENCODER.encode(document)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def parse(message: bytes | str) -> object:
@@ -33,8 +33,8 @@ def parse(message: bytes | str) -> object:
         raise WireError(f"message has {len(message)} bytes, at most {MAX_MESSAGE_BYTES} are read")
     try:
         text = message if isinstance(message, str) else message.decode()
-        document = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-        if _SURROGATE.search(text):
+        document = _DECODER.decode(text)
+        if not (text.isascii() and "\\u" not in text) and _SURROGATE.search(text):
             json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from error
@@ -52,6 +52,11 @@ def _no_number(text: str) -> float:
 def _finite(text: str) -> float:
     number = float(text)
     return number if math.isfinite(number) else _no_number(shorten(text))
+
+
+# Made once: json.dumps and json.loads make one for each call that has options.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
 
 def shorten(text: object, length: int = 60) -> str:
