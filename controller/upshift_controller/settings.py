@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -147,6 +148,7 @@ def check_exposure(listen: str, *, has_tokens: bool) -> None:
         )
 
 
+@lru_cache(maxsize=256)  # every request asks
 def is_loopback(host: str) -> bool:
     """Whether a name or address leads to this machine only."""
     try:

@@ -33,8 +33,11 @@ def parse(message: bytes | str) -> object:
         raise WireError(f"message has {len(message)} bytes, at most {MAX_MESSAGE_BYTES} are read")
     try:
         text = message if isinstance(message, str) else message.decode()
+        if text.startswith("\ufeff"):  # as json.loads has it
+            raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
         document = _DECODER.decode(text)
-        if not (text.isascii() and "\\u" not in text) and _SURROGATE.search(text):
+        # Both tests are many times quicker than the search, and hold for nearly every message.
+        if ("\\u" in text or not text.isascii()) and _SURROGATE.search(text):
             json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {error}") from error
