@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from itertools import chain
 
-from upshift_agent.wire import FLEET, Baseline, Status
+from upshift_agent.wire import FLEET, Baseline, Plan, Status
 from upshift_rules.state import TargetState
 
 from . import view
 from .models import Agents, AgentView, Leases, Targets, TargetView
 from .records import Records
 from .store import Store
+from .view import Standing
 
 
 class Overview:
@@ -25,21 +28,24 @@ class Overview:
         """Every known target, in brief."""
         names = await self._records.known_targets()
         now_ms, states, statuses = await self._read(names)
-        agents = self._agents(states, statuses, now_ms)
-        of_target: dict[str, list[AgentView]] = {name: [] for name in names}
-        for agent in agents:
-            of_target[agent.target].append(agent)
-        of_target[FLEET] = agents
+        plans = view.live_plans(states, now_ms)
+        agents: dict[str, list[Standing]] = {name: [] for name in names}
+        async for agent in self._standings(plans, statuses, now_ms):
+            agents[agent.target].append(agent)
+        agents[FLEET] = list(chain.from_iterable(agents.values()))
         return Targets(
             now_ms=now_ms,
-            targets=[view.target_summary(name, states, of_target[name], now_ms) for name in names],
+            targets=[
+                view.target_summary(name, states[name], plans[name], agents[name])
+                for name in names
+            ],
         )
 
     async def target(self, name: str) -> TargetView:
         """One target, whole. For the fleet, the agents of all targets."""
         names = await self._records.known_targets() if name == FLEET else [name]
         now_ms, states, statuses = await self._read([*names, FLEET])
-        agents = self._agents(states, statuses, now_ms)
+        agents = await self._agents(states, statuses, now_ms)
         return view.target_view(name, states, agents, self._baseline(), now_ms)
 
     async def leases(self) -> Leases:
@@ -51,19 +57,32 @@ class Overview:
     async def agents(self) -> Agents:
         """Every agent that reports."""
         now_ms, states, statuses = await self._read(await self._records.known_targets())
-        return Agents(now_ms=now_ms, agents=self._agents(states, statuses, now_ms))
+        return Agents(now_ms=now_ms, agents=await self._agents(states, statuses, now_ms))
 
-    def _agents(
+    async def _agents(
         self,
         states: Mapping[str, TargetState],
         statuses: Mapping[str, Sequence[Status]],
         now_ms: int,
     ) -> list[AgentView]:
+        plans = view.live_plans(states, now_ms)
         return [
-            view.agent_view(target, status, states, self._baseline(), now_ms)
-            for target, rows in sorted(statuses.items())
-            for status in sorted(rows, key=lambda it: it.instance)
+            view.agent_view(agent, now_ms)
+            async for agent in self._standings(plans, statuses, now_ms)
         ]
+
+    async def _standings(
+        self,
+        plans: Mapping[str, Plan],
+        statuses: Mapping[str, Sequence[Status]],
+        now_ms: int,
+    ) -> AsyncIterator[Standing]:
+        """Every agent, by target and instance. Webhooks are let in between two targets."""
+        baseline = self._baseline()
+        for target, rows in sorted(statuses.items()):
+            await asyncio.sleep(0)
+            for status in sorted(rows, key=lambda it: it.instance):
+                yield view.standing(target, status, plans, baseline, now_ms)
 
     async def _read(
         self, names: Sequence[str]

@@ -5,6 +5,7 @@ Every method is one round trip unless its docstring says otherwise.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -62,11 +63,12 @@ class Records:
             pipe = self._pipeline()
             for target in targets:
                 pipe.hvals(self.keys.agents(target))
-            rows = await pipe.execute()
-        return {
-            target: [status for row in rows if (status := _status(target, row)) is not None]
-            for target, rows in zip(targets, rows, strict=True)
-        }
+            answers = await pipe.execute()
+        found: dict[str, list[Status]] = {}
+        for target, rows in zip(targets, answers, strict=True):
+            await asyncio.sleep(0)  # webhooks do not wait until thousands are read
+            found[target] = [it for row in rows if (it := _status(target, row)) is not None]
+        return found
 
     async def history(self, targets: Sequence[str], limit: int) -> list[HistoryLine]:
         """The newest `limit` entries of these targets, newest first."""

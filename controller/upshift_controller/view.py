@@ -6,6 +6,7 @@ What an agent should do comes from `upshift_agent.resolve`, the very function th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from upshift_agent.resolve import Decision, resolve
 from upshift_agent.wire import FLEET, STATUS_LOST_MS, Baseline, Lease, Plan, Status
@@ -45,23 +46,45 @@ def lease_views(states: Mapping[str, TargetState], now_ms: int) -> list[LeaseVie
     return sorted(leases, key=lambda lease: lease.expires_at_ms)
 
 
-def agent_view(
-    target: str, status: Status, states: Mapping[str, TargetState], baseline: Baseline, now_ms: int
-) -> AgentView:
-    """One agent: what it should do by the plans of now, and what it says that it does."""
-    plans = [_plan(states[name], now_ms) for name in followed(status, target) if name in states]
-    decision = resolve(plans, status.attributes, baseline, status.max_hz, now_ms)
+def live_plans(states: Mapping[str, TargetState], now_ms: int) -> dict[str, Plan]:
+    """The plans of these targets, without what has expired."""
+    return {name: _plan(state, now_ms) for name, state in states.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An agent's status beside what it should do by the plans of now."""
+
+    target: str
+    status: Status
+    plans: Sequence[Plan]
+    decision: Decision
+    lost: bool
+    converged: bool
+
+
+def standing(
+    target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
+) -> Standing:
+    known = [plans[name] for name in followed(status, target) if name in plans]
+    decision = resolve(known, status.attributes, baseline, status.max_hz, now_ms)
     lost = now_ms - status.at_ms > STATUS_LOST_MS
-    applied = status.applied
+    converged = not lost and _converged(status, decision, known)
+    return Standing(target, status, known, decision, lost, converged)
+
+
+def agent_view(agent: Standing, now_ms: int) -> AgentView:
+    """One agent: what it should do by the plans of now, and what it says that it does."""
+    status, applied = agent.status, agent.status.applied
     return AgentView(
         instance=status.instance,
-        target=target,
-        state="lost" if lost else status.state,
+        target=agent.target,
+        state="lost" if agent.lost else status.state,
         attributes=dict(status.attributes),
         driver=status.driver,
         sdk=status.sdk,
         reported_ms_ago=max(0, now_ms - status.at_ms),
-        requested=_requested(decision, plans),
+        requested=_requested(agent.decision, agent.plans),
         known_revs=dict(status.requested.revs),
         applied=None
         if applied is None
@@ -71,7 +94,7 @@ def agent_view(
             achieved_hz=applied.achieved_hz,
             at_ms=applied.at_ms,
         ),
-        converged=not lost and _converged(status, decision, plans),
+        converged=agent.converged,
         error=status.error,
         skipped=list(status.skipped),
         max_hz=status.max_hz,
@@ -98,21 +121,16 @@ def target_view(
 
 
 def target_summary(
-    target: str,
-    states: Mapping[str, TargetState],
-    agents: Sequence[AgentView],
-    now_ms: int,
+    target: str, state: TargetState, plan: Plan, agents: Sequence[Standing]
 ) -> TargetSummary:
     """One target in brief. For the fleet, `agents` are those of all targets."""
-    live = [agent for agent in agents if agent.state != "lost"]
-    leases = _plan(states[target], now_ms).leases
-    frequencies = sorted({agent.requested.hz for agent in live})
+    live = [agent for agent in agents if not agent.lost]
     return TargetSummary(
         target=target,
-        rev=states[target].rev,
-        requested_hz=frequencies,
-        leases=len(leases),
-        until_ms=max((lease.expires_at_ms for lease in leases), default=None),
+        rev=state.rev,
+        requested_hz=sorted({agent.decision.hz for agent in live}),
+        leases=len(plan.leases),
+        until_ms=max((lease.expires_at_ms for lease in plan.leases), default=None),
         agents=len(live),
         converged=sum(agent.converged for agent in live),
         lost=len(agents) - len(live),

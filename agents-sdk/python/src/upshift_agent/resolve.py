@@ -89,6 +89,8 @@ def resolve(
         because={"baseline": named},
         reason=f"baseline ({named})",
     )
+    if not claims:  # nearly everywhere, nearly always
+        return _clamped(base, local_max)
     decision = _clamped(_decide(base, claims), local_max)
     return _with_until(decision, base, claims, local_max)
 
