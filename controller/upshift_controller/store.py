@@ -191,11 +191,12 @@ class Store:
         before = await self.read(targets)
         with guarded():
             pipe = self._pipeline()
-            for target, state in before.states.items():
-                if state.next_expiry_ms is None:
-                    pipe.zrem(self.keys.due, target)
-                else:
-                    pipe.zadd(self.keys.due, {target: state.next_expiry_ms})
+            due = {name: state.next_expiry_ms for name, state in before.states.items()}
+            # Two commands, not one for each target: they may be thousands.
+            if ended := [name for name, expiry_ms in due.items() if expiry_ms is None]:
+                pipe.zrem(self.keys.due, *ended)
+            if later := {name: it for name, it in due.items() if it is not None}:
+                pipe.zadd(self.keys.due, later)
             await pipe.execute()
         after = await self.read(targets)
         moved = {
