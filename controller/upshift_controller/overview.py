@@ -36,8 +36,7 @@ class Overview:
         return Targets(
             now_ms=now_ms,
             targets=[
-                view.target_summary(name, states[name], plans[name], agents[name])
-                for name in names
+                view.target_summary(name, states[name], plans[name], agents[name]) for name in names
             ],
         )
 
