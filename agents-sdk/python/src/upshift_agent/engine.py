@@ -123,12 +123,15 @@ class Engine:
         self._decide()
 
     def _take(self, target: str, message: bytes, pushed_at_ms: int | None = None) -> Plan | None:
+        reported = self._plans.skipped
         try:
             return self._plans.take(target, message, pushed_at_ms=pushed_at_ms)
         except WireError as error:
             self._complaints.make(f"skipped a plan of {target}: {error}")
-            self._refresh()
             return None
+        finally:
+            if self._plans.skipped != reported:
+                self._refresh()
 
     def _decide(self) -> None:
         decision = self._resolve()
