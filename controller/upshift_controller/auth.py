@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Tokens:
     may do anything else.
     """
 
-    _rows: tuple[tuple[bytes, Caller], ...] = ()
+    _rows: tuple[tuple[bytes, Caller], ...] = field(default=(), repr=False)
     certificates: bool = False
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .errors import StartRefused
 from .settings import TlsEntry, split_listen
@@ -54,6 +56,7 @@ async def listening(
 ) -> AsyncIterator[str]:
     """Serve `app` on HOST:PORT for as long as the context lasts, and tell the URL."""
     _allow_many_connections()
+    logging.getLogger("aiohttp.server").addFilter(_not_about_broken_requests)
     host, port = split_listen(listen)
     runner = web.AppRunner(
         app,
@@ -73,6 +76,11 @@ async def listening(
         yield f"{'https' if tls else 'http'}://{shown}:{bound[1]}"
     finally:
         await runner.cleanup()
+
+
+def _not_about_broken_requests(record: logging.LogRecord) -> bool:
+    """What is no HTTP is answered with 400. In the log it would show headers, tokens and all."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _allow_many_connections() -> None:

@@ -76,9 +76,12 @@ class LimitsEntry(Section):
 class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
+    confidential = frozenset({"redis", "secret_file", "tokens"})
+
     listen: str = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
     redis: str | None = Field(
         default=None,
+        repr=False,  # it may hold a password
         description="redis://, rediss:// or unix:// URL. Default: a Valkey of its own.",
     )
     data: str = Field(

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from upshift_agent.errors import SignatureRefused, WireError
-from upshift_agent.wire import FLEET, Keys, dump, encode_plan, shorten
+from upshift_agent.wire import FLEET, Keys, dump, encode_plan
 from upshift_rules.changes import Entry
 from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
 
@@ -54,10 +54,8 @@ def connect(url: str) -> Redis:
             client_name="upshift-controller",
         )
     except ValueError as error:
-        scheme = shorten(url.partition(":")[0])  # no more of it: the rest may be a password
-        raise StartRefused(
-            f"redis must be a redis://, rediss:// or unix:// URL, got one with {scheme}"
-        ) from error
+        # Nothing of it is shown: it may be the password alone.
+        raise StartRefused("redis must be a redis://, rediss:// or unix:// URL") from error
 
 
 class Store:
@@ -242,7 +240,9 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Redis is not answering: {error or type(error).__name__}") from error
+        # Servers before Redis 6 repeat a login that they do not understand.
+        said = str(error).partition(", with args beginning with")[0]
+        raise Unavailable(f"Redis is not answering: {said or type(error).__name__}") from error
 
 
 def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -44,7 +44,12 @@ class Section(BaseModel):
 
 
 class Document(Section):
-    """Base of what `read_located` reads."""
+    """Base of what `read_located` reads.
+
+    confidential: fields where a secret may be put by mistake; their values are never shown.
+    """
+
+    confidential: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def across(cls, _data: Mapping[str, Any]) -> Iterable[tuple[Path, str]]:
@@ -141,12 +146,14 @@ _RIGHT = {
 }
 
 
-def _explained(source: Source, model: type[BaseModel], error: ErrorDetails) -> Problem:
+def _explained(source: Source, model: type[Document], error: ErrorDetails) -> Problem:
     """What pydantic found, in our words and at its place."""
     path, context, kind = error["loc"], error.get("ctx", {}), error["type"]
     if path[-1:] == ("[key]",):
         return source.problem_of_key(path[:-1], f"a key {error['msg']}")
     name, got = in_words(path), show(error["input"])
+    if path and path[0] in model.confidential:
+        got = "something else"
     if kind == "extra_forbidden":
         instead = _instead(str(path[-1]), _model_at(model, path[:-1]))
         return source.problem_of_key(path, f"unknown field {show(path[-1])}{instead}")

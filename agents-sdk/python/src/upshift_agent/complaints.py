@@ -6,7 +6,15 @@ import logging
 
 MAX_DIFFERENT = 50  # a complaint may hold anything, so their number must have an end
 
+#: Redis before version 6 repeats a login that it does not understand, password and all.
+_REPEATED = ", with args beginning with"
+
 log = logging.getLogger("upshift_agent")
+
+
+def harmless(error: BaseException) -> str:
+    """What an error of Redis says, without what it repeats."""
+    return str(error).partition(_REPEATED)[0]
 
 
 class Complaints:

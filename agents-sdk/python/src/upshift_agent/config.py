@@ -38,7 +38,7 @@ class Config:
     node: follow this node's plans too, as a host agent does.
     """
 
-    redis_url: str
+    redis_url: str = field(repr=False)  # it may hold a password
     service: str | None
     node: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from .complaints import Complaints
+from .complaints import Complaints, harmless
 from .loop import end
 from .wire import STATUS_INTERVAL_S, Keys
 
@@ -191,7 +191,9 @@ class Subscription:
             try:
                 await self._execute(pipeline)
             except ResponseError as error:  # no permission, no memory: plans are followed anyway
-                self._complaints.make(f"{self._server} does not take this agent's status: {error}")
+                self._complaints.make(
+                    f"{self._server} does not take this agent's status: {harmless(error)}"
+                )
             await _wait(self._dirty, STATUS_INTERVAL_S)
             await asyncio.sleep(SETTLE_S)
 
@@ -217,7 +219,7 @@ class Subscription:
             "applies; trying again until it is back",
             self._server,
             type(error).__name__,
-            error,
+            harmless(error),
         )
 
 
