@@ -58,7 +58,7 @@ def parse_notification(body: bytes) -> Notification:
     receiver = document.get("receiver", "")
     return Notification(
         alerts=tuple(read_alert(alert, f"alerts[{i}]") for i, alert in enumerate(alerts)),
-        truncated=truncated if isinstance(truncated, int) else 0,
+        truncated=truncated if isinstance(truncated, int) and 0 < truncated < 2**31 else 0,
         receiver=receiver if isinstance(receiver, str) else "",
     )
 

@@ -29,6 +29,7 @@ from .metrics import Metrics
 from .overview import Overview
 from .records import Records
 from .schedule import Schedule
+from .settings import check_exposure
 from .store import Store
 from .truncated import Truncated
 from .web import api, events, health, openapi, problems, routes, webhook
@@ -44,6 +45,7 @@ class Controller:
         self._configuration = configuration = configure()
         settings = configuration.settings
         self.tls = configuration.tls
+        self._bound = settings.listen
         self.metrics = metrics = Metrics()
         self._redis = redis_side.connect(redis_url)
         keys = Keys(settings.namespace)
@@ -113,6 +115,8 @@ class Controller:
         """Put rules and tokens of the files in force. Raise `StartRefused`, changing nothing."""
         try:
             configuration = self._configure()
+            # It is still bound where it was, whatever `listen` says by now.
+            check_exposure(self._bound, has_tokens=not configuration.tokens.none)
         except StartRefused as error:
             self.metrics.reload_success.set(0)
             log.error("reload refused; the configuration in force stays", problem=str(error))

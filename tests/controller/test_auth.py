@@ -107,3 +107,42 @@ def test_a_short_or_missing_token_is_refused_with_its_file(tmp_path: Path) -> No
     (tmp_path / "a").write_text("short")
     with pytest.raises(StartRefused, match="at least 16 bytes, has 5"):
         load(config)
+
+
+async def test_tokens_are_changed_without_a_gap(start: Start, tmp_path: Path) -> None:
+    """Several of one role are good at the same time, and a reload takes them up and away."""
+
+    def rows(*names: str) -> str:
+        for name in names:
+            (tmp_path / name).write_text(f"token-of-{name}-0123456789")
+        listed = ", ".join(f"{{name: {name}, role: operator, file: {name}}}" for name in names)
+        return f"tokens: [{listed}]\n"
+
+    async with start(rows("ann")) as running:
+
+        async def status(name: str) -> int:
+            headers = {"Authorization": f"Bearer token-of-{name}-0123456789"}
+            return (await running.ask("GET", "/api/v1/targets", headers=headers)).status
+
+        assert [await status("ann"), await status("bob")] == [200, 401]
+        (tmp_path / "upshift.yaml").write_text(rows("ann", "bob"))
+        await running.controller.reload()
+        assert [await status("ann"), await status("bob")] == [200, 200]
+        (tmp_path / "upshift.yaml").write_text(rows("bob"))
+        await running.controller.reload()
+        assert [await status("ann"), await status("bob")] == [401, 200]
+        (tmp_path / "upshift.yaml").write_text("listen: 127.0.0.1:0")
+        await running.controller.reload()
+        assert await status("bob") == 200
+
+
+async def test_a_reload_cannot_open_a_controller_that_others_can_reach(
+    start: Start, tmp_path: Path
+) -> None:
+    """A new `listen` takes a restart, so it must not excuse the tokens that are gone."""
+    tokens = "listen: 0.0.0.0:9095\n" + with_tokens(tmp_path)
+    async with start(tokens) as running:
+        (tmp_path / "upshift.yaml").write_text("listen: 127.0.0.1:9095\n")
+        with pytest.raises(StartRefused, match=r"0\.0\.0\.0:9095 can be reached by others"):
+            await running.controller.reload()
+        assert (await running.ask("GET", "/api/v1/targets")).status == 401
