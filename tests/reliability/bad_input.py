@@ -246,7 +246,7 @@ def documents(_: Path, size: Size) -> Row:
     def rules_of(value: Any) -> object:
         return rules(json.dumps({"sampling": value}))  # JSON is YAML, and what is put in survives
 
-    times = size.of(8000, 300)
+    times = size.of(3000, 200)
     entry = st.fixed_dictionaries(
         {},
         optional={
