@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import applications, drivers, load, network, redis_faults, wall_clocks
+from . import applications, bad_input, drivers, load, network, redis_faults, wall_clocks
 from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
@@ -31,6 +31,10 @@ FAULTS: dict[str, Fault] = {
     "load-webhooks": load.webhooks,
     "load-statuses": load.statuses,
     "load-due": load.due_together,
+    "bad-api": bad_input.api,
+    "bad-webhooks": bad_input.webhook,
+    "bad-documents": bad_input.documents,
+    "bad-connections": bad_input.connections,
 }
 
 _ALERTMANAGER = ("prometheus-alertmanager",)
