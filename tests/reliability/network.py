@@ -164,7 +164,7 @@ def messages_dropped(folder: Path, size: Size) -> Row:
     """Subscribed, and every message lost: only reading anew can help."""
     # The small size shortens the agents' interval, and nothing else.
     resync_s = RESYNC_S if size.full else 3.0
-    times = size.of(3, 1)
+    times = size.of(2, 1)
     longest_s = resync_s * 1.2 + PROMISED_S
     took_s: list[float] = []
     with _behind_proxy(folder, UPSHIFT_TEST_RESYNC_S=str(resync_s)) as (now, between):

@@ -35,6 +35,7 @@ FAULTS: dict[str, Fault] = {
     "bad-webhooks": bad_input.webhook,
     "bad-documents": bad_input.documents,
     "bad-connections": bad_input.connections,
+    # Sentinel's and the cluster's failovers belong here; tests/topologies.py will start them.
 }
 
 _ALERTMANAGER = ("prometheus-alertmanager",)
