@@ -25,9 +25,8 @@ from .table import Row, Size
 PROGRAM = Path(__file__).with_name("load_process.py")
 #: What Alertmanager waits for an answer, at least.
 ANSWERED_S = 10.0
-#: The controller's resident memory may seem to grow by this, since it does so in steps; a leak of
-#: a kilobyte a webhook would be more than twice that.
-FLAT_MB_A_MINUTE = 30.0
+#: The controller's resident memory may grow by this; a leak of a kilobyte a webhook is more.
+FLAT_MB_A_MINUTE = 10.0
 #: From a lease's expiry to its record. Agents end it by themselves, in time.
 RECORDED_S = 20.0
 STATUS_EVERY_S = 15.0
