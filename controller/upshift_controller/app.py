@@ -16,10 +16,10 @@ from aiohttp import web
 from upshift_agent.wire import Keys
 
 from . import log as logs
-from . import store as redis_side
 from .budgets import RedisBudgets
 from .committer import Committed, Committer
 from .configuration import Configuration, load
+from .connect import Servers
 from .control import Control
 from .embedded import EmbeddedValkey
 from .errors import StartRefused, Unavailable
@@ -47,17 +47,17 @@ class Controller:
         self.tls = configuration.tls
         self._bound = settings.listen
         self.metrics = metrics = Metrics()
-        self._redis = redis_side.connect(redis_url)
+        self._servers = Servers(redis_url)
         keys = Keys(settings.namespace)
         self.store = Store(
-            self._redis,
+            self._servers,
             keys,
             secrets=configuration.secrets,
             history_length=settings.history_length,
         )
-        self.records = Records(self._redis, keys)
+        self.records = Records(self._servers, keys)
         self.limiter = Limiter(
-            RedisBudgets(self._redis, keys),
+            RedisBudgets(self._servers, keys),
             self.records,
             lambda: self.control.rules.baseline,
             configuration.limits,
@@ -96,7 +96,7 @@ class Controller:
     async def committing(self) -> AsyncIterator[None]:
         """Only commit what is asked for."""
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._redis.aclose)
+            stack.push_async_callback(self._servers.aclose)
             await stack.enter_async_context(_background("committer", self.committer.run()))
             yield
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 
 import structlog
-from redis.asyncio import Redis
 
 from upshift_agent.wire import Keys
 from upshift_rules.limits import Budget, decode_budget, encode_budget, ends_ms
 
+from .connect import Servers
 from .ports import Stored
 from .store import guarded
 
@@ -29,13 +29,15 @@ return 1
 
 
 class RedisBudgets:
-    def __init__(self, redis: Redis, keys: Keys) -> None:
-        self._redis = redis
+    def __init__(self, servers: Servers, keys: Keys) -> None:
+        self._servers = servers
         self._key = keys.budget
 
     async def read(self) -> Stored:
         with guarded():
-            stored: bytes | None = await self._redis.get(self._key)  # type: ignore[assignment]
+            batch = await self._servers.batch()
+            batch.on(self._key).get(self._key)
+            (stored,) = await batch.execute()
         if stored is None:
             return Stored({}, "")
         version = hashlib.sha1(stored, usedforsecurity=False).hexdigest()
@@ -49,7 +51,10 @@ class RedisBudgets:
     async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
         with guarded():
             lasts_ms = max(1, ends_ms(budget) - now_ms)
-            answer = self._redis.eval(
+            batch = await self._servers.batch()
+            batch.on(self._key).eval(
                 _REPLACE, 1, self._key, before.version, encode_budget(budget), str(lasts_ms)
             )
-            return bool(await answer)
+            batch.await_replicas()
+            (taken,) = await batch.execute()
+        return bool(taken)

@@ -1,6 +1,6 @@
 """The Redis side of looking: who reports, what happened. Agents and commits write it, nobody here.
 
-Every method is one round trip unless its docstring says otherwise.
+Every method is one round trip to each server that it needs, unless its docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline, PubSub
 
 from upshift_agent.errors import WireError
 from upshift_agent.wire import FLEET, Keys, Status, decode_status
 
+from .connect import Servers
 from .store import RETENTION_MS, guarded
 
 log = structlog.get_logger()
@@ -29,8 +27,8 @@ FORGET_AGENTS_MS = 60 * 60 * 1000
 #: How often they are looked for.
 SWEEP_AGENTS_S = 300.0
 _AT_ONCE = 200
-#: How long `changes` waits before it yields nothing, so that its reader can look up.
-_IDLE_S = 5.0
+#: The list of targets may come this much after their history: longer than any commit takes.
+_LATE_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +42,26 @@ class HistoryLine:
 
 
 class Records:
-    def __init__(self, redis: Redis, keys: Keys) -> None:
-        self.redis = redis
+    def __init__(self, servers: Servers, keys: Keys) -> None:
+        self.servers = servers
         self.keys = keys
         self._sweep_agents_at = 0.0
 
     async def known_targets(self) -> list[str]:
         """Every target that was changed, or whose agents report. Always the fleet."""
         with guarded():
-            pipe = self._pipeline()
-            pipe.zrange(self.keys.targets, 0, -1)
-            pipe.zrange(self.keys.reporting, 0, -1)
-            changed, reporting = await pipe.execute()
+            batch = await self.servers.batch()
+            batch.on(self.keys.targets).zrange(self.keys.targets, 0, -1)
+            batch.on(self.keys.reporting).zrange(self.keys.reporting, 0, -1)
+            changed, reporting = await batch.execute()
         return sorted({FLEET, *(name.decode() for name in (*changed, *reporting))})
 
     async def statuses(self, targets: Sequence[str]) -> dict[str, list[Status]]:
         with guarded():
-            pipe = self._pipeline()
+            batch = await self.servers.batch()
             for target in targets:
-                pipe.hvals(self.keys.agents(target))
-            answers = await pipe.execute()
+                batch.on(self.keys.agents(target)).hvals(self.keys.agents(target))
+            answers = await batch.execute()
         found: dict[str, list[Status]] = {}
         for target, rows in zip(targets, answers, strict=True):
             await asyncio.sleep(0)  # webhooks do not wait until thousands are read
@@ -73,10 +71,11 @@ class Records:
     async def history(self, targets: Sequence[str], limit: int) -> list[HistoryLine]:
         """The newest `limit` entries of these targets, newest first."""
         with guarded():
-            pipe = self._pipeline()
+            batch = await self.servers.batch()
             for target in targets:
-                pipe.xrevrange(self.keys.history(target), count=limit)
-            rows = await pipe.execute()
+                key = self.keys.history(target)
+                batch.on(key).xrevrange(key, count=limit)
+            rows = await batch.execute()
         lines = [
             _line(target, entry)
             for target, entries in zip(targets, rows, strict=True)
@@ -86,67 +85,86 @@ class Records:
 
     async def recently_changed(self, limit: int) -> list[str]:
         with guarded():
-            newest = self.redis.zrevrange(self.keys.targets, 0, limit - 1)
-            names: list[bytes] = await newest  # type: ignore[assignment]  # as in store.py
+            batch = await self.servers.batch()
+            batch.on(self.keys.targets).zrevrange(self.keys.targets, 0, limit - 1)
+            (names,) = await batch.execute()
         return [name.decode() for name in names]
 
-    async def entries_of(self, target: str, rev: int) -> list[HistoryLine]:
-        """The entries of history that one revision made."""
+    async def watch(self) -> Watch:
+        """Changes from now on."""
         with guarded():
-            key = self.keys.history(target)
-            found = self.redis.xrange(key, f"{rev}-0", f"{rev}-{2**32}")
-            rows: list[Any] = await found  # type: ignore[assignment]  # as in store.py
-        return [_line(target, row) for row in rows]
+            return Watch(self, await self._now_us())
 
-    @asynccontextmanager
-    async def changes(self) -> AsyncIterator[AsyncIterator[tuple[str, bytes] | None]]:
-        """Subscribe to every target's changes: (target, message) pairs, None while idle."""
-        with guarded():
-            async with self.redis.pubsub() as pubsub:
-                await pubsub.psubscribe(self.keys.every_changes)
-                yield self._messages(pubsub)
-
-    async def _messages(self, pubsub: PubSub) -> AsyncIterator[tuple[str, bytes] | None]:
-        while True:
-            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_IDLE_S)
-            if message is None:
-                yield None
-            else:
-                yield self.keys.target_of(message["channel"].decode()), message["data"]
+    async def _now_us(self) -> int:
+        batch = await self.servers.batch()
+        batch.on(self.keys.due).time()
+        ((seconds, micros),) = await batch.execute()
+        return int(seconds * 1_000_000 + micros)
 
     async def sweep(self) -> None:
         """Forget targets and agents that have been silent for long. A few round trips, and now
         and then one more for some hundred agents."""
         with guarded():
-            seconds, _ = await self.redis.time()
-            now_ms = seconds * 1000
+            now_ms = await self._now_us() // 1000
             stale = now_ms - FORGET_AGENTS_MS
-            pipe = self._pipeline()
-            pipe.zremrangebyscore(self.keys.targets, 0, now_ms - RETENTION_MS)
-            pipe.zremrangebyscore(self.keys.reporting, 0, stale)
-            pipe.zrange(self.keys.reporting, 0, -1)
-            *_, reporting = await pipe.execute()
+            targets, reporting = self.keys.targets, self.keys.reporting
+            batch = await self.servers.batch()
+            batch.on(targets).zremrangebyscore(targets, 0, now_ms - RETENTION_MS)
+            batch.on(reporting).zremrangebyscore(reporting, 0, stale)
+            batch.on(reporting).zrange(reporting, 0, -1)
+            *_, names = await batch.execute()
             if time.monotonic() < self._sweep_agents_at:
                 return
-            for target in reporting:
-                await self._sweep_agents(target.decode(), stale)
+            for name in names:
+                await self._sweep_agents(name.decode(), stale)
         self._sweep_agents_at = time.monotonic() + SWEEP_AGENTS_S
 
     async def _sweep_agents(self, target: str, stale_ms: int) -> None:
         """By and by: to read all statuses of a large fleet at once would keep webhooks waiting."""
         key, cursor = self.keys.agents(target), 0
         while True:
-            rows: dict[bytes, bytes]
-            cursor, rows = await self.redis.hscan(key, cursor, count=_AT_ONCE)  # type: ignore[assignment]  # as in store.py
+            batch = await self.servers.batch()
+            batch.on(key).hscan(key, cursor, count=_AT_ONCE)
+            ((cursor, rows),) = await batch.execute()
             found = [(field, _status(target, row)) for field, row in rows.items()]
             gone = [field for field, it in found if it is not None and it.at_ms < stale_ms]
             if gone:
-                await self.redis.hdel(key, *gone)
+                batch = await self.servers.batch()
+                batch.on(key).hdel(key, *gone)
+                await batch.execute()
             if not cursor:
                 return
 
-    def _pipeline(self) -> Pipeline:
-        return self.redis.pipeline(transaction=False)
+
+class Watch:
+    """Asks for news, because no subscription hears every target of a cluster."""
+
+    def __init__(self, records: Records, now_us: int) -> None:
+        self._records = records
+        self._servers, self._keys = records.servers, records.keys
+        self._now_us = now_us
+        self._start = f"{now_us}-0"
+        self._last: dict[str, str] = {}
+
+    async def news(self) -> list[HistoryLine]:
+        """What the history holds that was not returned before. Two round trips."""
+        with guarded():
+            batch = await self._servers.batch()
+            since_ms = self._now_us // 1000 - _LATE_MS
+            batch.on(self._keys.targets).zrangebyscore(self._keys.targets, since_ms, "+inf")
+            batch.on(self._keys.due).time()
+            names, (seconds, micros) = await batch.execute()
+            targets = [name.decode() for name in names]
+            batch = await self._servers.batch()
+            for target in targets:
+                key, last = self._keys.history(target), self._last.get(target, self._start)
+                batch.on(key).xrange(key, min=f"({last}")
+            found = dict(zip(targets, await batch.execute(), strict=True))
+        self._now_us = seconds * 1_000_000 + micros
+        # Kept for good: a target that was quiet for a while must not be told anew from the start.
+        self._last |= {target: rows[-1][0].decode() for target, rows in found.items() if rows}
+        lines = [_line(target, row) for target, rows in found.items() for row in rows]
+        return sorted(lines, key=lambda line: (line.at_ms, line.rev))
 
 
 def _status(target: str, stored: bytes) -> Status | None:

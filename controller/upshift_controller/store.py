@@ -1,7 +1,7 @@
 """The Redis side of control: states in and out, and what is due. It decides nothing.
 
-Every method is one round trip unless its docstring says otherwise. Whatever goes wrong with Redis
-leaves here as `Unavailable`.
+Every method is one round trip to each server that it needs, unless its docstring says otherwise.
+Whatever goes wrong with Redis leaves here as `Unavailable`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from upshift_agent.errors import SignatureRefused, WireError
@@ -24,7 +20,8 @@ from upshift_agent.wire import FLEET, Keys, dump, encode_plan
 from upshift_rules.changes import Entry
 from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
 
-from .errors import Refused, StartRefused, Unavailable
+from .connect import Batch, Servers
+from .errors import Refused, Unavailable
 from .ports import Snapshot, Write
 from .seal import is_sealed, seal, signed_otherwise, unseal
 
@@ -32,30 +29,9 @@ log = structlog.get_logger()
 
 #: How long a target that nothing happens to is remembered.
 RETENTION_MS = 30 * 24 * 60 * 60 * 1000
-#: A frozen Redis is noticed after this many seconds; the webhook has to answer within 5.
-SOCKET_TIMEOUT_S = 2.0
 
 _COMMIT = Path(__file__).with_name("commit.lua").read_text()
 _COMMIT_SHA = hashlib.sha1(_COMMIT.encode(), usedforsecurity=False).hexdigest()
-
-
-def connect(url: str) -> Redis:
-    """A client that fails fast: retrying is Alertmanager's task, and the committer's.
-
-    Raise `StartRefused` for a URL that is none.
-    """
-    try:
-        return Redis.from_url(
-            url,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=SOCKET_TIMEOUT_S,
-            # Once more at once, for a connection that the server has closed since.
-            retry=Retry(NoBackoff(), 1),
-            client_name="upshift-controller",
-        )
-    except ValueError as error:
-        # Nothing of it is shown: it may be the password alone.
-        raise StartRefused("redis must be a redis://, rediss:// or unix:// URL") from error
 
 
 class Store:
@@ -66,13 +42,13 @@ class Store:
 
     def __init__(
         self,
-        redis: Redis,
+        servers: Servers,
         keys: Keys,
         *,
         secrets: Sequence[bytes] = (),
         history_length: int = 1000,
     ) -> None:
-        self.redis = redis
+        self.servers = servers
         self.keys = keys
         self.secrets = secrets
         self._history_length = history_length
@@ -83,13 +59,13 @@ class Store:
     async def read(self, targets: Iterable[str]) -> Snapshot:
         names = list(targets)
         with guarded():
-            pipe = self._pipeline()
-            pipe.time()
-            if names:
-                pipe.mget([self.keys.state(target) for target in names])
-            time, *stored = await pipe.execute()
+            batch = await self.servers.batch()
+            # Of the server that holds `due`, always: the clocks of two servers differ.
+            batch.on(self.keys.due).time()
+            for target in names:
+                batch.on(self.keys.state(target)).get(self.keys.state(target))
+            time, *rows = await batch.execute()
         now_us = time[0] * 1_000_000 + time[1]
-        rows = stored[0] if stored else []
         return Snapshot(
             now_us,
             {target: self._readable(target, row) for target, row in zip(names, rows, strict=True)},
@@ -108,48 +84,61 @@ class Store:
             return TargetState(target=target, rev=stored_rev(stored))
 
     async def commit(self, writes: Sequence[Write]) -> list[bool]:
-        """Which writes took; the others met a newer revision. A second trip on a new server."""
+        """Which writes took; the others met a newer revision. A second trip on a new server.
+
+        In a cluster three in place of one: `due`, the targets, `due`. See `_commit`.
+        """
         if not writes:
             return []
         taken = await self._commit(writes)
-        if any(isinstance(it, NoScriptError) for it in taken):
-            with guarded():
-                await self.redis.script_load(_COMMIT)
-            taken = await self._commit(writes)
+        unknown = [at for at, it in enumerate(taken) if isinstance(it, NoScriptError)]
+        if unknown:
+            again = await self._commit([writes[at] for at in unknown], load=True)
+            for at, result in zip(unknown, again, strict=True):
+                taken[at] = result
         for result in taken:
             if isinstance(result, Exception):
                 raise Unavailable(f"Redis refused a commit: {result}") from result
         return [result == 1 for result in taken]
 
-    async def _commit(self, writes: Sequence[Write]) -> list[Any]:
+    async def _commit(self, writes: Sequence[Write], *, load: bool = False) -> list[Any]:
         due = {
             write.after.target: write.after.next_expiry_ms
             for write in writes
             if write.after.next_expiry_ms is not None
         }
         with guarded():
-            pipe = self._pipeline()
+            batch = await self.servers.batch()
             # Before the commit: a spurious wake-up is harmless, a missed one is not. And after
             # it, because `settle` may have raised the entry in between.
             if due:
-                pipe.zadd(self.keys.due, due, lt=True)
+                batch.on(self.keys.due).zadd(self.keys.due, due, lt=True)
+                batch.then()
             for write in writes:
-                self._evalsha(pipe, write)
+                self._eval(batch, write, load=load)
+            batch.await_replicas()
+            batch.then(regardless=True)
             if due:
-                pipe.zadd(self.keys.due, due, lt=True)
-            pipe.zadd(self.keys.targets, {write.after.target: write.now_ms for write in writes})
-            results = await pipe.execute(raise_on_error=False)
+                batch.on(self.keys.due).zadd(self.keys.due, due, lt=True)
+            batch.on(self.keys.targets).zadd(
+                self.keys.targets, {write.after.target: write.now_ms for write in writes}
+            )
+            results = await batch.execute(raise_on_error=False)
         start = 1 if due else 0
-        return list(results[start : start + len(writes)])
+        return results[start : start + len(writes)]
 
-    def _evalsha(self, pipe: Pipeline, write: Write) -> None:
+    def _eval(self, batch: Batch, write: Write, *, load: bool) -> None:
         after, target = write.after, write.after.target
         visible = after.plan_rev != write.before.plan_rev
         secret = self.secrets[0] if self.secrets else None
         plan = encode_plan(plan_of(after, write.now_ms), secret) if visible else ""
         entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
-        pipe.evalsha(
-            _COMMIT_SHA,
+        # The fleet's plan goes to every server, because agents are connected to any of them.
+        publish = "SPUBLISH" if self.servers.sharded and target != FLEET else "PUBLISH"
+        pipe = batch.on(self.keys.state(target))
+        run, script = (pipe.eval, _COMMIT) if load else (pipe.evalsha, _COMMIT_SHA)
+        run(
+            script,
             3,
             self.keys.state(target),
             self.keys.plan(target),
@@ -158,7 +147,7 @@ class Store:
             seal(target, encode_state(after), self.secrets),
             plan,
             self.keys.changes(target),
-            "PUBLISH",
+            publish,
             after.rev,
             self._history_length,
             RETENTION_MS,
@@ -171,10 +160,10 @@ class Store:
         Two round trips: what is due depends on Redis time.
         """
         with guarded():
-            pipe = self._pipeline()
-            pipe.time()
-            pipe.zrange(self.keys.due, 0, limit - 1, withscores=True)
-            time, rows = await pipe.execute()
+            batch = await self.servers.batch()
+            batch.on(self.keys.due).time()
+            batch.on(self.keys.due).zrange(self.keys.due, 0, limit - 1, withscores=True)
+            time, rows = await batch.execute()
         now_ms = (time[0] * 1_000_000 + time[1]) // 1000
         due = [member.decode() for member, score in rows if score <= now_ms]
         later = [int(score) for _, score in rows if score > now_ms]
@@ -188,14 +177,14 @@ class Store:
         """
         before = await self.read(targets)
         with guarded():
-            pipe = self._pipeline()
+            batch = await self.servers.batch()
             due = {name: state.next_expiry_ms for name, state in before.states.items()}
             # Two commands, not one for each target: they may be thousands.
             if ended := [name for name, expiry_ms in due.items() if expiry_ms is None]:
-                pipe.zrem(self.keys.due, *ended)
+                batch.on(self.keys.due).zrem(self.keys.due, *ended)
             if later := {name: it for name, it in due.items() if it is not None}:
-                pipe.zadd(self.keys.due, later)
-            await pipe.execute()
+                batch.on(self.keys.due).zadd(self.keys.due, later)
+            await batch.execute()
         after = await self.read(targets)
         moved = {
             target: state.next_expiry_ms
@@ -204,35 +193,40 @@ class Store:
         }
         if moved:
             with guarded():
-                await self.redis.zadd(self.keys.due, moved, lt=True)
+                batch = await self.servers.batch()
+                batch.on(self.keys.due).zadd(self.keys.due, moved, lt=True)
+                await batch.execute()
 
     async def leased_targets(self) -> list[str]:
         """Targets that have leases: those that something is due for."""
         with guarded():
-            found = self.redis.zrange(self.keys.due, 0, -1)
-            names: list[bytes] = await found  # type: ignore[assignment]  # of all answers, this one
+            batch = await self.servers.batch()
+            batch.on(self.keys.due).zrange(self.keys.due, 0, -1)
+            (names,) = await batch.execute()
         return [name.decode() for name in names]
 
     async def signed_otherwise(self) -> list[str]:
         """Targets whose state we believe, though the first secret has not signed it. Two trips."""
         with guarded():
-            found = self.redis.zrange(self.keys.targets, 0, -1)
-            members: list[bytes] = await found  # type: ignore[assignment]  # as above
+            batch = await self.servers.batch()
+            batch.on(self.keys.targets).zrange(self.keys.targets, 0, -1)
+            (members,) = await batch.execute()
             names = [name.decode() for name in members]
-            keys = [self.keys.state(name) for name in (*names, FLEET)]
-            rows: list[Any] = await self.redis.mget(keys)
+            batch = await self.servers.batch()
+            for name in names:
+                batch.on(self.keys.state(name)).get(self.keys.state(name))
+            rows = await batch.execute()
         return [
             name
-            for name, row in zip(names, rows, strict=False)
+            for name, row in zip(names, rows, strict=True)
             if row and signed_otherwise(name, row, self.secrets)
         ]
 
     async def ping(self) -> None:
         with guarded():
-            await self.redis.ping()
-
-    def _pipeline(self) -> Pipeline:
-        return self.redis.pipeline(transaction=False)
+            batch = await self.servers.batch()
+            batch.on(self.keys.due).ping()
+            await batch.execute()
 
 
 @contextmanager

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 
 from controller.conftest import Running, Start, alert
 from servers import RedisServer, eventually
 from upshift_agent.wire import Keys
-from upshift_controller.store import Store, connect
+from upshift_controller.connect import Servers
+from upshift_controller.store import Store
 
 KEYS = Keys()
 SHORT = """
@@ -82,8 +84,8 @@ async def test_settle_never_loses_a_lease_that_was_granted_meanwhile(
     upshift: Running, valkey: RedisServer
 ) -> None:
     """A target is settled while others keep granting; the entry always covers the next expiry."""
-    async with connect(valkey.url) as redis:
-        store = Store(redis, KEYS)
+    async with aclosing(Servers(valkey.url)) as servers:
+        store = Store(servers, KEYS)
 
         async def grant(i: int) -> None:
             body = {

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from aiohttp import web
 from aiohttp_sse import sse_response
 
-from upshift_agent.errors import WireError
-from upshift_agent.wire import decode_plan
-
+from ..errors import Unavailable
 from ..models import HistoryEntry
 from ..records import Records
 from .api import history_entry
 from .routes import Route
 
+#: Between looks for news.
+POLL_S = 0.5
+
 
 def routes(records: Records) -> list[Route]:
     async def events(request: web.Request) -> web.StreamResponse:
-        async with records.changes() as changes, sse_response(request) as response:
-            async for change in changes:
-                if not response.is_connected():
-                    break
-                if change is None:
-                    continue
-                target, message = change
-                try:
-                    rev = decode_plan(message).rev
-                except WireError:
-                    continue  # not from a controller; agents report it
-                for line in await records.entries_of(target, rev):
-                    entry = history_entry(line).model_dump_json(exclude_none=True)
-                    await response.send(entry, event=str(line.entry["event"]), id=str(rev))
+        watch = await records.watch()
+        async with sse_response(request) as response:
+            while response.is_connected():
+                with suppress(Unavailable):  # the next look will find what this one missed
+                    for line in await watch.news():
+                        entry = history_entry(line).model_dump_json(exclude_none=True)
+                        event = str(line.entry["event"])
+                        await response.send(entry, event=event, id=str(line.rev))
+                await asyncio.sleep(POLL_S)
         return response
 
     return [

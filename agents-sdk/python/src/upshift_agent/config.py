@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import attributes as identity
+from .address import parse_address
 from .errors import ConfigurationError, WireError
 from .wire import (
     DEFAULT_NAMESPACE,
@@ -24,7 +24,6 @@ from .wire import (
     shorten,
 )
 
-SCHEMES = ("redis", "rediss", "unix")
 DEFAULT_BASELINE_HZ = 19  # the usual always-on frequency in production
 
 
@@ -151,17 +150,9 @@ def _check_hz(name: str, hz: object) -> None:
 
 
 def _check_url(url: object) -> None:
-    problem = "it is not text"
-    if isinstance(url, str):
-        try:
-            parts = urlsplit(url)
-            _ = parts.port  # parsed, and refused, only when asked for
-            if parts.scheme in SCHEMES and (parts.path if parts.scheme == "unix" else parts.netloc):
-                return
-            problem = f"it must begin with {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
-        except ValueError as error:
-            problem = str(error)
-    # Never the URL itself: it may hold a password.
-    raise ConfigurationError(
-        f"redis_url cannot be used: {problem}; right would be redis://127.0.0.1:6379"
-    )
+    try:
+        parse_address(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"redis_url cannot be used: {error}; right would be redis://127.0.0.1:6379"
+        ) from None

@@ -3,6 +3,9 @@
 Subscribe, then read: whatever is committed after the subscription is pushed, whatever came before
 is in the snapshot, so nothing falls between. Every loss of a connection ends the session, and the
 next one begins the same way. All of it runs on the agent's own event loop, over two connections.
+
+In a cluster both lead to the server that holds the agent's first target. What is on other servers
+(the fleet's plan) is read over short connections, and less often: pushes reach every server.
 """
 
 from __future__ import annotations
@@ -13,22 +16,22 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline, PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AskError, RedisError, ResponseError
 
 from .complaints import Complaints, harmless
+from .connect import NOT_HERE, Servers
 from .loop import end
-from .wire import STATUS_INTERVAL_S, Keys
+from .wire import FLEET, STATUS_INTERVAL_S, Keys
 
 log = logging.getLogger("upshift_agent")
 
 RESYNC_S = 30.0  # ± a fifth, so that a fleet does not read in step
+VISIT_S = 120.0  # between looks at other servers of a cluster: all agents look at the fleet's
 TIMEOUT_S = 5.0  # for connecting, and for any answer
 PING_S = 10.0  # silence on the subscription before it is asked whether it lives
 LONGEST_BACKOFF_S = 3.0
@@ -57,17 +60,19 @@ class Subscription:
         read: Callable[[dict[str, bytes], float, float, float], None],
         report: Callable[[], tuple[str, str, int]],
     ) -> None:
-        self._url = url
+        self._servers = Servers(url)
         self._keys = keys
         self._targets = tuple(targets)
+        self._home = self._targets[0]
         self._channels = {keys.changes(target).encode(): target for target in targets}
-        self._agents = keys.agents(self._targets[0])
-        self._server = _address(url)
+        self._agents = keys.agents(self._home)
+        self._server = self._servers.shown
         self._hear, self._read, self._report = hear, read, report
         self._resync = asyncio.Event()
         self._ready = asyncio.Event()
         self._dirty = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._visit_at = 0.0
         self._client: Redis | None = None
         self._outage = self._outage_logged = False
         self._complaints = Complaints()
@@ -105,43 +110,53 @@ class Subscription:
                     await self._client.hdel(self._agents, self._report()[0])
 
     async def _session(self) -> None:
-        self._client = client = Redis.from_url(
-            self._url,
-            protocol=2,  # pushes have a connection of their own, so any server will do
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            max_connections=2,
-            # Trying again is the business of run(), also once and at once.
-            retry=Retry(NoBackoff(), 0, supported_errors=()),
-        )
-        pubsub = client.pubsub()
-        tasks = [
-            asyncio.create_task(self._keep_reading(client), name="upshift-read"),
-            asyncio.create_task(self._keep_reporting(client), name="upshift-report"),
-            asyncio.create_task(self._listen(pubsub), name="upshift-listen"),
-        ]
-        try:
-            # None of them ends but by a failure, and one failure ends the session.
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            self._client = None
-            await end(*tasks)
-            await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py left it untyped
-            await client.aclose()
+        home = self._servers.holding(self._keys.plan(self._home), TIMEOUT_S)
+        async with home as client:
+            self._client = client
+            targets = self._targets if self._servers.sharded else [self._home]
+            tasks = [
+                asyncio.create_task(self._keep_reading(client), name="upshift-read"),
+                asyncio.create_task(self._keep_reporting(client), name="upshift-report"),
+                *(
+                    asyncio.create_task(self._listen(target), name=f"upshift-listen {target}")
+                    for target in targets
+                    if target != FLEET
+                ),
+            ]
+            try:
+                # None of them ends but by a failure, and one failure ends the session.
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                self._client = None
+                await end(*tasks)
 
-    async def _listen(self, pubsub: PubSub) -> None:
-        await pubsub.subscribe(*self._channels)
+    async def _listen(self, target: str) -> None:
+        """Hear the plans of `target` and of the fleet; of all targets, where one server has all."""
+        key = self._keys.plan(target)
+        async with self._servers.holding(key, TIMEOUT_S) as client, client.pubsub() as pubsub:
+            if self._servers.sharded:
+                await pubsub.subscribe(self._keys.changes(FLEET))
+                # Not every redis-py from 6.2 on has a method for it.
+                await pubsub.execute_command("SSUBSCRIBE", self._keys.changes(target))
+            else:
+                await pubsub.subscribe(*self._channels)
+            await self._hear_all(pubsub)
+
+    async def _hear_all(self, pubsub: PubSub) -> None:
         asked = False
         while True:
             message = await pubsub.get_message(timeout=TIMEOUT_S if asked else PING_S)
             if message is not None:
                 asked = False
-                if message["type"] == "subscribe":
+                if message["type"] in ("subscribe", "ssubscribe"):
+                    self._visit_at = 0.0
                     self._resync.set()
-                elif message["type"] == "message":
+                elif message["type"] in ("message", "smessage"):
                     self._hear(self._channels[message["channel"]], message["data"])
+                elif message["type"] == "sunsubscribe":
+                    raise ConnectionError("the target has moved to another server")
             elif asked:
                 raise TimeoutError("the subscription does not answer")
             else:
@@ -164,10 +179,17 @@ class Subscription:
         *answers, now = await self._execute(pipeline, raise_on_error=False)
         received_ms = time.monotonic() * 1000
         plans = {}
+        elsewhere = []
         for target, answer in zip(self._targets, answers, strict=True):
-            if isinstance(answer, ResponseError):
+            if isinstance(answer, NOT_HERE):
+                if target == self._home or not self._servers.sharded:
+                    raise answer
+                elsewhere.append(target)
+            elif isinstance(answer, AskError):
+                pass  # its slot is on the move: no news until it has arrived
+            elif isinstance(answer, ResponseError):
                 self._complaints.make(
-                    f"{self._server} does not give the plan of {target}: {answer}"
+                    f"{self._server} does not give the plan of {target}: {harmless(answer)}"
                 )
             elif isinstance(answer, Exception):  # it is still loading its data, for one
                 raise answer
@@ -176,8 +198,29 @@ class Subscription:
             # A missing key is no news: a server that has lost its data ends nobody's lease.
         if isinstance(now, Exception):
             raise now
-        self._read(plans, now[0] * 1000 + now[1] / 1000, sent_ms, received_ms)
+        redis_ms = now[0] * 1000 + now[1] / 1000
+        self._read(plans, redis_ms, sent_ms, received_ms)
+        if self._servers.sharded and time.monotonic() >= self._visit_at:
+            self._visit_at = time.monotonic() + VISIT_S * random.uniform(0.8, 1.2)  # noqa: S311
+            if plans := await self._visit(elsewhere, redis_ms):
+                self._read(plans, redis_ms, sent_ms, received_ms)
         self._found()
+
+    async def _visit(self, targets: Sequence[str], redis_ms: float) -> dict[str, bytes]:
+        """Read the plans that other servers hold. One that is away is visited with the next read:
+        it must not keep the agent from what its own server says."""
+        plans: dict[str, bytes] = {}
+        try:
+            for target in targets:
+                plan = await self._servers.run(partial(Redis.get, name=self._keys.plan(target)))
+                if isinstance(plan, bytes):
+                    plans[target] = plan
+            listed = {self._home: int(redis_ms)}
+            await self._servers.run(lambda it: it.zadd(self._keys.reporting, listed))
+        except (RedisError, OSError) as error:
+            self._visit_at = 0.0
+            self._complaints.make(f"another server of {self._server} does not answer: {harmless(error)}")
+        return plans
 
     async def _keep_reporting(self, client: Redis) -> None:
         await self._ready.wait()
@@ -187,9 +230,12 @@ class Subscription:
             pipeline = client.pipeline(transaction=False)
             pipeline.hset(self._agents, field, status)
             pipeline.expire(self._agents, AGENTS_TTL_S)
-            pipeline.zadd(self._keys.reporting, {self._targets[0]: redis_ms})
+            if not self._servers.sharded:  # else it is on another server: see _visit
+                pipeline.zadd(self._keys.reporting, {self._home: redis_ms})
             try:
                 await self._execute(pipeline)
+            except NOT_HERE:
+                raise
             except ResponseError as error:  # no permission, no memory: plans are followed anyway
                 self._complaints.make(
                     f"{self._server} does not take this agent's status: {harmless(error)}"
@@ -227,9 +273,3 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             await event.wait()
-
-
-def _address(url: str) -> str:
-    """The server of a URL, without the password that it may hold."""
-    parts = urlsplit(url)
-    return parts.path if parts.scheme == "unix" else parts.netloc.rpartition("@")[2]

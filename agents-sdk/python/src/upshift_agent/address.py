@@ -1,0 +1,104 @@
+"""Where Redis is: one server, the primary that sentinels name, or a cluster. Pure.
+
+redis://HOST:PORT/DB                          also rediss:// (TLS) and unix://
+redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB  also rediss+sentinel://
+redis+cluster://HOST:PORT,HOST:PORT           also rediss+cluster://
+
+`user:password@` goes before the hosts, options of redis-py after a `?`; both hold for every server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from .errors import ConfigurationError
+
+SCHEMES = tuple(
+    f"{scheme}://"
+    for scheme in (
+        *("redis", "rediss", "unix"),
+        *("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
+    )
+)
+SENTINEL_PORT = 26379
+REDIS_PORT = 6379
+
+Host = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`hosts` are sentinels, or some of a cluster's nodes; of a single server there is none."""
+
+    kind: Literal["single", "sentinel", "cluster"]
+    hosts: tuple[Host, ...]
+    #: What the sentinels call the primary.
+    name: str
+    #: For people: without user and password.
+    shown: str
+    _parts: SplitResult = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """redis-py's URL of a single server."""
+        return self._parts.geturl()
+
+    def url_of(self, host: Host, *, sentinel: bool = False) -> str:
+        """redis-py's URL of one server. A sentinel has no databases."""
+        scheme, _, _ = self._parts.scheme.partition("+")
+        user, at, _ = self._parts.netloc.rpartition("@")
+        name = f"[{host[0]}]" if ":" in host[0] else host[0]
+        database = "" if sentinel else self._parts.path.strip("/").partition("/")[2]
+        path = f"/{database}" if database else ""
+        return self._parts._replace(
+            scheme=scheme, netloc=f"{user}{at}{name}:{host[1]}", path=path
+        ).geturl()
+
+
+def parse_address(url: object) -> Address:
+    """Raise `ConfigurationError`, whose message never holds the URL: there may be a password."""
+    if not isinstance(url, str):
+        raise ConfigurationError("it is not text")
+    try:
+        parts = urlsplit(url)
+        base, _, kind = parts.scheme.partition("+")
+        where = parts.path if base == "unix" else parts.netloc.rpartition("@")[2]
+        if f"{parts.scheme}://" not in SCHEMES or not where:
+            raise ConfigurationError(f"it must begin with {', '.join(SCHEMES)}")
+        if kind == "sentinel":
+            return _sentinels(parts, where)
+        if kind == "cluster":
+            return _cluster(parts, where)
+        _ = parts.port  # parsed, and refused, only when asked for
+    except ValueError:
+        raise ConfigurationError("its host or port cannot be read") from None
+    return Address("single", (), "", where, parts)
+
+
+def _sentinels(parts: SplitResult, where: str) -> Address:
+    name, _, database = unquote(parts.path).strip("/").partition("/")
+    if not name:
+        raise ConfigurationError(
+            "sentinels must be told the primary's name, as in redis+sentinel://HOST:26379/NAME"
+        )
+    if database and not database.isdigit():
+        raise ConfigurationError("the database after the primary's name must be a number")
+    return Address("sentinel", _hosts(where, SENTINEL_PORT), name, f"{where}/{name}", parts)
+
+
+def _cluster(parts: SplitResult, where: str) -> Address:
+    if parts.path.strip("/") not in ("", "0"):
+        raise ConfigurationError("a cluster has no databases, so nothing may follow its hosts")
+    return Address("cluster", _hosts(where, REDIS_PORT), "", where, parts)
+
+
+def _hosts(where: str, default_port: int) -> tuple[Host, ...]:
+    hosts = []
+    for host in where.split(","):
+        one = urlsplit(f"//{host}")
+        if not one.hostname:
+            raise ConfigurationError("between commas there must be HOST:PORT")
+        hosts.append((one.hostname, one.port or default_port))
+    return tuple(hosts)

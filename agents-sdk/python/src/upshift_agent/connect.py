@@ -1,0 +1,138 @@
+"""Find the server that holds an agent's keys, wherever it is now. Nothing else knows the topology.
+
+Nothing is kept of what was found: each session asks anew. So a promoted replica and a slot that
+has moved are found by the same few lines as the first server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    ClusterDownError,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+
+from .address import Host, parse_address
+
+#: Answers of a server that is not the one any more.
+NOT_HERE = (MovedError, ReadOnlyError, ClusterDownError)
+#: How long one server is asked where to go, before the next one is.
+ASK_S = 2.0
+_MAX_MOVES = 5
+_MAX_REMEMBERED = 32
+
+T = TypeVar("T")
+
+
+class Servers:
+    """One agent's way to Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._address = parse_address(url)
+        self.shown = self._address.shown
+        #: Whether targets may be on different servers.
+        self.sharded = self._address.kind == "cluster"
+        #: Nodes of the cluster that others have pointed to; those of the URL may all be gone.
+        self._remembered: dict[Host, None] = {}
+
+    @asynccontextmanager
+    async def holding(self, key: str, timeout_s: float) -> AsyncIterator[Redis]:
+        """A client, with one connection, of the server that holds `key` (of a string)."""
+        if self._address.kind == "single":
+            url = self._address.url
+        elif self._address.kind == "sentinel":
+            url = self._address.url_of(await self._any(self._primary))
+        else:
+            host, _ = await self._any(partial(self._follow, command=partial(Redis.get, name=key)))
+            url = self._address.url_of(host)
+        async with _client(url, timeout_s) as client:
+            yield client
+
+    async def run(self, command: Callable[[Redis], Awaitable[T]]) -> T | None:
+        """One command on any server of a cluster, over a connection that lasts no longer."""
+        _, answer = await self._any(partial(self._follow, command=command))
+        return answer
+
+    async def _any(self, ask: Callable[[Host], Awaitable[T]]) -> T:
+        hosts = list({*self._address.hosts, *self._remembered})
+        random.shuffle(hosts)
+        problem: Exception = AssertionError("an address without hosts")
+        for host in hosts:
+            try:
+                async with asyncio.timeout(ASK_S):
+                    return await ask(host)
+            except (RedisError, OSError) as error:  # OSError: TimeoutError too
+                if isinstance(error, ResponseError) and not isinstance(error, NOT_HERE):
+                    raise  # the right one has refused it
+                problem = error
+        raise problem
+
+    async def _primary(self, sentinel: Host) -> Host:
+        url = self._address.url_of(sentinel, sentinel=True)
+        async with _client(url, ASK_S, anonymous=True) as client:
+            try:
+                found = await self._ask(client)
+            except AuthenticationError:  # most sentinels have no password, this one has
+                async with _client(url, ASK_S) as known:
+                    found = await self._ask(known)
+        if found is None:
+            raise RedisError(f"the sentinels know no primary called {self._address.name!r}")
+        host, port = found
+        return host.decode(), int(port)
+
+    async def _ask(self, sentinel: Redis) -> tuple[bytes, bytes] | None:
+        # In two words, or redis-py would read the answer, differently in each of its versions.
+        command = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.name
+        answer: tuple[bytes, bytes] | None
+        answer = await sentinel.execute_command(*command)  # type: ignore[no-untyped-call]
+        return answer
+
+    async def _follow(
+        self, node: Host, command: Callable[[Redis], Awaitable[T]]
+    ) -> tuple[Host, T | None]:
+        """Any node knows who holds a key, and says so when it is sent a command for it."""
+        for _ in range(_MAX_MOVES):
+            async with _client(self._address.url_of(node), ASK_S) as client:
+                try:
+                    return node, await command(client)
+                except MovedError as moved:
+                    node = moved.host or node[0], moved.port
+                    self._remember(node)
+                except AskError:  # its slot is on the move, and still here
+                    return node, None
+        raise RedisError("the nodes of the cluster point to one another")
+
+    def _remember(self, node: Host) -> None:
+        self._remembered.pop(node, None)
+        self._remembered[node] = None
+        if len(self._remembered) > _MAX_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+
+def _client(url: str, timeout_s: float, *, anonymous: bool = False) -> Redis:
+    client = Redis.from_url(
+        url,
+        protocol=2,  # pushes have a connection of their own, so any server will do
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        max_connections=1,
+        # Trying again is the business of the subscription, also once and at once.
+        retry=Retry(NoBackoff(), 0, supported_errors=()),
+    )
+    if anonymous:
+        client.connection_pool.connection_kwargs.update(username=None, password=None)
+    return client
