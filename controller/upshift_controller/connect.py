@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 from bisect import bisect_right
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -39,9 +40,9 @@ log = structlog.get_logger()
 
 #: A frozen Redis is noticed after this many seconds; the webhook has to answer within 5.
 SOCKET_TIMEOUT_S = 2.0
-#: How long sentinels or nodes are asked who serves what. They are asked at the same time.
+#: How long a sentinel or a node is asked who serves what, and how many are, one after the other.
 ASK_S = 1.0
-ASK_NODES = 5
+ASK_HOSTS = 5
 #: How long a commit waits for a replica to have it, before it counts without.
 REPLICA_MS = 1000
 #: And while no replica answers: long enough to notice that one does again.
@@ -75,7 +76,7 @@ class Servers:
         self.replicated = self._address.kind != "single"
         self._clients: dict[str, Redis] = {}
         self._shards: Sequence[_Shard] = ()
-        self._nodes: Sequence[Host] = self._address.hosts
+        self._hosts: Sequence[Host] = self._address.hosts
         self._finding = asyncio.Lock()
         self._alone: set[Redis] = set()
 
@@ -110,14 +111,13 @@ class Servers:
         if kind == "single":
             return [self._shard(0, 2**14 - 1, address.url)]
         if kind == "sentinel":
-            host = await _first(_primary(address, sentinel) for sentinel in address.hosts)
+            host = await _first(self._hosts, partial(_primary, address))
             found = [(0, 2**14 - 1, host)]
         else:
-            nodes = random.sample(self._nodes, min(ASK_NODES, len(self._nodes)))
-            found = await _first(_slots(address, node) for node in nodes)
-            self._nodes = list({*address.hosts, *(host for _, _, host in found)})
+            found = await _first(self._hosts, partial(_slots, address))
+            self._hosts = list({*address.hosts, *(host for _, _, host in found)})
         shards = [self._shard(first, last, address.url_of(host)) for first, last, host in found]
-        await self._drop_all_but({shard.client for shard in shards})
+        await self._rest({*self._clients.values()} - {shard.client for shard in shards})
         return shards
 
     def _shard(self, first: int, last: int, url: str) -> _Shard:
@@ -133,12 +133,12 @@ class Servers:
             )
         return _Shard(first, last, self._clients[url])
 
-    async def _drop_all_but(self, used: set[Redis]) -> None:
-        for url, client in list(self._clients.items()):
-            if client not in used:
-                del self._clients[url]
-                self._alone.discard(client)
-                await client.aclose()  # what is still being answered there fails, as it would
+    async def _rest(self, clients: Iterable[Redis]) -> None:
+        """Let go of servers that are not asked any more. Their clients stay: a batch may be about
+        to use one, and the servers may come back."""
+        for client in clients:
+            self._alone.discard(client)
+            await client.connection_pool.disconnect(inuse_connections=False)
 
 
 class Batch:
@@ -218,20 +218,14 @@ async def _run(pipe: Pipeline) -> Sequence[Any]:
     return answers
 
 
-async def _first(asked: Iterable[Awaitable[T]]) -> T:
-    """The first good answer; the last error where there is none."""
-    tasks = [asyncio.ensure_future(it) for it in asked]
-    problem: Exception = AssertionError("nobody was asked")
-    try:
-        for task in asyncio.as_completed(tasks):
-            try:
-                return await task
-            except (RedisError, OSError) as error:
-                problem = error
-    finally:
-        for left in tasks:
-            left.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def _first(hosts: Sequence[Host], ask: Callable[[Host], Awaitable[T]]) -> T:
+    """The first good answer of any of `hosts`; the last error where there is none."""
+    problem: Exception = AssertionError("an address without hosts")
+    for host in random.sample(hosts, min(ASK_HOSTS, len(hosts))):
+        try:
+            return await ask(host)
+        except (RedisError, OSError) as error:
+            problem = error
     raise problem
 
 

@@ -38,12 +38,9 @@ class Address:
     name: str
     #: For people: without user and password.
     shown: str
+    #: As it was given: of a single server, redis-py's own.
+    url: str = field(repr=False)
     _parts: SplitResult = field(repr=False)
-
-    @property
-    def url(self) -> str:
-        """redis-py's URL of a single server."""
-        return self._parts.geturl()
 
     def url_of(self, host: Host, *, sentinel: bool = False) -> str:
         """redis-py's URL of one server. A sentinel has no databases."""
@@ -74,7 +71,7 @@ def parse_address(url: object) -> Address:
         _ = parts.port  # parsed, and refused, only when asked for
     except ValueError:
         raise ConfigurationError("its host or port cannot be read") from None
-    return Address("single", (), "", where, parts)
+    return Address("single", (), "", where, url, parts)
 
 
 def _sentinels(parts: SplitResult, where: str) -> Address:
@@ -85,13 +82,15 @@ def _sentinels(parts: SplitResult, where: str) -> Address:
         )
     if database and not database.isdigit():
         raise ConfigurationError("the database after the primary's name must be a number")
-    return Address("sentinel", _hosts(where, SENTINEL_PORT), name, f"{where}/{name}", parts)
+    return Address(
+        "sentinel", _hosts(where, SENTINEL_PORT), name, f"{where}/{name}", parts.geturl(), parts
+    )
 
 
 def _cluster(parts: SplitResult, where: str) -> Address:
     if parts.path.strip("/") not in ("", "0"):
         raise ConfigurationError("a cluster has no databases, so nothing may follow its hosts")
-    return Address("cluster", _hosts(where, REDIS_PORT), "", where, parts)
+    return Address("cluster", _hosts(where, REDIS_PORT), "", where, parts.geturl(), parts)
 
 
 def _hosts(where: str, default_port: int) -> tuple[Host, ...]:

@@ -6,11 +6,9 @@ has moved are found by the same few lines as the first server.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TypeVar
 
 from redis.asyncio import Redis
@@ -57,14 +55,14 @@ class Servers:
         elif self._address.kind == "sentinel":
             url = self._address.url_of(await self._any(self._primary))
         else:
-            host, _ = await self._any(partial(self._follow, command=partial(Redis.get, name=key)))
+            host, _ = await self._any(lambda node: self._follow(node, reading(key)))
             url = self._address.url_of(host)
         async with _client(url, timeout_s) as client:
             yield client
 
     async def run(self, command: Callable[[Redis], Awaitable[T]]) -> T | None:
         """One command on any server of a cluster, over a connection that lasts no longer."""
-        _, answer = await self._any(partial(self._follow, command=command))
+        _, answer = await self._any(lambda node: self._follow(node, command))
         return answer
 
     async def _any(self, ask: Callable[[Host], Awaitable[T]]) -> T:
@@ -73,8 +71,7 @@ class Servers:
         problem: Exception = AssertionError("an address without hosts")
         for host in hosts:
             try:
-                async with asyncio.timeout(ASK_S):
-                    return await ask(host)
+                return await ask(host)
             except (RedisError, OSError) as error:  # OSError: TimeoutError too
                 if isinstance(error, ResponseError) and not isinstance(error, NOT_HERE):
                     raise  # the right one has refused it
@@ -121,6 +118,16 @@ class Servers:
         self._remembered[node] = None
         if len(self._remembered) > _MAX_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
+
+
+def reading(key: str) -> Callable[[Redis], Awaitable[bytes | None]]:
+    """The command that reads a string."""
+
+    async def get(client: Redis) -> bytes | None:
+        answer: bytes | None = await client.get(key)  # type: ignore[assignment]  # undecoded
+        return answer
+
+    return get
 
 
 def _client(url: str, timeout_s: float, *, anonymous: bool = False) -> Redis:

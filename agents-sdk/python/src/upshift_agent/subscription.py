@@ -16,7 +16,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -24,14 +23,14 @@ from redis.asyncio.client import Pipeline, PubSub
 from redis.exceptions import AskError, RedisError, ResponseError
 
 from .complaints import Complaints, harmless
-from .connect import NOT_HERE, Servers
+from .connect import NOT_HERE, Servers, reading
 from .loop import end
 from .wire import FLEET, STATUS_INTERVAL_S, Keys
 
 log = logging.getLogger("upshift_agent")
 
 RESYNC_S = 30.0  # ± a fifth, so that a fleet does not read in step
-VISIT_S = 120.0  # between looks at other servers of a cluster: all agents look at the fleet's
+VISIT_S = 300.0  # between looks at other servers of a cluster: all agents look at the fleet's
 TIMEOUT_S = 5.0  # for connecting, and for any answer
 PING_S = 10.0  # silence on the subscription before it is asked whether it lives
 LONGEST_BACKOFF_S = 3.0
@@ -212,8 +211,8 @@ class Subscription:
         plans: dict[str, bytes] = {}
         try:
             for target in targets:
-                plan = await self._servers.run(partial(Redis.get, name=self._keys.plan(target)))
-                if isinstance(plan, bytes):
+                plan = await self._servers.run(reading(self._keys.plan(target)))
+                if plan is not None:
                     plans[target] = plan
             listed = {self._home: int(redis_ms)}
             await self._servers.run(lambda it: it.zadd(self._keys.reporting, listed))
