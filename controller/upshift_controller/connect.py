@@ -70,7 +70,7 @@ class Servers:
         try:
             self._address = parse_address(url)
         except ConfigurationError as error:
-            raise StartRefused(f"redis cannot be used: {error}") from error
+            raise StartRefused(f"redis must be a URL that can be used: {error}") from error
         #: Whether targets may be on different servers.
         self.sharded = self._address.kind == "cluster"
         self.replicated = self._address.kind != "single"

@@ -82,7 +82,8 @@ class Settings(RuleDocument):
     redis: str | None = Field(
         default=None,
         repr=False,  # it may hold a password
-        description="redis://, rediss:// or unix:// URL. Default: a Valkey of its own.",
+        description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL. "
+        "Default: a Valkey of its own.",
     )
     data: str = Field(
         default="upshift-data", description="Folder of the own Valkey's append-only file."

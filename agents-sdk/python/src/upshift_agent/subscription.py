@@ -218,7 +218,9 @@ class Subscription:
             await self._servers.run(lambda it: it.zadd(self._keys.reporting, listed))
         except (RedisError, OSError) as error:
             self._visit_at = 0.0
-            self._complaints.make(f"another server of {self._server} does not answer: {harmless(error)}")
+            self._complaints.make(
+                f"another server of {self._server} does not answer: {harmless(error)}"
+            )
         return plans
 
     async def _keep_reporting(self, client: Redis) -> None:
