@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -69,8 +69,15 @@ class Servers:
     def __init__(self, url: str) -> None:
         try:
             self._address = parse_address(url)
+            some = self._address.hosts
+            ConnectionPool.from_url(self._address.url_of(some[0]) if some else self._address.url)
+        except ConfigurationError as error:
+            some = self._address.hosts
+            ConnectionPool.from_url(self._address.url_of(some[0]) if some else self._address.url)
         except ConfigurationError as error:
             raise StartRefused(f"redis must be a URL that can be used: {error}") from error
+        except ValueError as error:
+            raise StartRefused("redis must be a URL that can be used: an option is wrong") from error
         #: Whether targets may be on different servers.
         self.sharded = self._address.kind == "cluster"
         self.replicated = self._address.kind != "single"

@@ -151,7 +151,8 @@ class Watch:
         with guarded():
             batch = await self._servers.batch()
             since_ms = self._now_us // 1000 - _LATE_MS
-            batch.on(self._keys.targets).zrangebyscore(self._keys.targets, since_ms, "+inf")
+            changed = self._keys.targets
+            batch.on(changed).zrange(changed, since_ms, "+inf", byscore=True)
             batch.on(self._keys.due).time()
             names, (seconds, micros) = await batch.execute()
             targets = [name.decode() for name in names]
