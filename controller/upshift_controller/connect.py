@@ -72,12 +72,11 @@ class Servers:
             some = self._address.hosts
             ConnectionPool.from_url(self._address.url_of(some[0]) if some else self._address.url)
         except ConfigurationError as error:
-            some = self._address.hosts
-            ConnectionPool.from_url(self._address.url_of(some[0]) if some else self._address.url)
-        except ConfigurationError as error:
             raise StartRefused(f"redis must be a URL that can be used: {error}") from error
         except ValueError as error:
-            raise StartRefused("redis must be a URL that can be used: an option is wrong") from error
+            raise StartRefused(
+                "redis must be a URL that can be used: an option is wrong"
+            ) from error
         #: Whether targets may be on different servers.
         self.sharded = self._address.kind == "cluster"
         self.replicated = self._address.kind != "single"
