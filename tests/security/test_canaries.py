@@ -20,11 +20,13 @@ from security import processes
 from security.users import Users, server_with_users
 from servers import eventually
 from upshift_agent import Agent
+from upshift_agent.wire import Keys
 from upshift_controller.app import without_password
 from upshift_controller.auth import Caller, Tokens
 from upshift_controller.configuration import built_in
+from upshift_controller.connect import Servers
 from upshift_controller.errors import Unavailable
-from upshift_controller.store import connect, guarded
+from upshift_controller.store import Store
 
 CANARY = "canary-5f2b7c"
 PASSWORD = f"{CANARY}-password"
@@ -165,10 +167,10 @@ def old_redis() -> Iterator[str]:
 async def test_a_server_that_repeats_the_login_makes_no_controller_repeat_it(
     old_redis: str,
 ) -> None:
-    client = connect(old_redis)
-    with pytest.raises(Unavailable) as refused, guarded():
-        await client.ping()
-    await client.aclose()
+    servers = Servers(old_redis)
+    with pytest.raises(Unavailable) as refused:
+        await Store(servers, Keys()).ping()
+    await servers.aclose()
     assert "unknown command" in refused.value.detail
     assert CANARY not in refused.value.detail
 
