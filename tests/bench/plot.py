@@ -30,7 +30,8 @@ def plot(rows: Sequence[Row], path: Path) -> bool:
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for panel, (name, points) in zip(panels, curves.items(), strict=True):
         _draw(panel, name, points)
-    panels[0].set_ylabel("milliseconds, median of the rounds; bars: least and most")
+    panels[0].set_ylabel("milliseconds")
+    figure.supxlabel("Medians of the rounds; bars: least and most.", fontsize=8, color=_FLOOR)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return True
@@ -48,6 +49,7 @@ def _draw(panel: Any, name: str, points: Sequence[Row]) -> None:
     lowest = min(rounds.spread[0] for _, rounds in ours + theirs)
     if highest > 20 * lowest:
         panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     else:
         panel.set_ylim(0, highest * 1.15)
     counts = [count for count, _ in ours]

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import redis
+
 from .. import stage
 from ..alerts import WEBHOOK, shift
 from ..load import Caller
 from ..results import Rounds, Row, at_most_times, in_turns, percentile
+from ..seeding import KEYS
 from ..sizes import Size
 
 
@@ -20,15 +23,23 @@ class Way:
     """Where to post, and the programs that say when the last of their drivers was called."""
 
     def __init__(
-        self, caller: Caller, path: str, service: str, heard: Sequence[stage.Program]
+        self,
+        caller: Caller,
+        path: str,
+        service: str,
+        heard: Sequence[stage.Program],
+        client: redis.Redis,
     ) -> None:
         self._caller = caller
+        self._client = client
         self._path = path
         self._service = service
         self._heard = heard
 
     def changes(self, count: int, pause_s: float) -> list[float]:
         """Milliseconds from the POST to the last call, for each of `count` changes: up, down, …"""
+        # What a day of alerts has left there would be measured too; `stored` and `growth` do that.
+        self._client.delete(KEYS.state(f"service/{self._service}"))
         taken = []
         for _ in range(count // 2):
             for body in shift(self._service):
@@ -45,16 +56,18 @@ class Servers:
     """A Valkey, and callers of the controller and of the floor over it."""
 
     redis_url: str
+    client: redis.Redis
     upshift: Caller
     bare: Caller
 
     @classmethod
     def start(cls, stack: ExitStack, folder: Path) -> Servers:
-        redis = stack.enter_context(stage.valkey(folder / "valkey"))
-        upshift = stack.enter_context(stage.controller(folder / "upshift", redis.url))
-        bare = stack.enter_context(stage.floor_receiver(folder / "floor", redis.url))
+        server = stack.enter_context(stage.valkey(folder / "valkey"))
+        upshift = stack.enter_context(stage.controller(folder / "upshift", server.url))
+        bare = stack.enter_context(stage.floor_receiver(folder / "floor", server.url))
         return cls(
-            redis.url,
+            server.url,
+            stack.enter_context(server.client()),
             stack.enter_context(Caller(upshift.port)),
             stack.enter_context(Caller(bare.port)),
         )
@@ -76,8 +89,8 @@ class Servers:
             ]
 
         pair = (
-            Way(self.upshift, WEBHOOK, service, programs(product)),
-            Way(self.bare, "/", service, programs(floor)),
+            Way(self.upshift, WEBHOOK, service, programs(product), self.client),
+            Way(self.bare, "/", service, programs(floor), self.client),
         )
         for way in pair:
             way.changes(2, 0.1)
