@@ -24,7 +24,8 @@ def test_an_override_is_a_lease_with_an_end_and_says_how_to_end_it_early(
 ) -> None:
     target = f"service/{verb}ed"
     ended = cli(verb, target, "--hz", "49", "--for", "1h30m", "--reason", "slow carts")
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
+    assert f"Note: no live agent of {target} reports" in ended.err, "the name may be a slip"
     [lease] = leases(cli, target)
     assert (lease["kind"], lease["hz"]) == (verb, 49)
     assert 5_390_000 < int(str(lease["remaining_ms"])) <= 5_400_000
@@ -105,7 +106,7 @@ def test_wait_ends_at_once_when_an_agent_refuses(cli: Run, served: Served) -> No
 def test_wait_says_that_there_are_no_agents(cli: Run) -> None:
     ended = cli("boost", "service/empty", "--hz", "99", "--for", "1m", "--wait")
     assert ended.code == 1
-    assert "no live agents of service/empty report" in ended.err
+    assert "no live agent of service/empty reports" in ended.err
 
 
 def test_wait_is_only_for_agents_that_the_lease_reaches(cli: Run, served: Served) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from controller.command import NOWHERE, Run, start
 from controller.conftest import Served
+from upshift_controller import __version__
 
 VERBS = (
     *("serve", "check", "status", "agents", "history", "watch", "explain"),
@@ -35,6 +36,11 @@ def test_help_waits_for_no_library_that_it_has_no_use_for() -> None:
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_the_version_is_told(offline: Run) -> None:
+    ended = offline("--version")
+    assert (ended.code, ended.out) == (0, f"upshift {__version__}\n")
 
 
 def test_without_a_verb_it_says_what_there_is(offline: Run) -> None:

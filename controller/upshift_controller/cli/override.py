@@ -71,10 +71,14 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             client = Client(url, token_file, ca_file)
             outcome = client.post("leases", body=body)["outcome"]
         show.console().print(_account(body, outcome), soft_wrap=True)
-        if wait:
-            from .wait import wait_for
+        if direct is not None:
+            return
+        from .wait import note_unless_reached, wait_for
 
+        if wait:
             wait_for(client, target, outcome["lease"], wait_timeout)
+        else:
+            note_unless_reached(client, target, outcome["lease"])
 
     verb.__name__, verb.__doc__ = kind, says
     return verb

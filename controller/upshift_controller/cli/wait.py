@@ -46,6 +46,14 @@ def wait_for(client: Client, target: str, lease_id: str, timeout: str) -> None:
     _report(target, view["rev"], reached, timeout)
 
 
+def note_unless_reached(client: Client, target: str, lease_id: str) -> None:
+    """Say so when a lease reaches nobody yet: the name, or the filter, may be a slip."""
+    try:
+        _reached(client.get("targets", target), lease_id)
+    except Failed as nobody:
+        show.console(stderr=True).print(f"Note: {nobody}", soft_wrap=True)
+
+
 def _reached(view: Json, lease_id: str) -> Sequence[Json]:
     """The live agents that the lease is for. Raise `Failed` when there are none, or no lease."""
     row = next((row for row in view["leases"] if row["id"] == lease_id), None)
@@ -55,8 +63,8 @@ def _reached(view: Json, lease_id: str) -> Sequence[Json]:
     live = [agent for agent in view["agents"] if agent["state"] != "lost"]
     if not live:
         raise Failed(
-            f"no live agents of {view['target']} report to this controller, so none has applied "
-            "it; one that starts before it ends will"
+            f"no live agent of {view['target']} reports, so none has applied {lease_id}; "
+            "an agent that starts before its end will"
         )
     reached = [it for it in live if applies(lease, canonical(it["attributes"]))]
     if not reached:
