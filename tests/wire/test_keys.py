@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import given
@@ -58,7 +57,6 @@ def test_the_names_are_those_of_the_contract() -> None:
         keys.targets,
         keys.reporting,
         keys.budget,
-        keys.every_changes,
     ] == [
         "acme:v1:{fleet}:state",
         "acme:v1:{fleet}:changes",
@@ -68,7 +66,6 @@ def test_the_names_are_those_of_the_contract() -> None:
         "acme:v1:targets",
         "acme:v1:reporting",
         "acme:v1:budget",
-        "acme:v1:{*}:changes",
     ]
 
 
@@ -76,11 +73,6 @@ def test_the_names_are_those_of_the_contract() -> None:
 def test_a_key_holds_nothing_that_redis_or_a_shell_would_read_otherwise(target: str) -> None:
     tag = KEYS.plan(target).removeprefix("upshift:v1:{").removesuffix("}:plan")
     assert re.fullmatch(r"([A-Za-z0-9._/-]|%[0-9A-F]{2})+", tag)
-
-
-@given(targets)
-def test_a_key_leads_back_to_its_target(target: str) -> None:
-    assert all(KEYS.target_of(key(target)) == target for key in PER_TARGET)
 
 
 @given(targets | st.sampled_from(CORNERS), targets | st.sampled_from(CORNERS))
@@ -94,11 +86,6 @@ def test_a_target_s_keys_share_one_cluster_slot(target: str, namespace: str) -> 
     keys = Keys(namespace)
     names = [key(target) for key in (keys.state, keys.plan, keys.changes, keys.history)]
     assert len({key_slot(name.encode()) for name in names}) == 1
-
-
-@given(targets)
-def test_every_channel_is_found_by_the_pattern(target: str) -> None:
-    assert fnmatchcase(KEYS.changes(target), KEYS.every_changes)
 
 
 @pytest.mark.parametrize("namespace", ["", "a{b", "a{}", "a b", "a*", "a\n", "é"])

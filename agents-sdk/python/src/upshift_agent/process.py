@@ -36,8 +36,8 @@ def watch() -> None:
         _hooked = True
         # These take a lock before a fork and release it after. Imported by an agent's thread while
         # a fork waits for it, they would release what they have not taken. So not on that thread.
-        import concurrent.futures.thread  # noqa: F401
-        import logging  # noqa: F401
+        import concurrent.futures.thread  # noqa: F401  # for its fork handlers
+        import logging  # noqa: F401  # for its fork handlers
 
         atexit.register(_at_exit)
         if hasattr(os, "register_at_fork"):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from ..errors import ConfigurationError, WireError
 from .reading import shorten
@@ -95,15 +95,6 @@ class Keys:
 
     def agents(self, target: str) -> str:
         return self._of(target, "agents")
-
-    @property
-    def every_changes(self) -> str:
-        """Pattern of every target's channel."""
-        return f"{self.namespace}:v1:{{*}}:changes"
-
-    def target_of(self, key: str) -> str:
-        """The target that a key or channel of ours belongs to."""
-        return unquote(key[key.index("{") + 1 : key.rindex("}")])
 
     @property
     def due(self) -> str:
