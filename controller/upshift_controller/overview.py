@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from itertools import chain
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
-from upshift_agent.wire import FLEET, Baseline, Plan, Status
+from upshift_agent.wire import FLEET, Baseline, Status
 from upshift_rules.state import TargetState
 
 from . import view
 from .models import Agents, AgentView, Leases, Targets, TargetView
-from .records import Records
+from .records import Records, read_statuses
 from .store import Store
 from .view import Standing
 
@@ -27,12 +27,18 @@ class Overview:
     async def targets(self) -> Targets:
         """Every known target, in brief."""
         names = await self._records.known_targets()
-        now_ms, states, statuses = await self._read(names)
-        plans = view.live_plans(states, now_ms)
-        agents: dict[str, list[Standing]] = {name: [] for name in names}
-        async for agent in self._standings(plans, statuses, now_ms):
-            agents[agent.target].append(agent)
-        agents[FLEET] = list(chain.from_iterable(agents.values()))
+        stored = await self._records.stored_statuses(names)
+        snapshot = await self._store.read(names)
+        now_ms, states = snapshot.now_ms, snapshot.states
+        plans, baseline = view.live_plans(states, now_ms), self._baseline()
+        agents: dict[str, Counter[Standing]] = {}
+        for name in names:
+            await asyncio.sleep(0)  # webhooks are let in
+            agents[name] = Counter(
+                view.standing(name, status, plans, baseline, now_ms)
+                for status in read_statuses(name, stored.pop(name))
+            )
+        agents[FLEET] = sum(agents.values(), Counter())
         return Targets(
             now_ms=now_ms,
             targets=[
@@ -64,24 +70,16 @@ class Overview:
         statuses: Mapping[str, Sequence[Status]],
         now_ms: int,
     ) -> list[AgentView]:
-        plans = view.live_plans(states, now_ms)
-        return [
-            view.agent_view(agent, now_ms)
-            async for agent in self._standings(plans, statuses, now_ms)
-        ]
-
-    async def _standings(
-        self,
-        plans: Mapping[str, Plan],
-        statuses: Mapping[str, Sequence[Status]],
-        now_ms: int,
-    ) -> AsyncIterator[Standing]:
-        """Every agent, by target and instance. Webhooks are let in between two targets."""
-        baseline = self._baseline()
+        """Every agent, by target and instance."""
+        plans, baseline = view.live_plans(states, now_ms), self._baseline()
+        agents = []
         for target, rows in sorted(statuses.items()):
-            await asyncio.sleep(0)
-            for status in sorted(rows, key=lambda it: it.instance):
-                yield view.standing(target, status, plans, baseline, now_ms)
+            await asyncio.sleep(0)  # webhooks are let in
+            agents += [
+                view.agent_view(target, status, plans, baseline, now_ms)
+                for status in sorted(rows, key=lambda it: it.instance)
+            ]
+        return agents
 
     async def _read(
         self, names: Sequence[str]

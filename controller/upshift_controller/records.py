@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -60,16 +60,20 @@ class Records:
         return sorted({FLEET, *(name.decode() for name in (*changed, *reporting))})
 
     async def statuses(self, targets: Sequence[str]) -> dict[str, list[Status]]:
+        stored = await self.stored_statuses(targets)
+        found: dict[str, list[Status]] = {}
+        for target, rows in stored.items():
+            await asyncio.sleep(0)  # webhooks do not wait until thousands are read
+            found[target] = read_statuses(target, rows)
+        return found
+
+    async def stored_statuses(self, targets: Sequence[str]) -> dict[str, list[bytes]]:
+        """For `read_statuses`, by those who need not hold all of them at once."""
         with guarded():
             batch = await self.servers.batch()
             for target in targets:
                 batch.on(self.keys.agents(target)).hvals(self.keys.agents(target))
-            answers = await batch.execute()
-        found: dict[str, list[Status]] = {}
-        for target, rows in zip(targets, answers, strict=True):
-            await asyncio.sleep(0)  # webhooks do not wait until thousands are read
-            found[target] = [it for row in rows if (it := _status(target, row)) is not None]
-        return found
+            return dict(zip(targets, await batch.execute(), strict=True))
 
     async def history(self, targets: Sequence[str], limit: int) -> list[HistoryLine]:
         """The newest `limit` entries of these targets, newest first."""
@@ -200,6 +204,11 @@ def read_quickly(stored: bytes) -> Status | None:
     except ValidationError:
         return None
     return status
+
+
+def read_statuses(target: str, stored: Iterable[bytes]) -> list[Status]:
+    """Those that can be read; the others are logged."""
+    return [it for row in stored if (it := _status(target, row)) is not None]
 
 
 def _status(target: str, stored: bytes) -> Status | None:

@@ -5,8 +5,9 @@ What an agent should do comes from `upshift_agent.resolve`, the very function th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from upshift_agent.resolve import Decision, resolve
 from upshift_agent.wire import FLEET, STATUS_LOST_MS, Baseline, Lease, Plan, Status
@@ -51,14 +52,10 @@ def live_plans(states: Mapping[str, TargetState], now_ms: int) -> dict[str, Plan
     return {name: _plan(state, now_ms) for name, state in states.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An agent's status beside what it should do by the plans of now."""
+class Standing(NamedTuple):
+    """What an agent should run at by the plans of now, and how it stands to that."""
 
-    target: str
-    status: Status
-    plans: Sequence[Plan]
-    decision: Decision
+    hz: int
     lost: bool
     converged: bool
 
@@ -66,25 +63,35 @@ class Standing:
 def standing(
     target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
 ) -> Standing:
+    _, _, agent = _judged(target, status, plans, baseline, now_ms)
+    return agent
+
+
+def _judged(
+    target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
+) -> tuple[Sequence[Plan], Decision, Standing]:
     known = [plans[name] for name in followed(status, target) if name in plans]
     decision = resolve(known, status.attributes, baseline, status.max_hz, now_ms)
     lost = now_ms - status.at_ms > STATUS_LOST_MS
     converged = not lost and _converged(status, decision, known)
-    return Standing(target, status, known, decision, lost, converged)
+    return known, decision, Standing(decision.hz, lost, converged)
 
 
-def agent_view(agent: Standing, now_ms: int) -> AgentView:
+def agent_view(
+    target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
+) -> AgentView:
     """One agent: what it should do by the plans of now, and what it says that it does."""
-    status, applied = agent.status, agent.status.applied
+    known, decision, agent = _judged(target, status, plans, baseline, now_ms)
+    applied = status.applied
     return AgentView(
         instance=status.instance,
-        target=agent.target,
+        target=target,
         state="lost" if agent.lost else status.state,
         attributes=dict(status.attributes),
         driver=status.driver,
         sdk=status.sdk,
         reported_ms_ago=max(0, now_ms - status.at_ms),
-        requested=_requested(agent.decision, agent.plans),
+        requested=_requested(decision, known),
         known_revs=dict(status.requested.revs),
         applied=None
         if applied is None
@@ -121,19 +128,19 @@ def target_view(
 
 
 def target_summary(
-    target: str, state: TargetState, plan: Plan, agents: Sequence[Standing]
+    target: str, state: TargetState, plan: Plan, agents: Counter[Standing]
 ) -> TargetSummary:
     """One target in brief. For the fleet, `agents` are those of all targets."""
-    live = [agent for agent in agents if not agent.lost]
+    live = Counter({agent: count for agent, count in agents.items() if not agent.lost})
     return TargetSummary(
         target=target,
         rev=state.rev,
-        requested_hz=sorted({agent.decision.hz for agent in live}),
+        requested_hz=sorted({agent.hz for agent in live}),
         leases=len(plan.leases),
         until_ms=max((lease.expires_at_ms for lease in plan.leases), default=None),
-        agents=len(live),
-        converged=sum(agent.converged for agent in live),
-        lost=len(agents) - len(live),
+        agents=live.total(),
+        converged=sum(count for agent, count in live.items() if agent.converged),
+        lost=agents.total() - live.total(),
     )
 
 
