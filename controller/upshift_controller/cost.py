@@ -19,8 +19,23 @@ from upshift_rules.model import Rule, RuleSet
 DAY_MS = 24 * 60 * 60 * 1000
 #: The frequency at which the defaults were measured (the guide's cost table), in Hz.
 _MEASURED_HZ = 19
-#: What must not be exceeded on a node: CPU of one core in %, memory in MB, bandwidth in KB/s.
-CPU_TARGET, MEMORY_TARGET, BANDWIDTH_TARGET = 5.0, 100.0, 200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a node must not be burdened with more than: a figure of `Forecast`, and its unit."""
+
+    figure: str
+    name: str
+    most: float
+    unit: str
+
+
+TARGETS = (
+    Target("cpu_percent", "CPU", 5, "%"),
+    Target("memory_mb", "memory", 100, "MB"),
+    Target("kb_per_s", "bandwidth", 200, "KB/s"),
+)
 
 
 class Share(Section):
@@ -133,6 +148,11 @@ def forecast(
 def always(hz: int, coefficients: Coefficients) -> Forecast:
     """What the same node would cost at one frequency for good: what boosts save."""
     return _costing(f"always {hz} Hz", hz, hz, hz, 0.0, coefficients)
+
+
+def missed(found: Forecast) -> list[Target]:
+    """The targets that it exceeds."""
+    return [it for it in TARGETS if getattr(found, it.figure) > it.most]
 
 
 def _costing(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -68,7 +68,12 @@ def cost(
     several = [*found, always(highest, coefficients)]
     out = show.console()
     out.print(_table(several))
-    out.print(f"\nPer node; a month has 30 days. {_over(several)}", soft_wrap=True)
+    out.print(
+        "\nPer node; boosted for a share of the time; stored in 30 days.",
+        *_verdicts(several),
+        sep="\n",
+        soft_wrap=True,
+    )
 
 
 def _read(file: Path | None) -> Located[Settings]:
@@ -96,25 +101,27 @@ def _table(rows: Sequence[Forecast]) -> Table:
             plain(it.environment),
             f"{it.baseline_hz} Hz",
             f"{it.mean_hz:.1f} Hz",
-            f"{it.boosted:.1%} of the time",
+            f"{it.boosted:.1%}",
             f"{it.cpu_percent:.1f} %",
             f"{it.memory_mb:.0f} MB",
             f"{it.kb_per_s:.0f} KB/s",
-            f"{it.gb_per_month:.1f} GB a month",
+            f"{it.gb_per_month:.1f} GB",
         )
     return grid
 
 
-def _over(rows: Sequence[Forecast]) -> str:
-    """Which of them exceed what a node may be burdened with."""
-    from ..cost import BANDWIDTH_TARGET, CPU_TARGET, MEMORY_TARGET
+def _verdicts(rows: Sequence[Forecast]) -> Iterator[str]:
+    """Who keeps within what a node may be burdened with, and who misses what of it by how much."""
+    from ..cost import TARGETS, missed
 
-    limits = f"{CPU_TARGET:g} % CPU, {MEMORY_TARGET:g} MB and {BANDWIDTH_TARGET:g} KB/s"
-    over = [
-        plain(it.environment)
-        for it in rows
-        if it.cpu_percent > CPU_TARGET
-        or it.memory_mb > MEMORY_TARGET
-        or it.kb_per_s > BANDWIDTH_TARGET
-    ]
-    return f"Above the targets of {limits}: {', '.join(over) or 'none'}."
+    limits = ", ".join(f"{it.name} {it.most:g} {it.unit}" for it in TARGETS)
+    within = [plain(it.environment) for it in rows if not missed(it)]
+    yield f"Within the targets ({limits}): {', '.join(within) or 'none'}."
+    for row in rows:
+        over = [
+            f"{it.name} ({getattr(row, it.figure):.1f} {it.unit}, {it.most:g} at most)"
+            for it in missed(row)
+        ]
+        if over:
+            targets = "target" if len(over) == 1 else "targets"
+            yield f"{plain(row.environment)} misses the {targets} for {' and '.join(over)}."
