@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
 import typer
 
@@ -14,7 +14,7 @@ from .errors import Failed, Unreachable
 from .text import plain
 
 if TYPE_CHECKING:
-    import requests
+    from urllib.request import OpenerDirector
 
 Json = dict[str, Any]
 
@@ -30,64 +30,95 @@ class Client:
         *,
         timeout_s: float = 10.0,
     ) -> None:
-        import requests  # slow to import, and `--help` has no use for it
-
         self.url = url.rstrip("/")
-        # With each request: what is set for the session gives way to REQUESTS_CA_BUNDLE.
-        self._options: Json = {"timeout": timeout_s, "verify": True if ca_file is None else ca_file}
-        self._session = requests.Session()
-        # Also without a token: it keeps an entry of ~/.netrc from being sent in its place.
-        self._session.auth = _Bearer(None if token_file is None else _token(token_file))
+        self._timeout_s = timeout_s
+        self._headers = {"Content-Type": "application/json"}
+        if token_file is not None:
+            self._headers["Authorization"] = f"Bearer {_token(token_file)}"
+        self._opener = _opener(_scheme(url), ca_file)
 
     def get(self, *path: str, **query: str | int) -> Json:
-        return self._ask("GET", path, params=query)
+        return self._ask("GET", path, query)
 
     def post(self, *path: str, body: bytes | Json) -> Json:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self._ask("POST", path, data=data, headers={"Content-Type": "application/json"})
+        return self._ask("POST", path, {}, data)
 
     def delete(self, *path: str, **query: str | int) -> Json:
-        return self._ask("DELETE", path, params=query)
+        return self._ask("DELETE", path, query)
 
-    def _ask(self, method: str, path: tuple[str, ...], **options: Any) -> Json:
-        from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
+    def _ask(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: Mapping[str, str | int],
+        body: bytes | None = None,
+    ) -> Json:
+        from http.client import HTTPException, InvalidURL
+        from urllib.request import Request
 
         address = "/".join([self.url, "api/v1", *(quote(part, safe="/") for part in path)])
+        whole = f"{address}?{urlencode(query)}" if query else address
+        request = Request(whole, body, self._headers, method=method)  # noqa: S310  # see _scheme
         try:
-            response = self._session.request(method, address, **self._options, **options)
-        except (InvalidSchema, InvalidURL, MissingSchema) as error:
-            raise typer.BadParameter(
-                f"must be like http://127.0.0.1:9095, got {self.url!r}", param_hint="--url"
-            ) from error
-        except RequestException as error:
+            with self._opener.open(request, timeout=self._timeout_s) as response:
+                status, reason, said = response.status, response.reason, response.read()
+        except (InvalidURL, UnicodeError) as error:
+            raise _no_url(self.url) from error
+        except (OSError, HTTPException) as error:
             raise Unreachable(
                 f"no controller answers at {self.url} ({_why(error)})\n"
                 "Start one with `upshift serve`, or say where it is with --url or UPSHIFT_URL."
             ) from error
         try:
-            answer = response.json()
+            answer = json.loads(said)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
             raise Unreachable(
                 f"what answers at {self.url} is no Upshift controller: it said "
-                f"{response.status_code} {response.reason} to {method} {address}"
+                f"{status} {plain(reason)} to {method} {address}"
             )
-        if not response.ok:
-            raise Failed(_problem(response.status_code, answer))
+        if status >= 300:
+            raise Failed(_problem(status, answer))
         return answer
 
 
-class _Bearer:
-    """Sends a token, if there is one."""
+def _scheme(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts.scheme
+    except ValueError as error:
+        raise _no_url(url) from error
+    raise _no_url(url)
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+def _no_url(url: str) -> typer.BadParameter:
+    return typer.BadParameter(
+        f"must be like http://127.0.0.1:9095, got {url!r}", param_hint="--url"
+    )
+
+
+def _opener(scheme: str, ca_file: Path | None) -> OpenerDirector:
+    """What asks, through a proxy where the environment names one. It follows no redirection: the
+    token is for nobody else; and any status is an answer."""
+    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler
+
+    opener = OpenerDirector()
+    opener.add_handler(ProxyHandler())
+    opener.add_handler(HTTPHandler())
+    if scheme == "https":
+        import ssl
+
+        try:
+            context = ssl.create_default_context(cafile=ca_file)
+        except OSError as error:
+            raise typer.BadParameter(
+                f"{ca_file} holds no CA certificates", param_hint="--ca-file"
+            ) from error
+        opener.add_handler(HTTPSHandler(context=context))
+    return opener
 
 
 def _token(path: Path) -> str:
@@ -116,16 +147,8 @@ def _problem(status: int, problem: Mapping[str, Any]) -> str:
 
 
 def _why(error: Exception) -> str:
-    """The plain cause beneath the layers that HTTP libraries wrap around it."""
-    import requests
-
-    if isinstance(error, requests.exceptions.Timeout):
+    """The plain cause beneath the layer that the library wraps around it."""
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, TimeoutError):
         return "it does not answer in time"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        reason = getattr(cause, "reason", None)
-        inner = reason if isinstance(reason, BaseException) else cause.args and cause.args[0]
-        cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
-    return type(error).__name__
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -56,6 +55,7 @@ class Direct:
         return self._run(target, lambda control: control.release_all(target, because=because))
 
     def _run(self, target: str | None, change: Callable[[Any], Awaitable[Any]]) -> Json:
+        import asyncio
         import logging
 
         from .. import log

@@ -6,19 +6,17 @@ Exit codes: 0; 1 refused or not converged; 2 usage; 3 controller unreachable; 13
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.main import get_command
 
 from .. import __version__
-from . import look, override
-from .check import check
-from .cost import cost
-from .demo import demo
-from .explain import explain
-from .serve import serve
-from .watch import watch
+
+if TYPE_CHECKING:
+    from typer.core import TyperCommand
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,27 +41,43 @@ def root(
     """Shift continuous profiling up a gear while an alert fires, and back down on time."""
 
 
-def _add(panel: str, verb: Callable[..., None], example: str) -> None:
-    app.command(rich_help_panel=panel, epilog=f"Example: {example}")(verb)
+#: Module, panel of the help, and an example of each verb.
+VERBS = {
+    "serve": ("serve", "Run", "serve --config upshift.yaml"),
+    "check": ("check", "Run", "check upshift.yaml rules/*.yaml"),
+    "cost": ("cost", "Run", "cost upshift.yaml --alerts-per-day 10"),
+    "demo": ("demo", "Run", "demo --keep"),
+    "status": ("look", "Look", "status service/checkout"),
+    "agents": ("look", "Look", "agents --json"),
+    "history": ("look", "Look", "history service/checkout --limit 20"),
+    "watch": ("watch", "Look", "watch"),
+    "explain": ("explain", "Look", "explain alert.json"),
+    "boost": (
+        "override",
+        "Change",
+        "boost service/checkout --hz 99 --for 10m --reason 'slow carts' --wait",
+    ),
+    "pin": ("override", "Change", "pin node/worker-3 --hz 49 --for 1h30m"),
+    "cap": ("override", "Change", "cap fleet --hz 0 --for 1h  (stops profiling everywhere)"),
+    "release": ("override", "Change", "release service/checkout"),
+}
 
 
-_add("Run", serve, "upshift serve --config upshift.yaml")
-_add("Run", check, "upshift check upshift.yaml rules/*.yaml")
-_add("Run", cost, "upshift cost upshift.yaml --alerts-per-day 10")
-_add("Run", demo, "upshift demo --keep")
-_add("Look", look.status, "upshift status service/checkout")
-_add("Look", look.agents, "upshift agents --json")
-_add("Look", look.history, "upshift history service/checkout --limit 20")
-_add("Look", watch, "upshift watch")
-_add("Look", explain, "upshift explain alert.json")
-_add(
-    "Change",
-    override.boost,
-    "upshift boost service/checkout --hz 99 --for 10m --reason 'slow carts' --wait",
-)
-_add("Change", override.pin, "upshift pin node/worker-3 --hz 49 --for 1h30m")
-_add("Change", override.cap, "upshift cap fleet --hz 0 --for 1h  (stops profiling everywhere)")
-_add("Change", override.release, "upshift release service/checkout")
+class _Verbs(Mapping[str, "TyperCommand"]):
+    """Loads a verb when it is asked for: whoever looks need not wait for the others."""
+
+    def __getitem__(self, name: str) -> TyperCommand:
+        module, panel, example = VERBS[name]
+        verb = getattr(import_module(f".{module}", __package__), name)
+        alone = typer.Typer(add_completion=False)
+        alone.command(name, rich_help_panel=panel, epilog=f"Example: upshift {example}")(verb)
+        return get_command(alone)  # type: ignore[return-value]  # a Typer with one is that one
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
 
 
 def main() -> None:
@@ -74,7 +88,9 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        return int(app(prog_name="upshift", standalone_mode=False) or 0)
+        command = get_command(app)
+        command.commands = _Verbs()  # type: ignore[attr-defined]  # it has a callback: a group
+        return int(command(prog_name="upshift", standalone_mode=False) or 0)
     except typer.TyperException as error:
         return _complain(error)
     except Exception as error:
