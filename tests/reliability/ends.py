@@ -48,7 +48,7 @@ def expiries(history: Iterable[Mapping[str, Any]], redis_url: str) -> dict[str, 
 
 
 def ends(calls: Iterable[Call], expire_at_s: Mapping[str, float]) -> Ends:
-    """Where each agent left a lease for whatever came next."""
+    """Where each agent came down from a lease; before it goes up, none need have ended."""
     by_instance: dict[str, list[Call]] = {}
     for call in calls:
         by_instance.setdefault(call.instance, []).append(call)
@@ -57,9 +57,18 @@ def ends(calls: Iterable[Call], expire_at_s: Mapping[str, float]) -> Ends:
             after.at_s - expire_at_s[before.lease]
             for told in by_instance.values()
             for before, after in pairwise(told)
-            if before.lease in expire_at_s and after.lease != before.lease
+            if before.lease in expire_at_s and after.hz < before.hz
         ]
     )
+
+
+def recorded_late(history: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Seconds from each boost's expiry to its record."""
+    return [
+        (entry["at_ms"] - entry["lease"]["expires_at_ms"]) / 1000
+        for entry in history
+        if entry["event"] == "expired"
+    ]
 
 
 def told_twice(history: Iterable[Mapping[str, Any]]) -> list[str]:

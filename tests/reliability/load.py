@@ -20,6 +20,7 @@ from servers import eventually, redis_server
 from upshift_agent.wire import Applied, Keys, Requested, Status, encode_status
 
 from .controllers import Controller, controller, firing
+from .ends import recorded_late
 from .table import Row, Size
 
 PROGRAM = Path(__file__).with_name("load_process.py")
@@ -245,12 +246,7 @@ def due_together(folder: Path, size: Size) -> Row:
         for name in names:
             pipeline.xrange(keys.history(name))
         histories = [[json.loads(it["entry"]) for _, it in rows] for rows in pipeline.execute()]
-    late_s = [
-        (entry["at_ms"] - entry["lease"]["expires_at_ms"]) / 1000
-        for history in histories
-        for entry in history
-        if entry["event"] == "expired"
-    ]
+    late_s = [late for history in histories for late in recorded_late(history)]
     broken = []
     told = [[entry["event"] for entry in history] for history in histories]
     if wrong := sum(it != ["granted", "expired"] for it in told):

@@ -16,7 +16,7 @@ from servers import HttpServer, alertmanager, eventually, free_port, redis_serve
 
 from .agents import agents
 from .controllers import controller
-from .ends import PROMISED_S, ends, expiries, told_twice
+from .ends import PROMISED_S, ends, expiries, recorded_late, told_twice
 from .table import Row, Size
 
 #: A boost whose controller died is recorded as ended by another one's sweep.
@@ -64,11 +64,7 @@ def three_controllers(folder: Path, size: Size) -> Row:
     broken = [*left.broken(3 * times), *told_twice(history)]
     if (boosts := _count(history, "granted")) != times:
         broken.append(f"{boosts} boosts for {times} episodes")
-    late_s = [
-        (entry["at_ms"] - entry["lease"]["expires_at_ms"]) / 1000
-        for entry in history
-        if entry["event"] == "expired"
-    ]
+    late_s = recorded_late(history)
     broken += [f"an end was recorded {it:.1f} s late" for it in late_s if it > RECORDED_S]
     return Row(
         fault="one of 3 controllers killed, behind 2 clustered Alertmanagers",

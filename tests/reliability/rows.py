@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import applications, bad_input, drivers, load, network, redis_faults, wall_clocks
+from . import applications, bad_input, drivers, failovers, load, network, redis_faults, wall_clocks
 from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
@@ -19,6 +19,10 @@ FAULTS: dict[str, Fault] = {
     "network-cut": network.network_cut,
     "messages-dropped": network.messages_dropped,
     "three-controllers": three_controllers,
+    "sentinel-killed": failovers.sentinel_killed,
+    "sentinel-frozen": failovers.sentinel_frozen,
+    "cluster-target": failovers.cluster_target,
+    "cluster-due": failovers.cluster_due,
     "agents-clock": wall_clocks.on_the_agent,
     "controllers-clock": wall_clocks.on_the_controller,
     "driver-raises": drivers.raising,
@@ -35,7 +39,6 @@ FAULTS: dict[str, Fault] = {
     "bad-webhooks": bad_input.webhook,
     "bad-documents": bad_input.documents,
     "bad-connections": bad_input.connections,
-    # Sentinel's and the cluster's failovers belong here; tests/topologies.py will start them.
 }
 
 _ALERTMANAGER = ("prometheus-alertmanager",)

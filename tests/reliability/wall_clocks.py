@@ -8,7 +8,7 @@ from servers import eventually, redis_server
 
 from .agents import agents
 from .controllers import controller, firing
-from .ends import PROMISED_S, Ends, ends, expiries
+from .ends import PROMISED_S, Ends, ends, expiries, recorded_late
 from .table import Row, Size
 
 LIBRARY = "libfaketimeMT.so.1"
@@ -88,9 +88,4 @@ def _boost(folder: Path, whose: str, before: str, after: str) -> tuple[Ends, lis
         eventually(lambda: [it for it in upshift.history() if it["event"] == "expired"])
         history = upshift.history()
         left = ends(fleet.calls, expiries(history, server.url))
-    recorded = [
-        (entry["at_ms"] - entry["lease"]["expires_at_ms"]) / 1000
-        for entry in history
-        if entry["event"] == "expired"
-    ]
-    return left, recorded
+    return left, recorded_late(history)

@@ -1,0 +1,235 @@
+"""A primary dies, or stands still, and its replica takes over: nothing accepted is lost."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from servers import RedisServer, eventually
+from topologies import Cluster, cluster, failover
+from upshift_agent.wire import Keys
+
+from .agents import Agents, agents
+from .controllers import Controller, controller, firing
+from .ends import PROMISED_S, Ends, ends, expiries, recorded_late, told_twice
+from .table import Row, Size
+
+#: The webhook's promise: an answer within 5 s, whatever Redis does.
+ANSWER_S = 5.0
+#: From when a boost is over, and that can be written again, to its record: at the next sweep.
+RECORDED_S = 5.0 + PROMISED_S
+#: With agents. In a cluster `due` is on the shard of the first, and not on that of the second.
+SERVICES = ("checkout", "search")
+#: A brief boost ends before any replica can have been promoted, a long one outlasts all.
+RULES = """
+sampling:
+  on_alert:
+    - {{trigger: long, frequency: 49, duration: {long_s}s}}
+    - {{trigger: brief, frequency: 60, duration: 1s}}
+    - {{trigger: high_cpu, frequency: 100, duration: {short_s}s}}
+"""
+STEPS = [19, 49, 60, 49, 100, 49, 19]
+
+
+@dataclass
+class Deployment:
+    """Where Redis is, which of its servers fails, and how to tell that it has been replaced."""
+
+    url: str
+    victim: RedisServer
+    replaced: Callable[[], bool]
+    #: One that stays, to be asked the time.
+    other: RedisServer
+
+
+Start = Callable[[Path], AbstractContextManager[Deployment]]
+
+
+@contextmanager
+def _sentinels(folder: Path) -> Iterator[Deployment]:
+    with failover(folder) as group:
+        yield Deployment(group.url, group.primary, group.promoted, group.replica)
+
+
+@contextmanager
+def _shards(victim: Callable[[Cluster], RedisServer], folder: Path) -> Iterator[Deployment]:
+    with cluster(folder) as whole:
+        first, second = (whole.holding(Keys().state(f"service/{it}")) for it in SERVICES)
+        assert whole.holding(Keys().due) is first is not second, "as names are hashed"
+        dies = victim(whole)
+        yield Deployment(
+            whole.url,
+            dies,
+            partial(whole.healthy, without=dies),
+            second if dies is first else first,
+        )
+
+
+def sentinel_killed(folder: Path, size: Size) -> Row:
+    return _row(folder, size.of(5, 1), "Sentinel: the primary killed", _sentinels)
+
+
+def sentinel_frozen(folder: Path, size: Size) -> Row:
+    """It does not close its connections, and believes that it is the primary when it wakes."""
+    fault = "Sentinel: the primary frozen, and thawed after the failover"
+    return _row(folder, size.of(3, 1), fault, _sentinels, freeze=True)
+
+
+def cluster_target(folder: Path, size: Size) -> Row:
+    """Only the targets of that shard wait, and what shares a batch with them."""
+    shards = partial(_shards, lambda it: it.holding(Keys().state(f"service/{SERVICES[1]}")))
+    return _row(folder, size.of(5, 1), "Cluster: a target's primary killed", shards)
+
+
+def cluster_due(folder: Path, size: Size) -> Row:
+    """Nothing at all can be committed meanwhile."""
+    shards = partial(_shards, lambda it: it.holding(Keys().due))
+    return _row(folder, size.of(5, 1), "Cluster: the primary of `due` killed", shards)
+
+
+@dataclass
+class Scene:
+    """Agents of two services, and a controller, that many alerts are delivered to."""
+
+    redis: Deployment
+    fleets: list[Agents]
+    upshift: Controller
+    pool: ThreadPoolExecutor
+    #: Alerts that were taken, of each service.
+    accepted: Counter[str] = field(default_factory=Counter)
+    #: Each answer's status, and the seconds that it took.
+    answers: list[tuple[int, float]] = field(default_factory=list)
+
+    def deliver(self, alertname: str, services: Iterable[str]) -> list[Future[float]]:
+        """As Alertmanager does: each again until it is taken. When, of the monotonic clock."""
+        return [self.pool.submit(self._deliver, firing(alertname, service=it)) for it in services]
+
+    def _deliver(self, alert: dict[str, Any]) -> float:
+        deadline = time.monotonic() + 40
+        while (began := time.monotonic()) < deadline:
+            answer = self.upshift.notify(alert)
+            self.answers.append((answer.status_code, time.monotonic() - began))
+            if answer.status_code == 200:
+                self.accepted[alert["labels"]["service_name"]] += 1
+                return time.monotonic()
+            time.sleep(0.2)  # Alertmanager waits as well, and longer
+        raise AssertionError(f"{alert['labels']} was never taken")
+
+    def all_at(self, hz: int) -> bool:
+        return all(fleet.all_at(hz) for fleet in self.fleets)
+
+
+@contextmanager
+def _scene(folder: Path, deployment: Start, rules: str) -> Iterator[Scene]:
+    with ExitStack() as stack:
+        redis = stack.enter_context(deployment(folder / "redis"))
+        fleets = [
+            stack.enter_context(agents(folder, redis.url, f"{it}-a", f"{it}-b", service=it))
+            for it in SERVICES
+        ]
+        upshift = stack.enter_context(controller(folder, redis.url, rules=rules))
+        yield Scene(redis, fleets, upshift, stack.enter_context(ThreadPoolExecutor(32)))
+
+
+def _round(folder: Path, deployment: Start, seen: Seen, *, freeze: bool) -> None:
+    # Agents notice by silence alone that a server is frozen; by then the short boost must be on.
+    rules = RULES.format(short_s=9, long_s=18) if freeze else RULES.format(short_s=5, long_s=12)
+    bystanders = [f"bystander-{number}" for number in range(60)]
+    with _scene(folder, deployment, rules) as now:
+        _taken(now.deliver("Long", SERVICES))
+        eventually(lambda: now.all_at(49))
+        _taken(now.deliver("HighCPU", bystanders[:20]))
+        _taken(now.deliver("Brief", SERVICES))
+        eventually(lambda: now.all_at(60))
+        # Some are under way when it happens, others come in the midst of it.
+        others = now.deliver("HighCPU", bystanders[20:40])
+        time.sleep(0.005)
+        failed_at = time.monotonic()
+        if freeze:
+            now.redis.victim.freeze()
+        else:
+            now.redis.victim.kill()
+        others += now.deliver("HighCPU", bystanders[40:])
+        eventually(lambda: now.all_at(49))
+        seen.writable_s.append(max(_taken(now.deliver("HighCPU", SERVICES))) - failed_at)
+        _taken(others)
+        eventually(now.redis.replaced, within_s=20)
+        if freeze:
+            now.redis.victim.thaw()
+        eventually(lambda: now.all_at(19), within_s=40)
+        eventually(lambda: not now.upshift.get("/api/v1/leases")["leases"], within_s=20)
+        seen.add(now)
+
+
+def _taken(deliveries: Iterable[Future[float]]) -> list[float]:
+    return [it.result() for it in deliveries]
+
+
+@dataclass
+class Seen:
+    """What there was to see in all rounds together."""
+
+    off_s: list[float] = field(default_factory=list)
+    writable_s: list[float] = field(default_factory=list)
+    recorded_s: list[float] = field(default_factory=list)
+    answers: list[tuple[int, float]] = field(default_factory=list)
+    accepted: int = 0
+    lost: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def add(self, now: Scene) -> None:
+        self.answers += now.answers
+        histories = {it: now.upshift.history(f"service/{it}") for it in now.accepted}
+        for service, entries in histories.items():
+            alerts = now.accepted[service]
+            boosts = sum(entry["event"] == "granted" for entry in entries)
+            self.accepted += alerts
+            self.lost += max(0, alerts - boosts)
+            if boosts > alerts:
+                self.broken.append(f"{service} has {boosts} boosts of {alerts} alerts")
+            self.broken += told_twice(entries)
+            self.recorded_s += recorded_late(entries)
+        for fleet, service in zip(now.fleets, SERVICES, strict=True):
+            expire_at_s = expiries(histories[service], now.redis.other.url)
+            self.off_s += ends(fleet.calls, expire_at_s).off_s
+            for instance in fleet.instances:
+                steps = [call.hz for call in fleet.of(instance)]
+                if steps != STEPS:
+                    self.broken.append(f"{instance} went {' → '.join(map(str, steps))}")
+
+
+def _row(folder: Path, times: int, fault: str, deployment: Start, *, freeze: bool = False) -> Row:
+    seen = Seen()
+    for number in range(times):
+        _round(folder / str(number), deployment, seen, freeze=freeze)
+    left, writable_s = Ends(seen.off_s), max(seen.writable_s)
+    refused = sum(status == 503 for status, _ in seen.answers)
+    slowest_s = max(seconds for _, seconds in seen.answers)
+    broken = [*seen.broken, *left.broken(3 * 2 * len(SERVICES) * times)]
+    if seen.lost:
+        broken.append(f"{seen.lost} of {seen.accepted} accepted boosts are lost")
+    if codes := {status for status, _ in seen.answers} - {200, 503}:
+        broken.append(f"webhooks were answered {sorted(codes)}")
+    if not refused:
+        broken.append("no webhook was refused: nothing had failed")
+    if slowest_s > ANSWER_S:
+        broken.append(f"an answer took {slowest_s:.1f} s")
+    if max(seen.recorded_s) > writable_s + RECORDED_S:
+        broken.append(f"an end was recorded {max(seen.recorded_s):.1f} s late")
+    return Row(
+        fault=fault,
+        injected=times,
+        promised=f"503 ≤ {ANSWER_S:g} s, the retry comes through; no accepted boost lost, none "
+        f"stuck; agents back ≤ {PROMISED_S:g} s, no flapping",
+        worst=f"writable after {writable_s:.1f} s; {refused} × 503 ≤ {slowest_s:.1f} s; "
+        f"{seen.lost} of {seen.accepted} boosts lost; {left.worst}; "
+        f"recorded after {max(seen.recorded_s):.1f} s",
+        broken=broken,
+    )
