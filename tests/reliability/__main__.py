@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import signal
 import sys
-import tempfile
 import time
-import traceback
-from pathlib import Path
 
 from rich.console import Console
 
 from .rows import FAULTS
+from .running import run
 from .table import Row, Size, show
 
 
-def main() -> int:
+async def main() -> int:
     parser = argparse.ArgumentParser(prog="make reliability", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of: {', '.join(FAULTS)}")
     parser.add_argument("--small", action="store_true", help="as `make test` runs them")
@@ -24,21 +24,23 @@ def main() -> int:
     if unknown:
         parser.error(f"no row is called {min(unknown)}; there are: {', '.join(FAULTS)}")
     console = Console()
-    rows: list[Row] = []
-    for name in arguments.rows or FAULTS:
-        began = time.monotonic()
-        console.print(f"{name} … ", end="")
-        with tempfile.TemporaryDirectory(prefix="upshift-") as folder:
-            try:
-                row = FAULTS[name](Path(folder), Size(full=not arguments.small))
-            except Exception as error:  # noqa: BLE001  # a broken row must not hide the others
-                traceback.print_exc()
-                row = Row(fault=name, injected=0, promised="", worst="", broken=[repr(error)])
-        rows.append(row)
-        console.print(f"{'held' if row.held else 'BROKEN'} in {time.monotonic() - began:.0f} s")
+
+    def ended(name: str, row: Row, took_s: float) -> None:
+        console.print(f"{name}: {'held' if row.held else 'BROKEN'} in {took_s:.0f} s")
+
+    began = time.monotonic()
+    task = asyncio.current_task()
+    assert task is not None
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
+    try:
+        rows = await run(arguments.rows or list(FAULTS), Size(full=not arguments.small), ended)
+    except asyncio.CancelledError:
+        return 130
     show(rows, console)
+    console.print(f"{len(rows)} rows in {(time.monotonic() - began) / 60:.1f} minutes")
     return 0 if all(row.held for row in rows) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(asyncio.run(main()))

@@ -41,6 +41,18 @@ FAULTS: dict[str, Fault] = {
     "bad-connections": bad_input.connections,
 }
 
+#: Rows that keep the machine busy, or measure how busy it is. The others mostly wait.
+ALONE = {
+    "many-changes",
+    "load-webhooks",
+    "load-statuses",
+    "load-due",
+    "bad-api",
+    "bad-webhooks",
+    "bad-documents",
+    "bad-connections",
+}
+
 _ALERTMANAGER = ("prometheus-alertmanager",)
 
 #: Programs, of Debian's, that a row cannot do without.
