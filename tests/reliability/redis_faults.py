@@ -15,7 +15,7 @@ from servers import HttpServer, RedisServer, alertmanager, eventually, redis_ser
 
 from .agents import Agents, agents
 from .controllers import Controller, controller, firing
-from .ends import ends, expiries
+from .ends import Ends, ends, expiries
 from .table import Row, Size
 
 #: The webhook's promise: an answer within 5 s, whatever Redis does.
@@ -69,7 +69,7 @@ def scene(folder: Path, seconds: int) -> Iterator[Scene]:
 
 def restarted(folder: Path, size: Size) -> Row:
     """Redis ends and comes back with what it had on disk, while Alertmanager delivers."""
-    times = size.of(5, 1)
+    times = size.of(10, 1)
     broken: list[str] = []
     slowest = 0.0
     for number in range(times):
@@ -127,7 +127,7 @@ def older_snapshot(folder: Path, size: Size) -> Row:
 
 
 def _forgotten(folder: Path, size: Size, fault: str, forget: Callable[[Scene], None]) -> Row:
-    times = size.of(5, 1)
+    times = size.of(10, 1)
     broken: list[str] = []
     off_s: list[float] = []
     for number in range(times):
@@ -146,12 +146,11 @@ def _forgotten(folder: Path, size: Size, fault: str, forget: Callable[[Scene], N
             broken += [*left.broken(3), *_steps(now, [19, 100, 49, 19])]
             if not max(before) < min(now.revisions()[-2:]):
                 broken.append(f"revisions went from {before} to {now.revisions()}")
-    worst = max(map(abs, off_s), default=0) * 1000
     return Row(
         fault=fault,
         injected=times,
         promised="leases held run to their end, revisions grow, no flapping",
-        worst=f"{worst:.0f} ms over {len(off_s)} ends",
+        worst=Ends(off_s).worst,
         broken=broken,
     )
 
