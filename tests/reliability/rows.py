@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import applications, bad_input, drivers, failovers, load, network, redis_faults, wall_clocks
+from . import applications, drivers, failovers, load, network, redis_faults, wall_clocks
+from .bad_input import api, connections, documents, webhooks
 from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
@@ -35,10 +36,10 @@ FAULTS: dict[str, Fault] = {
     "load-webhooks": load.webhooks,
     "load-statuses": load.statuses,
     "load-due": load.due_together,
-    "bad-api": bad_input.api,
-    "bad-webhooks": bad_input.webhook,
-    "bad-documents": bad_input.documents,
-    "bad-connections": bad_input.connections,
+    "bad-api": api.row,
+    "bad-webhooks": webhooks.row,
+    "bad-documents": documents.row,
+    "bad-connections": connections.row,
 }
 
 #: Rows that keep the machine busy, or measure how busy it is. The others mostly wait.
