@@ -8,7 +8,8 @@ from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
 
-FAULTS: dict[str, Fault] = {
+#: These mostly wait, and run side by side.
+WAITING: dict[str, Fault] = {
     "controller-killed": controller_killed,
     "all-killed": all_killed,
     "redis-restarted": redis_faults.restarted,
@@ -29,10 +30,14 @@ FAULTS: dict[str, Fault] = {
     "driver-raises": drivers.raising,
     "driver-hangs": drivers.hanging,
     "driver-dawdles": drivers.dawdling,
-    "many-changes": drivers.many_changes,
     "prefork": applications.prefork,
     "forks": applications.forks,
     "exits": applications.exits,
+}
+
+#: These keep the machine busy, or measure how busy it is, and run alone.
+BUSY: dict[str, Fault] = {
+    "many-changes": drivers.many_changes,
     "load-webhooks": load.webhooks,
     "load-statuses": load.statuses,
     "load-due": load.due_together,
@@ -42,17 +47,7 @@ FAULTS: dict[str, Fault] = {
     "bad-connections": connections.row,
 }
 
-#: Rows that keep the machine busy, or measure how busy it is. The others mostly wait.
-ALONE = {
-    "many-changes",
-    "load-webhooks",
-    "load-statuses",
-    "load-due",
-    "bad-api",
-    "bad-webhooks",
-    "bad-documents",
-    "bad-connections",
-}
+FAULTS = WAITING | BUSY
 
 _ALERTMANAGER = ("prometheus-alertmanager",)
 

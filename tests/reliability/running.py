@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .rows import ALONE
+from .rows import BUSY
 from .table import Row, Size
 
 SIDE_BY_SIDE = 3
@@ -41,10 +41,10 @@ async def run(names: Sequence[str], size: Size, ended: Ended) -> list[Row]:
 
     async with asyncio.TaskGroup() as together:
         for name in names:
-            if name not in ALONE:
+            if name not in BUSY:
                 together.create_task(run_one(name))
     for name in names:
-        if name in ALONE:
+        if name in BUSY:
             await run_one(name)
     return [rows[name] for name in names]
 
