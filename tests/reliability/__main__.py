@@ -31,7 +31,7 @@ async def main() -> int:
     began = time.monotonic()
     task = asyncio.current_task()
     assert task is not None
-    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for stop in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
     try:
         rows = await run(arguments.rows or list(FAULTS), Size(full=not arguments.small), ended)

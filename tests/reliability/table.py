@@ -49,4 +49,4 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(table)
     for row in rows:
         for what in row.broken[:10]:
-            console.print(f"[red]{row.fault}[/red]: {what}")
+            console.print(f"{row.fault}: {what}", style="red", markup=False)  # it may have brackets
