@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from upshift_agent.wire import Kind, State
+from upshift_agent.wire import MAX_HZ, MAX_LEASE_MS, Kind, State
+from upshift_rules.durations import format_duration
 from upshift_rules.model import OutcomeName
 
 Ms = Annotated[int, Field(description="Redis time, in Unix milliseconds")]
@@ -116,12 +117,30 @@ class AgentView(Body):
     max_hz: int | None
 
 
+class StartingView(Body):
+    """What an agent would run at if it started now."""
+
+    environment: Annotated[str | None, Field(description="null: any that is not listed")]
+    hz: int
+    lease: str | None
+    reason: str
+    until_ms: Annotated[int | None, Field(description="when the answer changes next")]
+
+
 class TargetView(Body):
     target: str
+    known: Annotated[bool, Field(description="it has agents, leases or a history")]
+    near: Annotated[
+        str | None, Field(description="a known one of a similar name, where no agent reports")
+    ]
     now_ms: Ms
     rev: int
     baseline: dict[str, Any]
     leases: Annotated[list[LeaseView], Field(description="its own and the fleet's")]
+    starting: Annotated[
+        list[StartingView],
+        Field(description="without leases for a share of the agents, or by other attributes"),
+    ]
     agents: list[AgentView]
     converged: Annotated[bool, Field(description="every live agent has applied what it should")]
 
@@ -173,8 +192,10 @@ class LeaseRequest(Body):
 
     target: Annotated[str, Field(description="service/NAME, node/NAME or fleet")]
     kind: Kind
-    hz: Annotated[int, Field(strict=True, description="0–1000 Hz; a boost at least 1")]
-    duration: Annotated[str, Field(description="1s–24h, such as 90s, 10m, 1h30m")]
+    hz: Annotated[int, Field(strict=True, description=f"0–{MAX_HZ} Hz; a boost at least 1")]
+    duration: Annotated[
+        str, Field(description=f"1s–{format_duration(MAX_LEASE_MS)}, such as 90s, 10m, 1h30m")
+    ]
     where: Annotated[
         dict[Short, Short | Annotated[list[Short], Field(min_length=1, max_length=64)]],
         Field(max_length=16, description="agent attributes that must match: a value, or one of"),

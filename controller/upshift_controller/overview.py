@@ -51,7 +51,11 @@ class Overview:
         names = await self._records.known_targets() if name == FLEET else [name]
         now_ms, states, statuses = await self._read([*names, FLEET])
         agents = await self._agents(states, statuses, now_ms)
-        return view.target_view(name, states, agents, self._baseline(), now_ms)
+        known = [] if agents else await self._records.known_targets()
+        # In a thread: to compare thousands of names takes a while.
+        return await asyncio.to_thread(
+            view.target_view, name, states, agents, self._baseline(), now_ms, known
+        )
 
     async def leases(self) -> Leases:
         """Every live lease."""

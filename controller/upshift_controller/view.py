@@ -6,14 +6,33 @@ What an agent should do comes from `upshift_agent.resolve`, the very function th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from upshift_agent.resolve import Decision, resolve
-from upshift_agent.wire import FLEET, STATUS_LOST_MS, Baseline, Lease, Plan, Status
+from upshift_agent.wire import (
+    ENVIRONMENT,
+    FLEET,
+    STATUS_LOST_MS,
+    Baseline,
+    Lease,
+    Plan,
+    Status,
+    canonical,
+)
 from upshift_rules.state import TargetState, plan_of
+from upshift_rules.text import nearest
 
-from .models import AgentView, AppliedView, LeaseView, RequestedView, TargetSummary, TargetView
+from .models import (
+    AgentView,
+    AppliedView,
+    LeaseView,
+    RequestedView,
+    StartingView,
+    TargetSummary,
+    TargetView,
+)
 
 
 def followed(status: Status, target: str) -> set[str]:
@@ -114,17 +133,56 @@ def target_view(
     agents: Sequence[AgentView],
     baseline: Baseline,
     now_ms: int,
+    known: Collection[str],
 ) -> TargetView:
-    """One target with the leases that reach it: its own and the fleet's."""
+    """One target with the leases that reach it: its own and the fleet's.
+
+    known: the targets that it may have been meant to be; none are needed where it has agents.
+    """
+    plans = live_plans({name: states[name] for name in (target, FLEET)}, now_ms)
     return TargetView(
         target=target,
+        known=bool(agents or states[target].rev or target in known),
+        near=_near(target, known),
         now_ms=now_ms,
         rev=states[target].rev,
         baseline=baseline.to_json(),
         leases=lease_views({name: states[name] for name in (target, FLEET)}, now_ms),
+        starting=_starting(plans.values(), baseline, now_ms),
         agents=list(agents),
         converged=all(agent.converged for agent in agents if agent.state != "lost"),
     )
+
+
+def _near(target: str, known: Iterable[str]) -> str | None:
+    """The known one that is called most like it, preferably of its kind."""
+    kind, _, name = target.partition("/")
+    others = sorted(set(known) - {target, FLEET}, key=lambda it: it.startswith(f"{kind}/"))
+    by_name = {it.partition("/")[2]: it for it in others}
+    return by_name.get(nearest(name, by_name) or "")
+
+
+def _starting(plans: Iterable[Plan], baseline: Baseline, now_ms: int) -> list[StartingView]:
+    """By environment; those that differ from the first, which is any other."""
+    whole = [
+        replace(plan, leases=tuple(it for it in plan.leases if it.fraction >= 1)) for plan in plans
+    ]
+    wanted = (canonical(it.where).get(ENVIRONMENT, ()) for plan in whole for it in plan.leases)
+    named = {name for it in wanted for name in ([it] if isinstance(it, str) else it)}
+    found: list[StartingView] = []
+    for name in (None, *sorted(named | set(baseline.environments))):
+        attributes = {} if name is None else {ENVIRONMENT: name}
+        decision = resolve(whole, attributes, baseline, None, now_ms)
+        starting = StartingView(
+            environment=name,
+            hz=decision.hz,
+            lease=decision.lease and decision.lease.id,
+            reason=decision.reason,
+            until_ms=decision.until_ms,
+        )
+        if not found or (starting.hz, starting.lease) != (found[0].hz, found[0].lease):
+            found.append(starting)
+    return found
 
 
 def target_summary(
