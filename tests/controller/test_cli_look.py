@@ -51,11 +51,41 @@ def test_status_of_a_target_shows_requested_applied_and_achieved_hz(
     assert re.search(r" 49 +49 +48\.2  boost/\w+: .*max_hz, asked for 99 Hz", row)
 
 
-def test_of_a_target_that_nobody_knows_it_says_so(cli: Run) -> None:
-    ended = cli("status", "service/nobody-knows")
-    assert ended.code == 0
-    assert "no live agents report" in ended.out
-    assert "No leases reach it" in ended.out
+@pytest.mark.parametrize("verb", ["status", "history", "release"])
+def test_what_nobody_knows_is_exit_1_and_what_may_have_been_meant_is_named(
+    cli: Run, verb: str
+) -> None:
+    cli("pin", "service/checkout", "--hz", "49", "--for", "1s")
+    for name, meant in (("chekout", "; did you mean service/checkout?"), ("zzzzzz", "")):
+        ended = cli(verb, f"service/{name}")
+        assert (ended.code, ended.out) == (1, "")
+        said = f"nothing is known of service/{name}: it has no agents, no leases and no history"
+        assert ended.err == f"upshift: {said}{meant}\n"
+
+
+def test_a_quiet_target_is_not_taken_for_an_unknown_one(cli: Run, served: Served) -> None:
+    cli("pin", "service/over", "--hz", "49", "--for", "1m")
+    cli("release", "service/over")
+    assert "no live agents report" in cli("status", "service/over").out
+    assert cli("release", "service/over").code == 1
+    with agent(served.redis_url, "calm"):
+        assert "Nothing has happened to service/calm yet." in cli("history", "service/calm").out
+
+
+def test_status_of_a_target_says_what_an_agent_that_starts_now_runs_at(cli: Run) -> None:
+    cli("pin", "service/starting", "--hz", "9", "--for", "1s")
+    cli("release", "service/starting")
+    assert "An agent that starts now runs at its baseline." in cli("status", "service/starting").out
+    cli("pin", "service/starting", "--hz", "30", "--for", "1m")
+    said = cli("status", "service/starting").out
+    assert "An agent that starts now runs at 30 Hz: pin/" in said
+    where = "deployment.environment.name=staging"
+    cli("cap", "service/starting", "--hz", "9", "--for", "1m", "--where", where)
+    cli("cap", "service/starting", "--hz", "1", "--for", "1m", "--where", "zone=a")
+    said = cli("status", "service/starting").out
+    assert re.search(
+        r"starts now runs at\n +9 Hz in staging: cap/.*\n +30 Hz elsewhere: pin/", said
+    )
 
 
 def test_history_says_who_did_what_and_why_the_newest_first(cli: Run) -> None:
@@ -64,7 +94,17 @@ def test_history_says_who_did_what_and_why_the_newest_first(cli: Run) -> None:
     lines = cli("history", "service/told").out.splitlines()
     assert [line.split()[3] for line in lines[1:]] == ["released", "granted"]
     assert "slow carts, by" in lines[2]
+    assert re.match(r"WHEN \(\S+\)", lines[0]), "a time without its zone is half a time"
     assert len(cli("history", "service/told", "--limit", "1", "--json").json["entries"]) == 1
+
+
+def test_history_says_for_how_long_and_for_whom(cli: Run) -> None:
+    where = ("--where", "zone=a", "--where", "zone=b")
+    cli("cap", "service/lasting", "--hz", "9", "--for", "1h30m", *where)
+    cli("release", "service/lasting")
+    released, granted = cli("history", "service/lasting").out.splitlines()[1:]
+    assert re.search(r"granted +9 +1h30m  cap/\w+: by \w+; only zone=a\|b", granted)
+    assert re.search(r"released +9 +\ds  cap/", released), "as long as it has lasted"
 
 
 def test_names_cannot_forge_lines_or_steer_the_terminal(cli: Run) -> None:
@@ -107,7 +147,9 @@ def test_on_a_terminal_it_is_coloured_and_keeps_within_its_width(
 
 def test_explain_says_for_each_rule_why_or_why_not_and_what_would_happen(cli: Run) -> None:
     body = json.dumps(notification(alert(), alert({"alertname": "Disk"}), {"labels": 3})).encode()
-    said = cli("explain", "-", stdin=body).out
+    ended = cli("explain", "-", stdin=body)
+    said = ended.out
+    assert ended.code == 1, "one of them cannot be read"
     assert re.search(r"✓ +high_cpu +alertname is 'HighCPU'", said)
     assert re.search(r"– +high_latency +the trigger is 'high_latency'", said)
     assert re.search(r"granted +high_cpu +service/checkout +100 Hz for 10m", said)
@@ -119,7 +161,7 @@ def test_explain_changes_nothing(cli: Run, tmp_path: Path) -> None:
     file = tmp_path / "alert.json"
     file.write_text(json.dumps(alert({"alertname": "HighCPU", "service": "explained"})))
     assert "service/explained" in cli("explain", str(file)).out
-    assert "No leases" in cli("status", "service/explained").out
+    assert "service/explained" not in cli("status").out
 
 
 def test_what_is_no_alert_is_refused(cli: Run) -> None:

@@ -26,6 +26,28 @@ def test_the_help_of_each_verb_has_an_example(offline: Run, verb: str) -> None:
     assert f"Example: upshift {verb}" in ended.out
 
 
+@pytest.mark.parametrize(
+    ("verb", "usage"),
+    [
+        ("boost", "boost [OPTIONS] TARGET"),
+        ("status", "status [OPTIONS] [TARGET]"),
+        ("release", "release [OPTIONS] LEASE|TARGET"),
+        ("check", "check [OPTIONS] [FILE]..."),
+    ],
+)
+def test_the_usage_line_has_brackets_where_something_is_optional(
+    offline: Run, verb: str, usage: str
+) -> None:
+    assert f"Usage: upshift {usage} " in offline(verb, "--help").out
+
+
+def test_the_help_and_the_error_give_the_same_bounds(offline: Run) -> None:
+    said = offline("boost", "--help").out
+    assert "1d at most" in said
+    assert "1–1000" in said
+    assert "1s–1d" in offline("boost", "service/x", "--hz", "99", "--for", "25h").err
+
+
 @pytest.mark.parametrize("arguments", ["--help", "status --url http://127.0.0.1:1"])
 def test_nobody_waits_for_a_library_that_is_of_no_use(arguments: str) -> None:
     script = (
@@ -65,8 +87,9 @@ def test_without_a_verb_it_says_what_there_is(offline: Run) -> None:
         ("boost service/x --hz 99 --for 999ms", "1s–1d"),
         ("boost service/x --hz 99", "'--for'"),
         ("boost service/x --for 10m", "'--hz'"),
-        ("boost service/x --hz 1001 --for 10m", "0–1000"),
-        ("boost service/x --hz fast --for 10m", "0–1000"),
+        ("boost service/x --hz 1001 --for 10m", "1–1000"),
+        ("pin service/x --hz fast --for 10m", "0–1000"),
+        ("boost service/x --hz 0 --for 10m", "1–1000"),
         ("boost service/x --hz 0 --for 10m", "`upshift cap TARGET --hz 0`"),
         ("boost service/x --hz 99 --for 10m --where production", "KEY=VALUE"),
         ("boost service/x --hz 99 --for 10m --wait --wait-timeout soon", "90s, 10m or 1h30m"),

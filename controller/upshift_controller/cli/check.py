@@ -14,7 +14,7 @@ def check(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILE...", exists=True, dir_okay=False, help="Rule files, or upshift.yaml."
+            metavar="FILE", exists=True, dir_okay=False, help="Rule files, or upshift.yaml."
         ),
     ] = None,
     schema: Annotated[

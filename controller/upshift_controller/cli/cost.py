@@ -30,7 +30,7 @@ def cost(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             exists=True,
             dir_okay=False,
             help="A rule file, or upshift.yaml, whose `cost:` counts. Default: the built-in rules.",

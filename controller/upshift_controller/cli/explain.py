@@ -28,7 +28,10 @@ def explain(
     token_file: TokenFile = None,
     ca_file: CaFile = None,
 ) -> None:
-    """Show what an alert would do now, and for each rule why it matches or not."""
+    """Show what an alert would do now, and for each rule why it matches or not.
+
+    Exits 1 if there is one that cannot be read.
+    """
     client = Client(url, token_file, ca_file)
     try:
         body = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
@@ -39,11 +42,13 @@ def explain(
     document = client.post("explain", body=body)
     if as_json:
         show.answer(document)
-        return
-    for number, account in enumerate(document["alerts"]):
-        if number:
-            typer.echo()
-        _show(account)
+    else:
+        for number, account in enumerate(document["alerts"]):
+            if number:
+                typer.echo()
+            _show(account)
+    if any(account["status"] == "invalid" for account in document["alerts"]):
+        raise typer.Exit(1)
 
 
 def _show(account: Json) -> None:

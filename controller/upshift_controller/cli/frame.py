@@ -53,7 +53,7 @@ class Frame:
         live = [agent for agent in self._answer["agents"] if agent["state"] != "lost"]
         converged = sum(agent["converged"] for agent in live)
         said = [
-            text.clock(now_ms),
+            f"{text.clock(now_ms)} {text.zone()}",
             show.counted(len(self._answer["leases"]), "lease"),
             show.counted(len(live), "live agent") + (f", {converged} converged" if live else ""),
             self._url,

@@ -1,15 +1,20 @@
-"""The verbs that look: `status`, `agents`, `history`."""
+"""The verbs that look: `status`, `agents`, `history`.
+
+They ask first: the library that shows the answer is loaded while the controller thinks.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from threading import Thread
 from typing import Annotated
 
 import typer
 
-from . import show
 from .client import Client, Json
+from .errors import Failed
 from .options import DEFAULT_URL, AsJson, CaFile, SomeTarget, TokenFile, Url
-from .text import plain
+from .text import nothing_known, plain
 
 
 def status(
@@ -19,17 +24,18 @@ def status(
     token_file: TokenFile = None,
     ca_file: CaFile = None,
 ) -> None:
-    """Show leases with their countdown, and what runs where."""
+    """Show leases with their countdown, and what runs where.
+
+    Exits 1 if nothing is known of the target.
+    """
     client = Client(url, token_file, ca_file)
     if target is not None:
-        document = client.get("targets", target)
-        show.answer(document) if as_json else _one(document)
+        view = _ask(client, "targets", target)
+        _must_be_known(view)
+        _answer(view) if as_json else _one(view)
         return
-    document = client.get("targets")
-    if as_json:
-        show.answer(document)
-    else:
-        _all(document, client.get("leases"))
+    document = _ask(client, "targets")
+    _answer(document) if as_json else _all(document, client.get("leases"))
 
 
 def agents(
@@ -39,10 +45,12 @@ def agents(
     ca_file: CaFile = None,
 ) -> None:
     """Show every agent: requested, applied and achieved Hz, and why."""
-    document = Client(url, token_file, ca_file).get("agents")
+    document = _ask(Client(url, token_file, ca_file), "agents")
     if as_json:
-        show.answer(document)
+        _answer(document)
         return
+    from . import show
+
     rows = document["agents"]
     show.console().print(show.agents(rows) if rows else "No agents report to this controller.")
 
@@ -57,19 +65,46 @@ def history(
     token_file: TokenFile = None,
     ca_file: CaFile = None,
 ) -> None:
-    """Show who changed what and why, newest first."""
+    """Show who changed what and why, newest first.
+
+    Exits 1 if nothing is known of the target.
+    """
     query: dict[str, str | int] = {"limit": limit}
     if target is not None:
         query["target"] = target
-    document = Client(url, token_file, ca_file).get("history", **query)
-    if as_json:
-        show.answer(document)
-        return
+    client = Client(url, token_file, ca_file)
+    document = _ask(client, "history", **query)
     rows = document["entries"]
-    show.console().print(show.history(rows) if rows else "Nothing has happened here yet.")
+    if target is not None and not rows:
+        _must_be_known(client.get("targets", target))
+    if as_json:
+        _answer(document)
+        return
+    from . import show
+
+    nothing = f"Nothing has happened to {plain(target)} yet." if target else "Nothing happened yet."
+    show.console().print(show.history(rows) if rows else nothing)
+
+
+def _ask(client: Client, *path: str, **query: str | int) -> Json:
+    Thread(target=import_module, args=(".show", __package__)).start()
+    return client.get(*path, **query)
+
+
+def _must_be_known(view: Json) -> None:
+    if not view["known"]:
+        raise Failed(nothing_known(view))
+
+
+def _answer(document: Json) -> None:
+    from . import show
+
+    show.answer(document)
 
 
 def _all(targets: Json, leases: Json) -> None:
+    from . import show
+
     out = show.console()
     out.print(show.targets(targets["targets"], targets["now_ms"]))
     out.print()
@@ -80,6 +115,8 @@ def _all(targets: Json, leases: Json) -> None:
 
 
 def _one(view: Json) -> None:
+    from . import show, text
+
     out = show.console()
     live = [agent for agent in view["agents"] if agent["state"] != "lost"]
     converged = sum(agent["converged"] for agent in live)
@@ -88,6 +125,7 @@ def _one(view: Json) -> None:
         f"{plain(view['target'])}: {standing if live else 'no live agents report'}. "
         f"{show.baseline(view['baseline'])}."
     )
+    out.print(text.starting(view))
     if view["leases"]:
         out.print()
         out.print(show.leases(view["leases"], view["now_ms"]))

@@ -8,15 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 from typer.main import get_command
 
 from .. import __version__
-
-if TYPE_CHECKING:
-    from typer.core import TyperCommand
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,14 +61,21 @@ VERBS = {
 }
 
 
-class _Verbs(Mapping[str, "TyperCommand"]):
+class _Verb(TyperCommand):
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`TARGET`, not `{TARGET}`: what is in no brackets is required."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class _Verbs(Mapping[str, TyperCommand]):
     """Loads a verb when it is asked for: whoever looks need not wait for the others."""
 
     def __getitem__(self, name: str) -> TyperCommand:
         module, panel, example = VERBS[name]
         verb = getattr(import_module(f".{module}", __package__), name)
         alone = typer.Typer(add_completion=False)
-        alone.command(name, rich_help_panel=panel, epilog=f"Example: upshift {example}")(verb)
+        says = f"Example: upshift {example}"
+        alone.command(name, cls=_Verb, rich_help_panel=panel, epilog=says)(verb)
         return get_command(alone)  # type: ignore[return-value]  # a Typer with one is that one
 
     def __iter__(self) -> Iterator[str]:

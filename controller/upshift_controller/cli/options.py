@@ -15,6 +15,7 @@ from .client import Client
 
 DEFAULT_URL = "http://127.0.0.1:9095"
 _COMPLETION_TIMEOUT_S = 1.0
+_LONGEST = format_duration(MAX_LEASE_MS)
 
 
 def target(text: str) -> str:
@@ -26,10 +27,16 @@ def target(text: str) -> str:
         raise typer.BadParameter(f"{error}{meant}") from error
 
 
-def hz(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:9]) <= MAX_HZ):
-        raise typer.BadParameter(f"must be a whole number of Hz, 0–{MAX_HZ}, got {shorten(text)}")
+def hz(text: str, lowest: int = 0, otherwise: str = "") -> int:
+    if not (text.isascii() and text.isdigit() and lowest <= int(text[:9]) <= MAX_HZ):
+        raise typer.BadParameter(
+            f"must be a whole number of Hz, {lowest}–{MAX_HZ}, got {shorten(text)}{otherwise}"
+        )
     return int(text)
+
+
+def boost_hz(text: str) -> int:
+    return hz(text, 1, "; `upshift cap TARGET --hz 0` stops profiling" if text == "0" else "")
 
 
 def duration(text: str) -> str:
@@ -42,8 +49,7 @@ def duration(text: str) -> str:
 
 def lease_duration(text: str) -> str:
     if not 1000 <= parse_duration(duration(text)) <= MAX_LEASE_MS:
-        longest = format_duration(MAX_LEASE_MS)
-        raise typer.BadParameter(f"must be 1s–{longest}, for every lease has an end; got {text}")
+        raise typer.BadParameter(f"must be 1s–{_LONGEST}, for every lease has an end; got {text}")
     return text
 
 
@@ -143,7 +149,7 @@ Target = Annotated[
 SomeTarget = Annotated[
     str | None,
     typer.Argument(
-        metavar="[TARGET]", parser=target, autocompletion=_targets, help=f"Only this: {_TARGET}."
+        metavar="TARGET", parser=target, autocompletion=_targets, help=f"Only this: {_TARGET}."
     ),
 ]
 LeaseOrTarget = Annotated[
@@ -158,13 +164,17 @@ Hz = Annotated[
     int,
     typer.Option("--hz", parser=hz, metavar="HZ", help=f"Samples per second, 0–{MAX_HZ}."),
 ]
+BoostHz = Annotated[
+    int,
+    typer.Option("--hz", parser=boost_hz, metavar="HZ", help=f"Samples per second, 1–{MAX_HZ}."),
+]
 For = Annotated[
     str,
     typer.Option(
         "--for",
         parser=lease_duration,
         metavar="DURATION",
-        help="How long, such as 90s, 10m or 1h30m; 24h at most.",
+        help=f"How long, such as 90s, 10m or 1h30m; {_LONGEST} at most.",
     ),
 ]
 Where = Annotated[

@@ -12,8 +12,10 @@ from upshift_agent.wire import DEFAULT_NAMESPACE, FLEET, Kind
 from . import options, show, text
 from .client import Client, Json
 from .direct import Direct
+from .errors import Failed
 from .options import (
     DEFAULT_URL,
+    BoostHz,
     BreakGlass,
     CaFile,
     For,
@@ -49,11 +51,6 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         secret_file: SecretFile = None,
         namespace: Namespace = DEFAULT_NAMESPACE,
     ) -> None:
-        if kind == "boost" and hz == 0:
-            raise typer.BadParameter(
-                "a boost raises, so at least 1; `upshift cap TARGET --hz 0` stops profiling",
-                param_hint="--hz",
-            )
         if direct is not None and wait:
             raise typer.BadParameter("agents are not watched with --direct", param_hint="--wait")
         body: Json = {
@@ -81,6 +78,8 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             note_unless_reached(client, target, outcome["lease"])
 
     verb.__name__, verb.__doc__ = kind, says
+    if kind == "boost":
+        verb.__annotations__["hz"] = BoostHz
     return verb
 
 
@@ -121,7 +120,12 @@ def release(
     else:
         client = Client(url, token_file, ca_file)
         path = ("targets", what, "leases") if whole else ("leases", what)
-        outcome = client.delete(*path, by=_user())["outcome"]
+        try:
+            outcome = client.delete(*path, by=_user())["outcome"]
+        except Failed:
+            if whole and not (view := client.get("targets", what))["known"]:
+                raise Failed(text.nothing_known(view)) from None
+            raise
     show.console().print(f"{text.plain(outcome['target'])}: {text.plain(outcome['reason'])}")
 
 
@@ -131,7 +135,7 @@ def _account(asked: Json, outcome: Json) -> str:
     if hz == 0:
         done = f"profiling stops {'everywhere' if target == FLEET else f'on {target}'}"
     limits = text.only(asked["where"])
-    until = text.clock(outcome["until_ms"])
+    until = f"{text.clock(outcome['until_ms'])} {text.zone()}"
     return (
         f"{lease}: {done} for {asked['duration']}, until {until}"
         + (f", {limits}" if limits else "")

@@ -44,7 +44,7 @@ def answer(document: Json, *, pretty: bool = True) -> None:
 
 
 def targets(rows: Iterable[Json], now_ms: int) -> Table:
-    grid = table("TARGET", ">HZ", "CONVERGED", ">LEASES", "UNTIL")
+    grid = table("TARGET", ">HZ", "CONVERGED", ">LEASES", ">LEFT")
     for row in rows:
         until = row["until_ms"]
         grid.add_row(
@@ -52,7 +52,7 @@ def targets(rows: Iterable[Json], now_ms: int) -> Table:
             Text(" ".join(map(str, row["requested_hz"])) or "–", "bold"),
             _converged(row),
             str(row["leases"] or "–"),
-            text.left(until - now_ms) if until else "–",
+            text.span(until - now_ms) if until else "–",
         )
     return grid
 
@@ -110,7 +110,7 @@ def _urgency(agent: Json, troubled: Collection[str]) -> tuple[bool, str, bool, s
 
 
 def history(rows: Iterable[Json], *, day: bool = True) -> Table:
-    grid = table("WHEN", "TARGET", "EVENT", ">HZ", "WHY")
+    grid = table(f"WHEN ({text.zone()})", "TARGET", "EVENT", ">HZ", ">FOR", "WHY")
     for row in rows:
         lease, baseline = row.get("lease") or {}, row.get("baseline") or {}
         frequency = lease.get("hz", baseline.get("default"))
@@ -119,7 +119,8 @@ def history(rows: Iterable[Json], *, day: bool = True) -> Table:
             plain(row["target"]),
             Text(row["event"], _EVENTS.get(row["event"], "")),
             "–" if frequency is None else str(frequency),
-            plain(row["reason"]),
+            text.lasted(row),
+            plain(row["reason"]) + (f"; {whom}" if lease and (whom := text.whom(lease)) else ""),
         )
     return grid
 
@@ -145,7 +146,7 @@ def table(*columns: str) -> Table:
         grid.add_column(
             column.removeprefix(">"),
             justify="right" if number else "left",
-            no_wrap=number or not column or column in ("KIND", "EVENT", "UNTIL", "WHEN"),
+            no_wrap=number or column.startswith("WHEN") or column in ("", "KIND", "EVENT"),
             overflow="fold",  # a name that is cut off cannot be copied
         )
     return grid

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from upshift_agent.wire import FLEET
 from upshift_rules.durations import format_duration
 
 Json = Mapping[str, Any]
@@ -28,14 +29,19 @@ def span(ms: int) -> str:
     return format_duration(max(0, ms) // 1000 * 1000)
 
 
-def left(ms: int) -> str:
-    return f"{span(ms)} left"
-
-
 def clock(ms: int, *, day: bool = False) -> str:
-    """A moment in local time."""
-    moment = datetime.fromtimestamp(ms / 1000).astimezone()
+    """A moment in local time, as `zone` is now."""
+    moment = datetime.fromtimestamp(ms / 1000, _now().tzinfo)
     return moment.strftime("%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S")
+
+
+def zone() -> str:
+    """Of every moment that is shown: `CET`, or `+03` where the zone has no letters."""
+    return _now().strftime("%Z")
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
 
 
 def hz(value: float | None) -> str:
@@ -54,8 +60,47 @@ def only(where: Mapping[str, str | Sequence[str]]) -> str:
 def why_lease(lease: Json) -> str:
     """Its reason, without the kind and the name that stand beside it, and whom it is for."""
     said = str(lease["reason"]).partition(str(lease["id"]))[2].removeprefix(": ")
+    return "; ".join(filter(None, (plain(said), whom(lease)))) or "no reason given"
+
+
+def whom(lease: Json) -> str:
+    """The agents that it is for, where that is not all of its target."""
     share = f"{lease['fraction']:.0%} of its agents" if lease["fraction"] < 1 else ""
-    return "; ".join(filter(None, (plain(said), only(lease["where"]), share))) or "no reason given"
+    return "; ".join(filter(None, (only(lease["where"]), share)))
+
+
+def lasted(entry: Json) -> str:
+    """How long the lease of an entry was to last, or by its end has lasted."""
+    if not (lease := entry.get("lease")):
+        return "–"
+    ended = entry["event"] in ("expired", "reverted", "released")
+    end_ms = min(lease["expires_at_ms"], entry["at_ms"]) if ended else lease["expires_at_ms"]
+    return span(end_ms - lease["since_ms"])
+
+
+def starting(view: Json) -> str:
+    """What an agent of the target would run at if it started now, by environment."""
+    rows = view["starting"]
+    who = "An agent that starts now runs at"
+    if view["target"] == FLEET:
+        who = f"By the fleet's leases alone, {who[:1].lower()}{who[1:]}"
+    if all(row["lease"] is None for row in rows):
+        return f"{who} its baseline."
+    anywhere, *others = rows
+    if not others:
+        return f"{who} {anywhere['hz']} Hz: {plain(anywhere['reason'])}."
+    places = [*((f"in {plain(it['environment'])}", it) for it in others), ("elsewhere", anywhere)]
+    return f"{who}\n" + "\n".join(
+        f"  {it['hz']} Hz {place}: {plain(it['reason'])}" for place, it in places
+    )
+
+
+def nothing_known(view: Json) -> str:
+    meant = f"; did you mean {plain(view['near'])}?" if view["near"] else ""
+    return (
+        f"nothing is known of {plain(view['target'])}: "
+        f"it has no agents, no leases and no history{meant}"
+    )
 
 
 def condition(agent: Json) -> str:

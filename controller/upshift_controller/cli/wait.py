@@ -65,6 +65,7 @@ def _reached(view: Json, lease_id: str) -> Sequence[Json]:
         raise Failed(
             f"no live agent of {view['target']} reports, so none has applied {lease_id}; "
             "an agent that starts before its end will"
+            + (f". Did you mean {plain(view['near'])}?" if view["near"] else "")
         )
     reached = [it for it in live if applies(lease, canonical(it["attributes"]))]
     if not reached:
