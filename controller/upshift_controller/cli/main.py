@@ -1,6 +1,7 @@
 """The `upshift` command's root: its verbs, and how every one of them ends.
 
-Exit codes: 0; 1 refused or not converged; 2 usage; 3 controller unreachable; 130 interrupted.
+Exit codes: 0; 1 refused, not converged, unreadable or not known; 2 usage; 3 controller unreachable;
+130 interrupted.
 """
 
 from __future__ import annotations
