@@ -1,5 +1,7 @@
-"""Read → transition → commit, for every cause, batched.
+"""Recall or read → transition → commit, for every cause, batched.
 
+What is remembered of a target is mostly right, so mostly the commit is the only round trip; it
+says what is right where a guess was wrong, and the change is made anew from that.
 Requests that arrive while a batch is on its way to Redis form the next one: a lone request waits
 for nothing, and under load the round trips are shared. A target's changes are applied in order of
 arrival, so that requests of one process never conflict; other controllers' do, and are retried.
@@ -10,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -145,38 +147,47 @@ class Committer:
         for request in batch:
             for target in request.changes:
                 pending.setdefault(target, []).append(request)
+        snapshot = await self._look(pending)
         for _ in range(MAX_ATTEMPTS):
             if not pending:
                 self._took(time.perf_counter() - started)
                 return
-            pending = await self._attempt(pending)
-            self._conflicted(len(pending))
+            snapshot = await self._attempt(snapshot, pending)
+            pending = {target: pending[target] for target in snapshot.states}
         raise Unavailable(f"other controllers keep changing {', '.join(sorted(pending)[:3])}")
 
-    async def _attempt(self, pending: Mapping[str, list[_Request]]) -> dict[str, list[_Request]]:
-        """Try once; return what met a newer revision."""
-        snapshot = await self._states.read(pending)
+    async def _look(self, targets: Iterable[str]) -> Snapshot:
+        # A reservation made for a guess that is wrong might take another boost's place.
+        guess = None if self._limiter.counts else self._states.recall(targets)
+        return guess or await self._states.read(targets)
+
+    async def _attempt(self, snapshot: Snapshot, pending: Mapping[str, list[_Request]]) -> Snapshot:
+        """Try once, from `snapshot`; return what met another state, with that state."""
         changes = {
             target: [change for request in requests for change in request.changes[target]]
             for target, requests in pending.items()
         }
         steps = await self._limiter.steps(snapshot, changes)
         writes: list[Write] = []
+        unchanged: dict[str, TargetState] = {}
         for target, step in steps.items():
             before = snapshot.states[target]
             if step.state is not before or step.entries:
                 after = revised(before, step.state, snapshot.now_us)
-                writes.append(Write(before, after, step.entries, snapshot.now_ms))
-        taken = await self._states.commit(writes)
-        lost = {write.after.target for write, ok in zip(writes, taken, strict=True) if not ok}
-        took = [write for write in writes if write.after.target not in lost]
+                writes.append(Write(before, after, step.entries, snapshot.now_us))
+            elif not snapshot.certain:
+                unchanged[target] = before
+        met = await self._states.commit(writes, replace(snapshot, states=unchanged))
+        if snapshot.certain:
+            self._conflicted(len(met.states))
+        took = [write for write in writes if write.after.target not in met.states]
         for write in took:
             self._committed(Committed(write.after, write.entries, write.now_ms))
         await self._limiter.settle(took)
         for target, requests in pending.items():
-            if target not in lost:
+            if target not in met.states:
                 _hand_out(target, requests, steps[target].outcomes)
-        return {target: requests for target, requests in pending.items() if target in lost}
+        return met
 
 
 def _fail(batch: Sequence[_Request], error: Exception) -> None:

@@ -134,20 +134,23 @@ class Control:
         for start in range(0, len(names), BATCH):
             snapshot = await self._states.read(names[start : start + BATCH])
             writes = [
-                Write(state, republished(state, snapshot.now_us), (), snapshot.now_ms)
+                Write(state, republished(state, snapshot.now_us), (), snapshot.now_us)
                 for state in snapshot.states.values()
             ]
-            count += sum(await self._states.commit(writes))
+            count += len(writes) - len((await self._states.commit(writes)).states)
         return count
 
     async def revert_due(self) -> tuple[int, int | None]:
         """End all leases that have expired. Return Redis ms now, and when the next one does."""
+        seen: set[str] = set()
         while True:
             now_ms, due, next_ms = await self._states.due(BATCH)
             if not due:
                 return now_ms, next_ms
             await self._committer.apply({target: [] for target in due}, urgent=True)
-            await self._states.settle(due)
+            if stuck := seen.intersection(due):
+                await self._states.settle(sorted(stuck))
+            seen = set(due)
 
 
 def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[Change]]:

@@ -56,6 +56,11 @@ class Limiter:
         self._loose: dict[str, _Loose] = {}
         self.limits = limits
 
+    @property
+    def counts(self) -> bool:
+        """Whether a grant takes its part of a budget."""
+        return self.limits.counted
+
     async def steps(
         self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
     ) -> dict[str, Transition]:
@@ -68,7 +73,7 @@ class Limiter:
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
         asking = {it: changes[it] for it, step in steps.items() if _longer(states[it], step.state)}
         lost = self._lost(states, now_ms) if reserve else []
-        if not self.limits.counted:
+        if not self.counts:
             for target, wanted in asking.items():
                 steps[target] = limited(states[target], wanted, now_ms, self.limits.too_fast)
             return steps
@@ -98,7 +103,7 @@ class Limiter:
         targets = {write.after.target for write in taken}
         self._loose = {k: it for k, it in self._loose.items() if it.target not in targets}
         ended = [lease.id for write in taken for lease in _ended_early(write)]
-        if not (self.limits.counted and ended):
+        if not (self.counts and ended):
             return
 
         def free(ledger: Ledger) -> None:

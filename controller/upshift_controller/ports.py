@@ -14,24 +14,32 @@ from upshift_rules.state import TargetState
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """States read together with Redis time, in µs."""
+    """States together with Redis time, in µs. certain: as they were read, else a guess."""
 
     now_us: int
     states: Mapping[str, TargetState]
+    certain: bool = True
 
     @property
     def now_ms(self) -> int:
         return self.now_us // 1000
 
 
+NOTHING = Snapshot(0, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A state to be committed in place of the one it was made from. `now_ms` is Redis time."""
+    """A state to be committed in place of the one it was made from, at `now_us`, Redis time."""
 
     before: TargetState
     after: TargetState
     entries: Sequence[Entry]
-    now_ms: int
+    now_us: int
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_us // 1000
 
 
 class States(Protocol):
@@ -40,8 +48,12 @@ class States(Protocol):
     async def read(self, targets: Iterable[str]) -> Snapshot:
         """States and time, in one round trip. A target that is not stored has an empty state."""
 
-    async def commit(self, writes: Sequence[Write]) -> list[bool]:
-        """Which writes took; the others met a newer revision. One round trip."""
+    def recall(self, targets: Iterable[str]) -> Snapshot | None:
+        """States and time as they probably are, without a round trip; None: better ask."""
+
+    async def commit(self, writes: Sequence[Write], unchanged: Snapshot = NOTHING) -> Snapshot:
+        """Commit `writes`, and see whether `unchanged` was right. What was refused or is otherwise
+        comes back as it is. One round trip."""
 
     async def due(self, limit: int) -> tuple[int, list[str], int | None]:
         """Redis ms now, at most `limit` targets that are due by then, and the next due ms."""

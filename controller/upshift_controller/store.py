@@ -7,7 +7,7 @@ Whatever goes wrong with Redis leaves here as `Unavailable`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from upshift_rules.state import TargetState, decode_state, encode_state, plan_of
 
 from .connect import Batch, Servers
 from .errors import Refused, Unavailable
-from .ports import Snapshot, Write
+from .memory import Memory
+from .ports import NOTHING, Snapshot, Write
 from .seal import is_sealed, seal, signed_otherwise, unseal
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Store:
         self.keys = keys
         self.secrets = secrets
         self._history_length = history_length
+        self._memory = Memory()
         #: What to do about a state that cannot be believed: put an empty one in its place, or
         #: raise `Refused`.
         self.starts_afresh = True
@@ -65,9 +67,8 @@ class Store:
             for target in names:
                 batch.on(self.keys.state(target)).get(self.keys.state(target))
             time, *rows = await batch.execute()
-        now_us = time[0] * 1_000_000 + time[1]
         return Snapshot(
-            now_us,
+            self._time(time),
             {target: self._readable(target, row) for target, row in zip(names, rows, strict=True)},
         )
 
@@ -83,29 +84,49 @@ class Store:
             log.error("state ignored", target=target, problem=str(error))
             return TargetState(target=target, rev=stored_rev(stored))
 
-    async def commit(self, writes: Sequence[Write]) -> list[bool]:
-        """Which writes took; the others met a newer revision. A second trip on a new server.
+    def recall(self, targets: Iterable[str]) -> Snapshot | None:
+        # The servers of a cluster have a clock each, so a guess could not be checked there.
+        return None if self.servers.sharded else self._memory.recall(targets)
+
+    async def commit(self, writes: Sequence[Write], unchanged: Snapshot = NOTHING) -> Snapshot:
+        """What was refused, or is not `unchanged`, as it is. A second trip on a new server.
 
         In a cluster three in place of one: `due`, the targets, `due`. See `_commit`.
         """
-        if not writes:
-            return []
-        taken = await self._commit(writes)
+        if not writes and not unchanged.states:
+            return NOTHING
+        now_us, taken, found = await self._commit(writes, unchanged.states)
         unknown = [at for at, it in enumerate(taken) if isinstance(it, NoScriptError)]
         if unknown:
-            again = await self._commit([writes[at] for at in unknown], load=True)
+            now_us, again, _ = await self._commit([writes[at] for at in unknown], load=True)
             for at, result in zip(unknown, again, strict=True):
                 taken[at] = result
-        for result in taken:
+        for result in (*taken, *found):
             if isinstance(result, Exception):
                 raise Unavailable(f"Redis refused a commit: {result}") from result
-        return [result == 1 for result in taken]
+        others = {}
+        for write, result in zip(writes, taken, strict=True):
+            if result == 1:
+                self._memory.keep(write.after)
+            else:
+                others[write.after.target] = result
+        for state, result in zip(unchanged.states.values(), found, strict=True):
+            if stored_rev(result) != state.rev or unchanged.now_us > now_us:
+                others[state.target] = result
+        states = {target: self._readable(target, row) for target, row in others.items()}
+        for state in states.values():
+            self._memory.keep(state)
+        return Snapshot(now_us, states)
 
-    async def _commit(self, writes: Sequence[Write], *, load: bool = False) -> list[Any]:
+    async def _commit(
+        self, writes: Sequence[Write], unchanged: Collection[str] = (), *, load: bool = False
+    ) -> tuple[int, list[Any], list[Any]]:
+        """Redis time in µs, what became of `writes`, and what there is of `unchanged`."""
+        apart = self.servers.sharded  # no script reaches both a target's server and that of `due`
         due = {
             write.after.target: write.after.next_expiry_ms
             for write in writes
-            if write.after.next_expiry_ms is not None
+            if apart and write.after.next_expiry_ms is not None
         }
         with guarded():
             batch = await self.servers.batch()
@@ -116,16 +137,29 @@ class Store:
                 batch.then()
             for write in writes:
                 self._eval(batch, write, load=load)
+            for target in unchanged:
+                batch.on(self.keys.state(target)).get(self.keys.state(target))
             batch.await_replicas()
             batch.then(regardless=True)
+            batch.on(self.keys.due).time()
             if due:
                 batch.on(self.keys.due).zadd(self.keys.due, due, lt=True)
-            batch.on(self.keys.targets).zadd(
-                self.keys.targets, {write.after.target: write.now_ms for write in writes}
-            )
+            if apart:
+                batch.on(self.keys.targets).zadd(
+                    self.keys.targets, {write.after.target: write.now_ms for write in writes}
+                )
             results = await batch.execute(raise_on_error=False)
-        start = 1 if due else 0
-        return results[start : start + len(writes)]
+        results = results[1 if due else 0 :]
+        taken, found = results[: len(writes)], results[len(writes) :][: len(unchanged)]
+        return self._time(results[len(writes) + len(unchanged)]), taken, found
+
+    def _time(self, answer: Any) -> int:
+        """Redis time in µs. What it answers is remembered."""
+        if isinstance(answer, Exception):
+            raise Unavailable(f"Redis does not tell the time: {answer}") from answer
+        now_us = int(answer[0] * 1_000_000 + answer[1])
+        self._memory.observe(now_us)
+        return now_us
 
     def _eval(self, batch: Batch, write: Write, *, load: bool) -> None:
         after, target = write.after, write.after.target
@@ -134,15 +168,18 @@ class Store:
         plan = encode_plan(plan_of(after, write.now_ms), secret) if visible else ""
         entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
         # The fleet's plan goes to every server, because agents are connected to any of them.
-        publish = "SPUBLISH" if self.servers.sharded and target != FLEET else "PUBLISH"
-        pipe = batch.on(self.keys.state(target))
+        sharded = self.servers.sharded
+        publish = "SPUBLISH" if sharded and target != FLEET else "PUBLISH"
+        keys = [self.keys.state(target), self.keys.plan(target), self.keys.history(target)]
+        if not sharded:
+            keys += [self.keys.due, self.keys.targets]
+        next_ms = after.next_expiry_ms
+        pipe = batch.on(keys[0])
         run, script = (pipe.eval, _COMMIT) if load else (pipe.evalsha, _COMMIT_SHA)
         run(
             script,
-            3,
-            self.keys.state(target),
-            self.keys.plan(target),
-            self.keys.history(target),
+            len(keys),
+            *keys,
             write.before.rev,
             seal(target, encode_state(after), self.secrets),
             plan,
@@ -151,6 +188,9 @@ class Store:
             after.rev,
             self._history_length,
             RETENTION_MS,
+            0 if sharded else write.now_us,
+            target,
+            "" if next_ms is None else next_ms,
             *entries,
         )
 
@@ -164,7 +204,7 @@ class Store:
             batch.on(self.keys.due).time()
             batch.on(self.keys.due).zrange(self.keys.due, 0, limit - 1, withscores=True)
             time, rows = await batch.execute()
-        now_ms = (time[0] * 1_000_000 + time[1]) // 1000
+        now_ms = self._time(time) // 1000
         due = [member.decode() for member, score in rows if score <= now_ms]
         later = [int(score) for _, score in rows if score > now_ms]
         return now_ms, due, later[0] if later else None

@@ -21,6 +21,7 @@ from upshift_agent.wire import FLEET, Applied, Keys, Requested, Status, encode_s
 from upshift_controller import committer, models
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused, Unavailable
+from upshift_controller.ports import Snapshot
 
 KEYS = Keys()
 RULES = """
@@ -278,7 +279,7 @@ async def test_a_commit_that_failed_after_its_reservation_is_not_counted_twice(
     async with start(limited(max_boosted_agents=1, max_boosts_per_hour=1)) as running:
         store = running.controller.store
 
-        async def away(_: object) -> list[bool]:
+        async def away(*_: object) -> Snapshot:
             raise Unavailable("Redis went away just now")
 
         with monkeypatch.context() as patch:
@@ -299,11 +300,11 @@ async def test_a_reservation_whose_commit_was_lost_is_given_back(
         store = running.controller.store
         commit, lost = store.commit, []
 
-        async def overtaken(writes: Any) -> list[bool]:
+        async def overtaken(*writes: Any) -> Snapshot:
             if not lost:
                 lost.append(list(budget(running)))
                 assert (await override(other, kind="cap")).status == 201
-            return await commit(writes)
+            return await commit(*writes)
 
         monkeypatch.setattr(store, "commit", overtaken)
         if what == "webhook":

@@ -1,0 +1,44 @@
+"""What Redis probably holds, and what time it probably is there: guesses, so that a change can go
+to Redis without asking first. `commit.lua` turns down what was made from a wrong one. No I/O here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from upshift_rules.state import TargetState
+
+from .ports import Snapshot
+
+#: The last used are kept; of a state with one lease some 2 KB.
+MAX_STATES = 16_384
+
+
+class Memory:
+    def __init__(self) -> None:
+        self._states: OrderedDict[str, TargetState] = OrderedDict()
+        self._offset_us: int | None = None
+
+    def observe(self, redis_us: int) -> None:
+        """Take an answer to `TIME` that has just come.
+
+        Redis said so a little earlier, so the estimate is behind rather than ahead: a lease may
+        end a fraction of a millisecond late, never early.
+        """
+        self._offset_us = redis_us - time.monotonic_ns() // 1000
+
+    def keep(self, state: TargetState) -> None:
+        self._states[state.target] = state
+        self._states.move_to_end(state.target)
+        if len(self._states) > MAX_STATES:
+            self._states.popitem(last=False)
+
+    def recall(self, targets: Iterable[str]) -> Snapshot | None:
+        """None as long as nothing is known of the time. A target not remembered may be new."""
+        if self._offset_us is None:
+            return None
+        now_us = time.monotonic_ns() // 1000 + self._offset_us
+        states = {it: self._states.get(it) or TargetState(target=it) for it in targets}
+        return Snapshot(now_us, states, certain=False)

@@ -1,0 +1,78 @@
+"""A change is made from what is remembered; where that is wrong, Redis says what is right."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from controller.conftest import Running, Start, alert, outcomes
+from upshift_agent.wire import Keys, decode_plan
+from upshift_controller import memory
+from upshift_controller.memory import Memory
+from upshift_rules.state import TargetState
+
+KEYS = Keys()
+CHECKOUT = "service/checkout"
+CAP = {"target": CHECKOUT, "kind": "cap", "hz": 9, "duration": "10m"}
+AN_HOUR_US = 3_600_000_000
+
+
+async def test_what_another_controller_did_is_known_before_anything_is_decided(
+    start: Start,
+) -> None:
+    async with start() as one, start() as other:
+        assert outcomes(await one.notify()) == ["granted"]
+        assert (await other.ask("DELETE", f"/api/v1/targets/{CHECKOUT}/leases")).status == 200
+        answer = await one.notify()
+        assert outcomes(answer) == ["repeat"]
+        assert "released" in answer.body["alerts"][0]["outcomes"][0]["reason"]
+        assert (await other.ask("POST", "/api/v1/leases", json=CAP)).status == 201
+        assert outcomes(await one.notify(alert(fingerprint="b"))) == ["granted"]
+        assert sorted(it["kind"] for it in await one.leases(CHECKOUT)) == ["boost", "cap"]
+
+
+async def test_a_redis_that_lost_its_data_is_not_told_of_leases_it_never_had(
+    upshift: Running,
+) -> None:
+    await upshift.notify()
+    before = decode_plan(upshift.redis.get(KEYS.plan(CHECKOUT))).rev
+    upshift.redis.flushall()
+    assert outcomes(await upshift.notify()) == ["granted"]
+    assert await upshift.history() == ["granted"]
+    assert decode_plan(upshift.redis.get(KEYS.plan(CHECKOUT))).rev > before
+
+
+async def test_a_clock_that_was_guessed_ahead_ends_no_lease_early(upshift: Running) -> None:
+    await upshift.notify()
+    seconds, micros = upshift.redis.time()
+    upshift.controller.store._memory.observe(seconds * 1_000_000 + micros + AN_HOUR_US)
+    assert outcomes(await upshift.notify(alert(fingerprint="b"))) == ["renewed"]
+    (boost,) = await upshift.leases(CHECKOUT)
+    assert boost["expires_at_ms"] < seconds * 1000 + 600_000 + 60_000
+    assert await upshift.history() == ["granted", "renewed"]
+
+
+def test_remembered_time_runs_on_and_is_never_ahead() -> None:
+    known = Memory()
+    assert known.recall(["a"]) is None
+    known.observe(1_000_000)
+    began = time.monotonic_ns()
+    guess = known.recall(["a"])
+    assert guess is not None
+    assert guess.now_us >= 1_000_000
+    assert not guess.certain
+    later = known.recall(["a"])
+    assert later is not None
+    assert guess.now_us <= later.now_us <= 1_000_000 + (time.monotonic_ns() - began) // 1000 + 1000
+
+
+def test_only_the_targets_used_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MAX_STATES", 2)
+    known = Memory()
+    known.observe(0)
+    for target in ("a", "b", "a", "c"):
+        known.keep(TargetState(target=target, rev=7))
+    guess = known.recall(["a", "b", "c"])
+    assert guess is not None
+    assert [state.rev for state in guess.states.values()] == [7, 0, 7]
