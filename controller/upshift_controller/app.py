@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -195,6 +196,7 @@ async def serve(config: Path | None, **options: Any) -> None:
         address = await stack.enter_async_context(
             listening(controller.web_app(), settings.listen, controller.tls)
         )
+        _collect_seldom()
         log.info(
             "upshift is up",
             url=address,
@@ -206,6 +208,13 @@ async def serve(config: Path | None, **options: Any) -> None:
         _reload_on_hang_up(controller)
         await stop.wait()
         log.info("stopping")
+
+
+def _collect_seldom() -> None:
+    """Python looks for garbage in cycles after every 700 new objects; an alert makes dozens, none of
+    them in a cycle. That took a fifth of the time. What is there from the start is left alone."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _reload_on_hang_up(controller: Controller) -> None:

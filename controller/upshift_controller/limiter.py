@@ -70,13 +70,12 @@ class Limiter:
         the budget, and to write it. `reserve=False` only looks.
         """
         states, now_ms = snapshot.states, snapshot.now_ms
+        if not self.counts:
+            ask = self.limits.too_fast
+            return {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
         asking = {it: changes[it] for it, step in steps.items() if _longer(states[it], step.state)}
         lost = self._lost(states, now_ms) if reserve else []
-        if not self.counts:
-            for target, wanted in asking.items():
-                steps[target] = limited(states[target], wanted, now_ms, self.limits.too_fast)
-            return steps
         if not asking and not lost:
             return steps
         agents = await self._agents(asking, now_ms)

@@ -108,22 +108,31 @@ def _forget_refusal(draft: Draft, claim: Claim) -> None:
 
 def _extend(draft: Draft, claim: Claim, boost: Lease, key: str, *, known: bool) -> Outcome:
     """Let a live boost run on to `duration` from now, at most `max_duration` from its start."""
-    rule = claim.rule
+    rule, wanted_ms = claim.rule, draft.now_ms + claim.rule.duration_ms
     if not known:
         draft.episodes[key] = Episode(lease=boost.id, since_ms=draft.now_ms)
+    if wanted_ms <= boost.expires_at_ms:
+        return _joined(draft, claim, boost)
     started = (it.since_ms for it in draft.episodes.values() if it.lease == boost.id)
     longest_ms = min(started, default=boost.since_ms) + rule.max_duration_ms
-    end_ms = min(draft.now_ms + rule.duration_ms, longest_ms)
+    end_ms = min(wanted_ms, longest_ms)
     if end_ms <= boost.expires_at_ms:
-        if end_ms == longest_ms:
-            return _told(claim, "at_max_duration", _longest(claim), boost)
-        return _told(claim, "joined", f"{boost.reason} serves this alert too", boost)
+        return _told(claim, "at_max_duration", _longest(claim), boost)
     why = "the alert still fires" if known else f"another alert of {rule.name} fires"
     boost = replace(boost, expires_at_ms=end_ms)
     draft.put(boost, "renewed", f"{boost.reason}; {why}")
     _cool(draft, claim, end_ms)
     length = format_duration(end_ms - draft.now_ms)
     return _told(claim, "renewed", f"{why}: {length} from now", boost)
+
+
+def _joined(draft: Draft, claim: Claim, boost: Lease) -> Outcome:
+    """The same answer for all that join one boost, as most alerts of a group do."""
+    key = boost.id, boost.expires_at_ms
+    if key not in draft.joined:
+        reason = f"{boost.reason} serves this alert too"
+        draft.joined[key] = _told(claim, "joined", reason, boost)
+    return draft.joined[key]
 
 
 def _episode_key(claim: Claim) -> str:

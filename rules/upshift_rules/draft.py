@@ -11,7 +11,7 @@ from typing import Any
 from upshift_agent.wire import Lease, Where, dump
 
 from .changes import Entry, Event
-from .model import Refusal
+from .model import Outcome, Refusal
 from .state import Episode, TargetState, Told
 
 #: A plan has to stay small: every agent of the target reads all of it.
@@ -47,6 +47,7 @@ class Draft:
         self.refused = refused
         #: In one step, all alerts of a rule and scope get the same answer.
         self.refused_scopes: dict[str, Refusal] = {}
+        self.joined: dict[tuple[str, int], Outcome] = {}
         self.leases = {lease.id: lease for lease in state.leases}
         self.episodes = dict(state.episodes)
         self.cooldowns = dict(state.cooldowns)
