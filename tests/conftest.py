@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from servers import RedisServer, may_be_left_out, redis_server, what_is_missing
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("upshift", deadline=None)
+hypothesis.settings.load_profile("upshift")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ it comes back as a `BadAlert` in its place. A body that is no notification at al
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Any
 
 from upshift_agent.wire import shorten
 from upshift_rules.model import Alert
+from upshift_rules.quick_json import loads
 
 from .errors import Refused
 
@@ -152,7 +152,7 @@ def _document(body: bytes) -> dict[str, Any]:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return loads(body)
     except (ValueError, RecursionError) as error:
         raise Refused(f"the body is not JSON: {error}", slug="not-json") from error
 

@@ -56,6 +56,9 @@ class _Request:
     done: asyncio.Future[Outcomes]
     outcomes: dict[str, Sequence[Outcome]] = field(default_factory=dict)
 
+    def give_up(self) -> None:
+        _fail([self], Unavailable(f"Redis has not answered for {PATIENCE_S:g} s"))
+
 
 class Committer:
     """`committed` is called once for each commit, in order, on the event loop."""
@@ -96,11 +99,12 @@ class Committer:
             self.check_room()
             self._waiting.append(request)
         self._wake.set()
+        # Cheaper than `asyncio.timeout`, which every alert would pay for.
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, request.give_up)
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await request.done
-        except TimeoutError as error:
-            raise Unavailable(f"Redis has not answered for {PATIENCE_S:g} s") from error
+            return await request.done
+        finally:
+            patience.cancel()
 
     def check_room(self) -> None:
         """Raise `Unavailable` when too many wait already; the earlier one asks, the less it costs.

@@ -16,8 +16,9 @@ import structlog
 from redis.exceptions import NoScriptError, RedisError
 
 from upshift_agent.errors import SignatureRefused, WireError
-from upshift_agent.wire import FLEET, Keys, dump, encode_plan
+from upshift_agent.wire import FLEET, Keys, encode_plan
 from upshift_rules.changes import Entry
+from upshift_rules.quick_json import dump
 from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
 
 from .connect import Batch, Servers

@@ -92,18 +92,19 @@ class Draft:
 
     def finish(self) -> TargetState:
         """The new state; the old object itself when nothing changed, so nothing is written."""
-        after = replace(
-            self.before,
-            leases=tuple(self.leases.values()),
-            episodes=self.episodes,
-            cooldowns=self.cooldowns,
-            refusals=self.refusals,
-            baseline=self.baseline,
-        )
-        if after == self.before:
-            return self.before
+        before, leases = self.before, tuple(self.leases.values())
+        if (
+            leases == before.leases
+            and self.episodes == before.episodes
+            and self.cooldowns == before.cooldowns
+            and self.refusals == before.refusals
+            and self.baseline == before.baseline
+        ):
+            return before
         return replace(
-            after,
+            before,
+            leases=leases,
+            baseline=self.baseline,
             episodes=self._remembered(),
             cooldowns={k: until for k, until in self.cooldowns.items() if until > self.now_ms},
             refusals=self._told(),

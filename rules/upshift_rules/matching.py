@@ -121,9 +121,14 @@ def _target(rules: RuleSet, rule: Rule, alert: Alert) -> str:
         return FLEET
     if rule.target == "service":
         _, name = _named(alert, rules.labels.service, "service")
-        return check_target(service_target(name))
+        return _service(name)
     _, name = _named(alert, rules.labels.node, "node")
     return check_target(node_target(_without_port(name)))
+
+
+@lru_cache(maxsize=4096)
+def _service(name: str) -> str:
+    return check_target(service_target(name))
 
 
 def _where(rules: RuleSet, rule: Rule, alert: Alert) -> Where:

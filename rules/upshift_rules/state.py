@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from upshift_agent.errors import WireError
-from upshift_agent.wire import Baseline, Lease, Plan, dump, parse
+from upshift_agent.wire import Baseline, Lease, Plan, parse
+
+from .quick_json import dump
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 
 _IGNORED = str.maketrans("", "", "-_")
 
 
+@lru_cache(maxsize=1024)  # alerts come again and again
 def normalised(name: str) -> str:
     """`name` without letter case, `-` and `_`: `HighCPU`, `high-cpu` and `high_cpu` are one."""
     return name.casefold().translate(_IGNORED)

@@ -91,6 +91,8 @@ async def json_body(request: web.Request) -> bytes:
             slug="content-type",
             status=415,
         )
+    if request.content.is_eof():  # all of it came with the head, as nearly always
+        return await request.read()
     try:
         async with asyncio.timeout(BODY_S):
             return await request.read()

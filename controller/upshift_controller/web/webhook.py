@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from upshift_rules.model import Alert, Outcome
+from upshift_rules.quick_json import dump
 
 from ..alertmanager import BadAlert, parse_notification
 from ..control import Account, Control
@@ -40,11 +41,12 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
             metrics.truncated.inc(notification.truncated)
             alerts += await truncated.missing(notification)
         accounts = await control.receive(alerts)
-        for outcome in (it for account in accounts for it in account.outcomes):
-            metrics.alerts.labels(outcome.outcome).inc()
-            if outcome.outcome in ("invalid", "no_target"):
-                log.warning("alert changed nothing", outcome=outcome.outcome, cause=outcome.reason)
-        return web.json_response(accounts_json(accounts, notification.truncated))
+        document = accounts_json(accounts, notification.truncated)
+        for name, count in document["counts"].items():
+            metrics.alerts.labels(name).inc(count)
+            if name in ("invalid", "no_target"):
+                _warn(name, accounts)
+        return web.json_response(document, dumps=dump)
 
     return [
         Route(
@@ -56,6 +58,12 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
             answer=Accounts,
         )
     ]
+
+
+def _warn(name: str, accounts: Sequence[Account]) -> None:
+    for outcome in (it for account in accounts for it in account.outcomes):
+        if outcome.outcome == name:
+            log.warning("alert changed nothing", outcome=name, cause=outcome.reason)
 
 
 def accounts_json(accounts: Sequence[Account], truncated: int = 0) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""JSON by orjson, and by the standard library where that one is too strict.
+
+Lone surrogates, which a badly encoded label may hold, are too much for it, as are whole numbers of
+more than 64 bits.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from upshift_agent import wire
+
+
+def loads(text: bytes | str) -> Any:
+    """Raise `ValueError` or `RecursionError` for what is not JSON."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
+def dump(document: object) -> str:
+    """As `wire.dump`, for documents without floats, which may not be numbers."""
+    try:
+        return orjson.dumps(document).decode()
+    except TypeError:
+        return wire.dump(document)
