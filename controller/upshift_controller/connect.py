@@ -38,8 +38,10 @@ from .errors import StartRefused
 
 log = structlog.get_logger()
 
-#: A frozen Redis is noticed after this many seconds; the webhook has to answer within 5.
-SOCKET_TIMEOUT_S = 2.0
+#: A frozen Redis is noticed after this many seconds, the webhook has to answer within 5; and what
+#: each command of a batch may take besides.
+ANSWER_S = 2.0
+COMMAND_S = 0.001
 #: How long a sentinel or a node is asked who serves what, and how many are, one after the other.
 ASK_S = 1.0
 ASK_HOSTS = 5
@@ -130,8 +132,8 @@ class Servers:
         if url not in self._clients:
             self._clients[url] = Redis.from_url(
                 url,
-                socket_timeout=SOCKET_TIMEOUT_S,
-                socket_connect_timeout=SOCKET_TIMEOUT_S,
+                socket_timeout=None,  # once for a batch, see `_run`: for each answer it costs more
+                socket_connect_timeout=ANSWER_S,
                 # Fails fast, retrying is Alertmanager's task and the committer's. Once more at
                 # once, for a connection that the server has closed since.
                 retry=Retry(NoBackoff(), 1),
@@ -218,8 +220,9 @@ class _Stage:
 async def _run(pipe: Pipeline) -> Sequence[Any]:
     commands = len(pipe)
     try:
-        answers: list[Any] = await pipe.execute(raise_on_error=False)
-    except (RedisError, OSError) as error:
+        async with asyncio.timeout(ANSWER_S + COMMAND_S * commands):
+            answers: list[Any] = await pipe.execute(raise_on_error=False)
+    except (RedisError, OSError) as error:  # a time-out is one of these
         return [error] * commands
     return answers
 
