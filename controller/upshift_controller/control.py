@@ -6,8 +6,7 @@ parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per ta
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from upshift_agent.errors import WireError
 from upshift_agent.wire import FLEET, MAX_LEASE_MS, Kind, Where, check_target
@@ -26,8 +25,7 @@ from .ports import States, Write
 BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """What one alert did: an outcome for each rule that it matched, or one that says why none."""
 
     alert: Alert | BadAlert

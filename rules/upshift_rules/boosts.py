@@ -47,7 +47,7 @@ def resolve(draft: Draft, claim: Claim) -> Outcome:
     _forget_refusal(draft, claim)
     if episode is None or episode.ended:
         return _told(claim, "resolved", "no boost was waiting for this")
-    draft.episodes[key] = replace(episode, ended="resolved", ended_ms=draft.now_ms)
+    draft.episodes[key] = episode._replace(ended="resolved", ended_ms=draft.now_ms)
     boost = draft.leases.get(episode.lease)
     if boost is None:
         return _told(claim, "resolved", "its boost had ended before")

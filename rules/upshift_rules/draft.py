@@ -25,7 +25,10 @@ EPISODE_MEMORY_MS = 24 * 60 * 60 * 1000
 
 def scope_key(rule: str, where: Where) -> str:
     """What makes two alerts share one boost: the rule, and whom it boosts."""
-    return f"{rule} {_filter_key(tuple(sorted(where.items())))}" if where else rule
+    if not where:
+        return rule
+    items = tuple(where.items())
+    return f"{rule} {_filter_key(items if len(items) == 1 else tuple(sorted(items)))}"
 
 
 @lru_cache(maxsize=1024)  # a webhook's alerts share a few filters

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from upshift_agent.wire import MAX_HZ, Baseline, Where
 
 from .text import normalised
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One alert of a notification, under Alertmanager's names. Times in Unix milliseconds."""
+class Alert(NamedTuple):
+    """One alert of a notification, under Alertmanager's names. Times in Unix milliseconds.
+
+    A tuple, as `Claim` is, because a webhook may carry thousands: frozen dataclasses take longer.
+    """
 
     status: Literal["firing", "resolved"]
     labels: Mapping[str, str]
     fingerprint: str
     starts_at_ms: int
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    generator_url: str = ""
 
     @property
     def name(self) -> str:
@@ -97,8 +97,7 @@ class RuleSet:
         object.__setattr__(self, "by_matchers", matched)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """A rule that matched an alert, and whom it is about. `where` is the boost's scope."""
 
     rule: Rule

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from upshift_agent.wire import Lease
 
 from .changes import Entry, Override, Release, SetBaseline
@@ -53,7 +51,7 @@ def release(draft: Draft, change: Release) -> Outcome:
         draft.end(lease, "released", how, change.because)
         for key, episode in draft.episodes.items():
             if episode.lease == lease.id and not episode.ended:
-                draft.episodes[key] = replace(episode, ended="released", ended_ms=draft.now_ms)
+                draft.episodes[key] = episode._replace(ended="released", ended_ms=draft.now_ms)
     return Outcome(
         outcome="released",
         reason=f"released {', '.join(it.id for it in found)}",

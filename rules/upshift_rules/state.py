@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from upshift_agent.errors import WireError
 from upshift_agent.wire import Baseline, Lease, Plan, parse
@@ -17,8 +17,7 @@ from upshift_agent.wire import Baseline, Lease, Plan, parse
 from .quick_json import dump
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
+class Episode(NamedTuple):
     """One firing episode of one alert (fingerprint, startsAt) that a boost was granted for.
 
     since_ms: when it first counted. ended: why it counts no more; a late repeat changes nothing.
@@ -119,7 +118,7 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
             plan_rev=int(document["plan_rev"]),
             plan_after=int(document["plan_after"]),
             leases=tuple(Lease.from_json(row) for row in document["leases"]),
-            episodes={key: _episode(*row) for key, row in document["episodes"].items()},
+            episodes={key: Episode(*row) for key, row in document["episodes"].items()},
             cooldowns={key: int(until) for key, until in document["cooldowns"].items()},
             refusals={scope: Told(*row) for scope, row in document.get("refusals", {}).items()},
             baseline=None if baseline is None else Baseline.from_json(baseline),
@@ -132,12 +131,3 @@ def stored_rev(stored: bytes | None) -> int:
     """The revision of a stored state, also of one that cannot be read; 0 for none."""
     found = _PREFIX.match(stored or b"")
     return int(found[1]) if found else 0
-
-
-def _episode(
-    lease: str,
-    since_ms: int,
-    ended: Literal["resolved", "released"] | None = None,
-    ended_ms: int = 0,
-) -> Episode:
-    return Episode(lease=lease, since_ms=since_ms, ended=ended, ended_ms=ended_ms)

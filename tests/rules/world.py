@@ -50,7 +50,7 @@ class World:
         return self.told(self._claim(fired or alert(), rule))
 
     def resolves(self, fired: Alert | None = None, **rule: object) -> Outcome:
-        return self.told(self._claim(replace(fired or alert(), status="resolved"), rule))
+        return self.told(self._claim((fired or alert())._replace(status="resolved"), rule))
 
     def released(self, lease: str | None = None) -> Outcome:
         return self.told(Release(lease=lease, because={"by": "ann"}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -68,21 +68,24 @@ def _warn(name: str, accounts: Sequence[Account]) -> None:
 
 def accounts_json(accounts: Sequence[Account], truncated: int = 0) -> dict[str, Any]:
     """`models.Accounts`, built by hand: a webhook may carry thousands of alerts."""
-    counts = Counter(it.outcome for account in accounts for it in account.outcomes)
+    outcomes = [it for account in accounts for it in account.outcomes]
+    counts = Counter(it.outcome for it in outcomes)
+    shown = {id(it): it for it in outcomes}  # alerts that join one boost share theirs
+    documents = {key: outcome_json(it) for key, it in shown.items()}
     return {
-        "alerts": [account_json(account) for account in accounts],
+        "alerts": [account_json(account, documents) for account in accounts],
         "counts": dict(counts),
         "truncated": truncated,
     }
 
 
-def account_json(account: Account) -> dict[str, Any]:
+def account_json(account: Account, outcomes: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
     alert = account.alert
     return {
         "alertname": alert.name if isinstance(alert, Alert) else alert.alertname,
         "fingerprint": alert.fingerprint,
         "status": "invalid" if isinstance(alert, BadAlert) else alert.status,
-        "outcomes": [outcome_json(outcome) for outcome in account.outcomes],
+        "outcomes": [outcomes[id(outcome)] for outcome in account.outcomes],
     }
 
 
