@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from servers import RedisServer, eventually
-from topologies import Cluster, cluster, failover
+from servers import eventually
 from upshift_agent.wire import Keys
 
 from .agents import Agents, agents
 from .controllers import Controller, controller, firing
+from .deployments import SERVICES, Deployment, Start, sentinels, shards
 from .ends import PROMISED_S, Ends, ends, expiries, recorded_late, told_twice
 from .network import BACKOFF_S
+from .redis_faults import ANSWER_S
+from .replicas import RECORDED_S
 from .table import Row, Size
 
-#: The webhook's promise: an answer within 5 s, whatever Redis does.
-ANSWER_S = 5.0
-#: From when a boost is over, and that can be written again, to its record: at the next sweep.
-RECORDED_S = 5.0 + PROMISED_S
 #: Sentinel lets a primary that comes back be one for 8 s and more before it makes it a replica.
 #: Agents that it wakes for follow it until then.
 DEMOTED_S = 15.0
-#: With agents. In a cluster `due` is on the shard of the first, and not on that of the second.
-SERVICES = ("checkout", "search")
 #: A brief boost ends in the midst of the outage, a long one outlasts all.
 RULES = """
 sampling:
@@ -42,60 +38,26 @@ sampling:
 STEPS = [19, 49, 60, 49, 100, 49, 19]
 
 
-@dataclass
-class Deployment:
-    """Where Redis is, which of its servers fails, and how to tell that it has been replaced."""
-
-    url: str
-    victim: RedisServer
-    replaced: Callable[[], bool]
-    #: One that stays, to be asked the time.
-    other: RedisServer
-
-
-Start = Callable[[Path], AbstractContextManager[Deployment]]
-
-
-@contextmanager
-def _sentinels(folder: Path) -> Iterator[Deployment]:
-    with failover(folder) as group:
-        yield Deployment(group.url, group.primary, group.promoted, group.replica)
-
-
-@contextmanager
-def _shards(victim: Callable[[Cluster], RedisServer], folder: Path) -> Iterator[Deployment]:
-    with cluster(folder) as whole:
-        first, second = (whole.holding(Keys().state(f"service/{it}")) for it in SERVICES)
-        assert whole.holding(Keys().due) is first is not second, "as names are hashed"
-        dies = victim(whole)
-        yield Deployment(
-            whole.url,
-            dies,
-            partial(whole.healthy, without=dies),
-            second if dies is first else first,
-        )
-
-
 def sentinel_killed(folder: Path, size: Size) -> Row:
-    return _row(folder, size.of(5, 1), "Sentinel: the primary killed", _sentinels)
+    return _row(folder, size.of(5, 1), "Sentinel: the primary killed", sentinels)
 
 
 def sentinel_frozen(folder: Path, size: Size) -> Row:
     """It does not close its connections, and believes that it is the primary when it wakes."""
     fault = "Sentinel: the primary frozen, and thawed after the failover"
-    return _row(folder, size.of(3, 1), fault, _sentinels, freeze=True)
+    return _row(folder, size.of(3, 1), fault, sentinels, freeze=True)
 
 
 def cluster_target(folder: Path, size: Size) -> Row:
     """Only the targets of that shard wait, and what shares a batch with them."""
-    shards = partial(_shards, lambda it: it.holding(Keys().state(f"service/{SERVICES[1]}")))
-    return _row(folder, size.of(5, 1), "Cluster: a target's primary killed", shards)
+    redis = partial(shards, Keys().state(f"service/{SERVICES[1]}"))
+    return _row(folder, size.of(5, 1), "Cluster: a target's primary killed", redis)
 
 
 def cluster_due(folder: Path, size: Size) -> Row:
     """Nothing at all can be committed meanwhile."""
-    shards = partial(_shards, lambda it: it.holding(Keys().due))
-    return _row(folder, size.of(5, 1), "Cluster: the primary of `due` killed", shards)
+    redis = partial(shards, Keys().due)
+    return _row(folder, size.of(5, 1), "Cluster: the primary of `due` killed", redis)
 
 
 @dataclass
