@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import applications, drivers, failovers, load, network, redis_faults, wall_clocks
 from .bad_input import api, connections, documents, webhooks
+from .changes import many_changes
 from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
@@ -37,7 +38,7 @@ WAITING: dict[str, Fault] = {
 
 #: These keep the machine busy, or measure how busy it is, and run alone.
 BUSY: dict[str, Fault] = {
-    "many-changes": drivers.many_changes,
+    "many-changes": many_changes,
     "load-webhooks": load.webhooks,
     "load-statuses": load.statuses,
     "load-due": load.due_together,
