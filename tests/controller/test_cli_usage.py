@@ -54,7 +54,8 @@ def test_nobody_waits_for_a_library_that_is_of_no_use(arguments: str) -> None:
         f"import sys; sys.argv[1:] = {arguments.split()}\n"
         "from upshift_controller.cli import main\n"
         "try: main()\n"
-        "except SystemExit: print(*{'aiohttp', 'asyncio', 'redis', 'yaml'} & {*sys.modules})\n"
+        "except SystemExit:\n"
+        "    print(*{'aiohttp', 'asyncio', 'pydantic', 'redis', 'yaml'} & {*sys.modules})\n"
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

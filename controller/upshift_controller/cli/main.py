@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
 from .. import __version__
+from .verb import Verb
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,12 +63,6 @@ VERBS = {
 }
 
 
-class _Verb(TyperCommand):
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """`TARGET`, not `{TARGET}`: what is in no brackets is required."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
-
-
 class _Verbs(Mapping[str, TyperCommand]):
     """Loads a verb when it is asked for: whoever looks need not wait for the others."""
 
@@ -76,7 +71,7 @@ class _Verbs(Mapping[str, TyperCommand]):
         verb = getattr(import_module(f".{module}", __package__), name)
         alone = typer.Typer(add_completion=False)
         says = f"Example: upshift {example}"
-        alone.command(name, cls=_Verb, rich_help_panel=panel, epilog=says)(verb)
+        alone.command(name, cls=Verb, rich_help_panel=panel, epilog=says)(verb)
         return get_command(alone)  # type: ignore[return-value]  # a Typer with one is that one
 
     def __iter__(self) -> Iterator[str]:
