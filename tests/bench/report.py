@@ -26,11 +26,11 @@ def machine() -> str:
 
 def table(rows: Sequence[Row]) -> Table:
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    grid.add_column("ROW", overflow="fold")
+    grid.add_column("ROW", min_width=22)
     for name in ("PRODUCT", "FLOOR", "RATIO"):
         grid.add_column(name, justify="right", no_wrap=True)
-    grid.add_column("GOAL", no_wrap=True)
-    grid.add_column("")
+    grid.add_column("GOAL", min_width=10)
+    grid.add_column("", min_width=1)
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f} ×"
         mark, colour = _HELD[row.held]
@@ -49,7 +49,7 @@ def _figure(rounds: Rounds) -> Text:
     low, high = rounds.spread
     said = Text(_short(rounds.median), "bold")
     if len(rounds.values) > 1:
-        said.append(f" ({_short(low)}–{_short(high)})", "not bold dim")
+        said.append(f"\n{_short(low)}–{_short(high)}", "not bold dim")
     return said
 
 
