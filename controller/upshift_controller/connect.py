@@ -154,6 +154,7 @@ class Batch:
 
     def __init__(self, servers: Servers, shards: Sequence[_Shard]) -> None:
         self._servers = servers
+        self.sharded = servers.sharded
         self._shards = shards
         self._firsts = [shard.first for shard in shards]
         self._stages: list[_Stage] = [_Stage({})]
@@ -173,7 +174,7 @@ class Batch:
 
         With several servers it is not sent at all if any of that failed, but for `regardless`.
         """
-        if self._servers.sharded:
+        if self.sharded:
             self._stages.append(_Stage({}, regardless))
 
     def await_replicas(self) -> None:

@@ -45,7 +45,7 @@ class Control:
         self._committer.check_room()
 
     async def receive(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
-        """Let alerts do what the rules say. One read and one commit, however many there are."""
+        """Let alerts do what the rules say. One commit, however many there are."""
         answers = [self._match(alert) for alert in alerts]
         outcomes = await self._committer.apply(_by_target(answers))
         return _accounts(alerts, answers, outcomes)

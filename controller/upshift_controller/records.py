@@ -20,8 +20,9 @@ from upshift_agent.errors import WireError
 from upshift_agent.wire import FLEET, MAX_MESSAGE_BYTES, Keys, Status, decode_status
 from upshift_agent.wire.reading import VERSION
 
+from .commit_script import RETENTION_MS
 from .connect import Servers
-from .store import RETENTION_MS, guarded
+from .store import guarded
 
 log = structlog.get_logger()
 

@@ -6,34 +6,25 @@ Whatever goes wrong with Redis leaves here as `Unavailable`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import structlog
 from redis.exceptions import NoScriptError, RedisError
 
 from upshift_agent.errors import SignatureRefused, WireError
-from upshift_agent.wire import FLEET, Keys, encode_plan
-from upshift_rules.changes import Entry
-from upshift_rules.quick_json import dump
-from upshift_rules.state import TargetState, decode_state, encode_state, plan_of, stored_rev
+from upshift_agent.wire import Keys
+from upshift_rules.state import TargetState, decode_state, stored_rev
 
-from .connect import Batch, Servers
+from . import commit_script
+from .connect import Servers
 from .errors import Refused, Unavailable
 from .memory import Memory
 from .ports import NOTHING, Snapshot, Write
-from .seal import is_sealed, seal, signed_otherwise, unseal
+from .seal import is_sealed, signed_otherwise, unseal
 
 log = structlog.get_logger()
-
-#: How long a target that nothing happens to is remembered.
-RETENTION_MS = 30 * 24 * 60 * 60 * 1000
-
-_COMMIT = Path(__file__).with_name("commit.lua").read_text()
-_COMMIT_SHA = hashlib.sha1(_COMMIT.encode(), usedforsecurity=False).hexdigest()
 
 
 class Store:
@@ -137,7 +128,9 @@ class Store:
                 batch.on(self.keys.due).zadd(self.keys.due, due, lt=True)
                 batch.then()
             for write in writes:
-                self._eval(batch, write, load=load)
+                commit_script.add(
+                    batch, write, self.keys, self.secrets, self._history_length, load=load
+                )
             for target in unchanged:
                 batch.on(self.keys.state(target)).get(self.keys.state(target))
             batch.await_replicas()
@@ -161,39 +154,6 @@ class Store:
         now_us = int(answer[0] * 1_000_000 + answer[1])
         self._memory.observe(now_us)
         return now_us
-
-    def _eval(self, batch: Batch, write: Write, *, load: bool) -> None:
-        after, target = write.after, write.after.target
-        visible = after.plan_rev != write.before.plan_rev
-        secret = self.secrets[0] if self.secrets else None
-        plan = encode_plan(plan_of(after, write.now_ms), secret) if visible else ""
-        entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
-        # The fleet's plan goes to every server, because agents are connected to any of them.
-        sharded = self.servers.sharded
-        publish = "SPUBLISH" if sharded and target != FLEET else "PUBLISH"
-        keys = [self.keys.state(target), self.keys.plan(target), self.keys.history(target)]
-        if not sharded:
-            keys += [self.keys.due, self.keys.targets]
-        next_ms = after.next_expiry_ms
-        pipe = batch.on(keys[0])
-        run, script = (pipe.eval, _COMMIT) if load else (pipe.evalsha, _COMMIT_SHA)
-        run(
-            script,
-            len(keys),
-            *keys,
-            write.before.rev,
-            seal(target, encode_state(after), self.secrets),
-            plan,
-            self.keys.changes(target),
-            publish,
-            after.rev,
-            self._history_length,
-            RETENTION_MS,
-            0 if sharded else write.now_us,
-            target,
-            "" if next_ms is None else next_ms,
-            *entries,
-        )
 
     async def due(self, limit: int) -> tuple[int, list[str], int | None]:
         """Redis ms, the targets that are due by now (at most `limit`), and the next due ms.
@@ -278,16 +238,3 @@ def guarded() -> Iterator[None]:
         # Servers before Redis 6 repeat a login that they do not understand.
         said = str(error).partition(", with args beginning with")[0]
         raise Unavailable(f"Redis is not answering: {said or type(error).__name__}") from error
-
-
-def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:
-    document: dict[str, Any] = {"at_ms": now_ms, "event": entry.event, "reason": entry.reason}
-    if entry.lease is not None:
-        document["lease"] = entry.lease.to_json()
-    if entry.baseline is not None:
-        document["baseline"] = entry.baseline.to_json()
-    if entry.by is not None:
-        document["by"] = entry.by
-    if entry.limit is not None:
-        document["limit"] = entry.limit
-    return document

@@ -1,0 +1,77 @@
+"""What `commit.lua` is handed: a write → its keys and arguments. No I/O here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from upshift_agent.wire import FLEET, Keys, encode_plan
+from upshift_rules.changes import Entry
+from upshift_rules.quick_json import dump
+from upshift_rules.state import encode_state, plan_of
+
+from .connect import Batch
+from .ports import Write
+from .seal import seal
+
+#: How long a target that nothing happens to is remembered.
+RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+
+_SCRIPT = Path(__file__).with_name("commit.lua").read_text()
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+def add(
+    batch: Batch,
+    write: Write,
+    keys: Keys,
+    secrets: Sequence[bytes],
+    history_length: int,
+    *,
+    load: bool,
+) -> None:
+    """Add the commit of `write` to `batch`. `load`: for a server that does not know the script."""
+    after, target = write.after, write.after.target
+    visible = after.plan_rev != write.before.plan_rev
+    secret = secrets[0] if secrets else None
+    plan = encode_plan(plan_of(after, write.now_ms), secret) if visible else ""
+    entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
+    names = [keys.state(target), keys.plan(target), keys.history(target)]
+    if not batch.sharded:
+        names += [keys.due, keys.targets]
+    next_ms = after.next_expiry_ms
+    pipe = batch.on(names[0])
+    run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
+    run(
+        script,
+        len(names),
+        *names,
+        write.before.rev,
+        seal(target, encode_state(after), secrets),
+        plan,
+        keys.changes(target),
+        # The fleet's plan goes to every server, because agents are connected to any of them.
+        "SPUBLISH" if batch.sharded and target != FLEET else "PUBLISH",
+        after.rev,
+        history_length,
+        RETENTION_MS,
+        0 if batch.sharded else write.now_us,
+        target,
+        "" if next_ms is None else next_ms,
+        *entries,
+    )
+
+
+def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:
+    document: dict[str, Any] = {"at_ms": now_ms, "event": entry.event, "reason": entry.reason}
+    if entry.lease is not None:
+        document["lease"] = entry.lease.to_json()
+    if entry.baseline is not None:
+        document["baseline"] = entry.baseline.to_json()
+    if entry.by is not None:
+        document["by"] = entry.by
+    if entry.limit is not None:
+        document["limit"] = entry.limit
+    return document
