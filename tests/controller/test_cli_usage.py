@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -153,6 +155,32 @@ def test_a_server_that_is_no_controller_is_told_from_one(offline: Run) -> None:
         thread.join()
     assert (ended.code, ended.out) == (3, "")
     assert "is no Upshift controller" in ended.err
+
+
+class Redirector(BaseHTTPRequestHandler):
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_GET(self) -> None:  # called so by the library
+        self.asked.append((self.path, self.headers["Authorization"]))
+        self.send_response(302)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+
+def test_a_token_is_sent_to_the_controller_and_to_nobody_that_it_names(
+    offline: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("a secret")
+    with HTTPServer(("127.0.0.1", 0), Redirector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        where = f"http://127.0.0.1:{server.server_port}"
+        ended = offline("status", "--url", where, "--token-file", str(tmp_path / "token"))
+        server.shutdown()
+        thread.join()
+    assert ended.code == 3
+    assert "302 Found" in ended.err
+    assert Redirector.asked == [("/api/v1/targets", "Bearer a secret")]
 
 
 def completed(url: str, line: str) -> list[str]:

@@ -20,7 +20,6 @@ from .verb import Verb
 
 app = typer.Typer(
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
