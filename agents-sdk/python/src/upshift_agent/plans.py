@@ -38,7 +38,7 @@ class Plans:
             return None
         lost = () if known is None else self._lost_leases(plan, known)
         self._lost[target] = lost
-        self._plans[target] = replace(plan, leases=plan.leases + lost)
+        self._plans[target] = replace(plan, leases=plan.leases + lost) if lost else plan
         return plan
 
     def _decode(self, target: str, message: bytes, pushed_at_ms: int | None) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,16 +83,25 @@ def resolve(
             if now_ms < lease.expires_at_ms and applies(lease, attributes)
         ]
     environment = attributes.get(ENVIRONMENT, "")
-    named = environment if environment in baseline.environments else "default"
-    base = Decision(
-        hz=baseline.environments.get(environment, baseline.default),
-        because={"baseline": named},
-        reason=f"baseline ({named})",
+    base_hz = baseline.environments.get(environment, baseline.default)
+    lease = _decisive(base_hz, claims)
+    if lease is not None:
+        hz, because, reason = lease.hz, lease.because, lease.reason
+    else:
+        named = environment if environment in baseline.environments else "default"
+        hz, because, reason = base_hz, {"baseline": named}, f"baseline ({named})"
+    clamped_from = None
+    if local_max is not None and hz > local_max:
+        hz, clamped_from = local_max, hz
+        reason += f"; held to this agent's max_hz, asked for {clamped_from} Hz"
+    return Decision(
+        hz=hz,
+        because=because,
+        reason=reason,
+        lease=lease,
+        until_ms=_until_ms(lease, base_hz, claims),
+        clamped_from=clamped_from,
     )
-    if not claims:  # nearly everywhere, nearly always
-        return _clamped(base, local_max)
-    decision = _clamped(_decide(base, claims), local_max)
-    return _with_until(decision, base, claims, local_max)
 
 
 def applies(lease: Lease, attributes: Mapping[str, str]) -> bool:
@@ -121,7 +130,10 @@ def _width(target: str, where: Where) -> int:
     return 0 if target == FLEET else 1
 
 
-def _decide(base: Decision, claims: Sequence[tuple[int, Lease]]) -> Decision:
+def _decisive(base_hz: int, claims: Sequence[tuple[int, Lease]]) -> Lease | None:
+    """The lease that decides; None for the baseline."""
+    if not claims:  # nearly everywhere, nearly always
+        return None
     # Every tie is broken by the id at last, so the order of delivery cannot matter.
     boosts = (lease for _, lease in claims if lease.kind == "boost")
     pins = (claim for claim in claims if claim[1].kind == "pin")
@@ -129,41 +141,16 @@ def _decide(base: Decision, claims: Sequence[tuple[int, Lease]]) -> Decision:
     boost = max(boosts, key=lambda it: (it.hz, it.expires_at_ms, it.id), default=None)
     _, pin = max(pins, key=lambda it: (it[0], it[1].since_ms, it[1].id), default=(0, None))
     cap = min(caps, key=lambda it: (it.hz, -it.expires_at_ms, it.id), default=None)
-    decision = base
-    if boost and boost.hz > base.hz:
-        decision = _because_of(boost)
-    if pin:
-        decision = _because_of(pin)
-    if cap and cap.hz < decision.hz:
-        decision = _because_of(cap)
-    return decision
+    lease = pin or (boost if boost and boost.hz > base_hz else None)
+    if cap and cap.hz < (lease.hz if lease else base_hz):
+        return cap
+    return lease
 
 
-def _because_of(lease: Lease) -> Decision:
-    return Decision(hz=lease.hz, because=lease.because, reason=lease.reason, lease=lease)
-
-
-def _clamped(decision: Decision, local_max: int | None) -> Decision:
-    if local_max is None or decision.hz <= local_max:
-        return decision
-    return replace(
-        decision,
-        hz=local_max,
-        reason=f"{decision.reason}; held to this agent's max_hz, asked for {decision.hz} Hz",
-        clamped_from=decision.hz,
-    )
-
-
-def _with_until(
-    decision: Decision,
-    base: Decision,
-    claims: list[tuple[int, Lease]],
-    local_max: int | None,
-) -> Decision:
-    """Find the first expiry at which the answer differs; the others are nobody's business."""
-    for moment in sorted({lease.expires_at_ms for _, lease in claims}):
+def _until_ms(lease: Lease | None, base_hz: int, claims: Sequence[tuple[int, Lease]]) -> int | None:
+    """The first expiry at which another lease decides; the others are nobody's business."""
+    for moment in sorted({claim.expires_at_ms for _, claim in claims}):
         claims = [claim for claim in claims if claim[1].expires_at_ms > moment]
-        after = _clamped(_decide(base, claims), local_max)
-        if (after.hz, after.lease) != (decision.hz, decision.lease):
-            return replace(decision, until_ms=moment)
-    return decision
+        if _decisive(base_hz, claims) != lease:
+            return moment
+    return None

@@ -103,7 +103,7 @@ class Lease:
             expires_at_ms=whole(lease, "expires_at_ms", "lease"),
             where={key: _where_value(key, value) for key, value in where.items()},
             fraction=float(fraction),
-            profile=string({"profile": PROFILE, **lease}, "profile", "lease"),
+            profile=string(lease, "profile", "lease") if "profile" in lease else PROFILE,
             because=mapping(lease.get("because", {}), "lease.because"),
         )
 
