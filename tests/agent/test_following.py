@@ -123,6 +123,19 @@ def test_a_frozen_server_is_noticed(
     driver.wait_for(100)
 
 
+def test_a_silent_server_that_answers_is_left_alone(
+    start: Start, valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "PING_S", 0.02)
+    monkeypatch.setattr(subscription, "TIMEOUT_S", 0.5)
+    start()
+    with valkey.client() as client:
+        (before,) = client.client_list(_type="pubsub")
+        eventually(lambda: commands(valkey, "ping") >= 4)
+        (after,) = client.client_list(_type="pubsub")
+    assert after["id"] == before["id"], "its subscription is the one that it began with"
+
+
 def test_a_server_that_lost_its_data_ends_nobodys_lease(
     start: Start,
     controller: FakeController,

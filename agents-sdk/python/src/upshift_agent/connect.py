@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -49,7 +49,11 @@ class Servers:
 
     @asynccontextmanager
     async def holding(self, key: str, timeout_s: float) -> AsyncIterator[Redis]:
-        """A client, with one connection, of the server that holds `key` (of a string)."""
+        """A client, with one connection, of the server that holds `key` (of a string).
+
+        timeout_s: for connecting. How long an answer may take is the caller's business: redis-py
+        would arm a timer for every read, and some of its versions take silence for a fault.
+        """
         if self._address.kind == "single":
             url = self._address.url
         elif self._address.kind == "sentinel":
@@ -57,7 +61,7 @@ class Servers:
         else:
             host, _ = await self._any(lambda node: self._follow(node, reading(key)))
             url = self._address.url_of(host)
-        async with _client(url, timeout_s) as client:
+        async with _client(url, timeout_s, socket_timeout=None) as client:
             yield client
 
     async def run(self, command: Callable[[Redis], Awaitable[T]]) -> T | None:
@@ -80,7 +84,7 @@ class Servers:
 
     async def _primary(self, sentinel: Host) -> Host:
         url = self._address.url_of(sentinel, sentinel=True)
-        async with _client(url, ASK_S, anonymous=True) as client:
+        async with _client(url, ASK_S, username=None, password=None) as client:
             try:
                 found = await self._ask(client)
             except AuthenticationError:  # most sentinels have no password, this one has
@@ -130,7 +134,8 @@ def reading(key: str) -> Callable[[Redis], Awaitable[bytes | None]]:
     return get
 
 
-def _client(url: str, timeout_s: float, *, anonymous: bool = False) -> Redis:
+def _client(url: str, timeout_s: float, **connection: Any) -> Redis:
+    """connection: redis-py's options of connections that go before what the URL says."""
     client = Redis.from_url(
         url,
         protocol=2,  # pushes have a connection of their own, so any server will do
@@ -140,6 +145,5 @@ def _client(url: str, timeout_s: float, *, anonymous: bool = False) -> Redis:
         # Trying again is the business of the subscription, also once and at once.
         retry=Retry(NoBackoff(), 0, supported_errors=()),
     )
-    if anonymous:
-        client.connection_pool.connection_kwargs.update(username=None, password=None)
+    client.connection_pool.connection_kwargs.update(connection)
     return client

@@ -8,6 +8,7 @@ import os
 import selectors
 import socket
 import threading
+from collections.abc import Coroutine
 from typing import Any
 
 
@@ -23,6 +24,17 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
         await asyncio.wait(running, timeout=0.1)
     for task in tasks:  # what they died of was told by the first of them
         task.cancelled() or task.exception()
+
+
+async def until_one_fails(**named: Coroutine[Any, Any, None]) -> None:
+    """Run all of them, none of which ends but by a failure. Raise that of the first."""
+    tasks = [asyncio.create_task(it, name=f"upshift-{name}") for name, it in named.items()]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await end(*tasks)
 
 
 class Loop(asyncio.SelectorEventLoop):

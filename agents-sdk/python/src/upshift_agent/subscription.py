@@ -24,7 +24,7 @@ from redis.exceptions import AskError, RedisError, ResponseError
 
 from .complaints import Complaints, harmless
 from .connect import NOT_HERE, Servers, reading
-from .loop import end
+from .loop import until_one_fails
 from .wire import FLEET, STATUS_INTERVAL_S, Keys
 
 log = logging.getLogger("upshift_agent")
@@ -113,54 +113,39 @@ class Subscription:
         async with home as client:
             self._client = client
             targets = self._targets if self._servers.sharded else [self._home]
-            tasks = [
-                asyncio.create_task(self._keep_reading(client), name="upshift-read"),
-                asyncio.create_task(self._keep_reporting(client), name="upshift-report"),
-                *(
-                    asyncio.create_task(self._listen(target), name=f"upshift-listen {target}")
-                    for target in targets
-                    if target != FLEET
-                ),
-            ]
             try:
-                # None of them ends but by a failure, and one failure ends the session.
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                await until_one_fails(
+                    read=self._keep_reading(client),
+                    report=self._keep_reporting(client),
+                    **{f"listen {it}": self._listen(it) for it in targets if it != FLEET},
+                )
             finally:
                 self._client = None
-                await end(*tasks)
 
     async def _listen(self, target: str) -> None:
         """Hear the plans of `target` and of the fleet; of all targets, where one server has all."""
         key = self._keys.plan(target)
         async with self._servers.holding(key, TIMEOUT_S) as client, client.pubsub() as pubsub:
-            if self._servers.sharded:
-                await pubsub.subscribe(self._keys.changes(FLEET))
-                # Not every redis-py from 6.2 on has a method for it.
-                await pubsub.execute_command("SSUBSCRIBE", self._keys.changes(target))
-            else:
-                await pubsub.subscribe(*self._channels)
-            await self._hear_all(pubsub)
+            async with asyncio.timeout(TIMEOUT_S):
+                if self._servers.sharded:
+                    await pubsub.subscribe(self._keys.changes(FLEET))
+                    # Not every redis-py from 6.2 on has a method for it.
+                    await pubsub.execute_command("SSUBSCRIBE", self._keys.changes(target))
+                else:
+                    await pubsub.subscribe(*self._channels)
+            line = Line()
+            await until_one_fails(hear=self._hear_all(pubsub, line), ask=_keep_asking(pubsub, line))
 
-    async def _hear_all(self, pubsub: PubSub) -> None:
-        asked = False
-        while True:
-            message = await pubsub.get_message(timeout=TIMEOUT_S if asked else PING_S)
-            if message is not None:
-                asked = False
-                if message["type"] in ("subscribe", "ssubscribe"):
-                    self._visit_at = 0.0
-                    self._resync.set()
-                elif message["type"] in ("message", "smessage"):
-                    self._hear(self._channels[message["channel"]], message["data"])
-                elif message["type"] == "sunsubscribe":
-                    raise ConnectionError("the target has moved to another server")
-            elif asked:
-                raise TimeoutError("the subscription does not answer")
-            else:
-                await pubsub.ping()
-                asked = True
+    async def _hear_all(self, pubsub: PubSub, line: Line) -> None:
+        async for message in pubsub.listen():
+            line.heard_at = time.monotonic()
+            if message["type"] in ("message", "smessage"):
+                self._hear(self._channels[message["channel"]], message["data"])
+            elif message["type"] in ("subscribe", "ssubscribe"):
+                self._visit_at = 0.0
+                self._resync.set()
+            elif message["type"] == "sunsubscribe":
+                raise ConnectionError("the target has moved to another server")
 
     async def _keep_reading(self, client: Redis) -> None:
         await self._resync.wait()
@@ -246,7 +231,7 @@ class Subscription:
 
     async def _execute(self, pipeline: Pipeline, *, raise_on_error: bool = True) -> list[Any]:
         """One at a time, so that one connection will do."""
-        async with self._turn:
+        async with self._turn, asyncio.timeout(TIMEOUT_S):
             answers: list[Any] = await pipeline.execute(raise_on_error)
         return answers
 
@@ -268,6 +253,27 @@ class Subscription:
             type(error).__name__,
             harmless(error),
         )
+
+
+class Line:
+    """When a subscription's connection was last heard, of `time.monotonic()`."""
+
+    def __init__(self) -> None:
+        self.heard_at = time.monotonic()
+
+
+async def _keep_asking(pubsub: PubSub, line: Line) -> None:
+    """Ask a silent server whether it lives. Raise `TimeoutError` if it does not answer."""
+    while True:
+        silent_s = time.monotonic() - line.heard_at
+        if silent_s < PING_S:
+            await asyncio.sleep(PING_S - silent_s)
+            continue
+        asked_at = time.monotonic()
+        await pubsub.ping()
+        await asyncio.sleep(TIMEOUT_S)
+        if line.heard_at < asked_at:
+            raise TimeoutError("the subscription does not answer")
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:
