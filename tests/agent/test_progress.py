@@ -106,6 +106,18 @@ def test_a_driver_that_does_not_return_is_noticed_within_5_s() -> None:
     assert (later.state, later.error) == ("applying", "driver has not returned for 7 s")
 
 
+def test_a_driver_is_looked_at_in_time_though_nobody_tells_that_it_was_called() -> None:
+    progress = Progress()
+    want(progress, 100)
+    assert progress.view(0).slow_in_s == driving.SLOW_AFTER_S
+    progress.begin(0)
+    progress.fail(100, "broken", 0)
+    assert progress.view(0).slow_in_s == driving.FIRST_RETRY_S + driving.SLOW_AFTER_S
+    progress.begin(1)
+    assert progress.view(3).slow_in_s == driving.SLOW_AFTER_S - 2
+    assert applied(19).view(0).slow_in_s is None
+
+
 def test_a_failure_stays_reported_while_it_is_being_retried() -> None:
     progress = Progress()
     want(progress, 100)

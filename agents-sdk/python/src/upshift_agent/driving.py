@@ -106,10 +106,12 @@ class Progress:
         if busy_s >= SLOW_AFTER_S:
             error = f"driver has not returned for {busy_s:.0f} s"
             return View("applying", error, self.confirmed, None)
-        slow_in_s = None if self._busy_since is None else SLOW_AFTER_S - busy_s
-        if self._error is not None:
-            return View("failed", self._error, self.confirmed, slow_in_s)
-        return View("applied" if self._standing else "applying", None, self.confirmed, slow_in_s)
+        if self._standing:
+            return View("applied", None, self.confirmed, None)
+        waits_s = 0.0 if self._busy_since is not None else max(0.0, self._retry_at - now)
+        slow_in_s = waits_s + SLOW_AFTER_S - busy_s
+        state: State = "applying" if self._error is None else "failed"
+        return View(state, self._error, self.confirmed, slow_in_s)
 
 
 class DriverThread:
@@ -156,7 +158,6 @@ class DriverThread:
     def _run(self) -> None:
         while (job := self._take()) is not None:
             decision, revs = job
-            self._changed()
             try:
                 achieved_hz = self._apply(decision)
             except BaseException as error:  # noqa: BLE001  # SystemExit and Rust panics, too

@@ -40,6 +40,10 @@ from .wire import (
 if TYPE_CHECKING:
     from .subscription import Subscription
 
+#: From a change to a look at where it stands. The driver's thread shares the interpreter's lock
+#: with ours, and goes first.
+LOOK_S = 0.005
+
 log = logging.getLogger("upshift_agent")
 
 
@@ -59,6 +63,7 @@ class Engine:
         self._subscription: Subscription | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._slow: asyncio.TimerHandle | None = None
+        self._looking = False
         self._since: tuple[State, int] | None = None
         self._complaints = Complaints()
         self._loop = Loop()
@@ -134,11 +139,11 @@ class Engine:
                 self._refresh()
 
     def _decide(self) -> None:
-        decision = self._resolve()
-        if decision.hz != self.decision.hz:
-            log.info("%d Hz: %s", decision.hz, decision.reason)
+        former, decision = self.decision, self._resolve()
         self.decision = decision
         self._driver.want(decision, self._plans.revs)
+        if decision.hz != former.hz:
+            log.info("%d Hz: %s", decision.hz, decision.reason)
         if self._expiry is not None:
             self._expiry.cancel()
         if decision.until_ms is not None:
@@ -161,7 +166,9 @@ class Engine:
 
     def _refresh(self) -> None:
         """Something changed that the status tells of."""
-        self._look()
+        if not self._looking:
+            self._looking = True
+            self._loop.call_later(LOOK_S, self._look)
         if self._subscription is not None:
             self._subscription.report_soon()
 
@@ -171,6 +178,7 @@ class Engine:
 
     def _look(self) -> Status:
         """Bring `status` up to date, and see to it that a slow driver is noticed in time."""
+        self._looking = False
         decision, now_ms = self.decision, self._now_ms()
         view = self._driver.view()
         if self._slow is not None:
