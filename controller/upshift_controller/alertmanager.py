@@ -81,7 +81,8 @@ def parse_example(body: bytes) -> tuple[Alert | BadAlert, ...]:
     document = _json(body)
     if isinstance(document, dict) and "alerts" in document:
         document = document["alerts"]
-    alerts = document if isinstance(document, list) else [document]
+    several = isinstance(document, list)
+    alerts = document if several else [document]
     if not alerts:
         raise Refused("there is no alert in it", slug="payload", status=422)
     return tuple(
@@ -89,7 +90,7 @@ def parse_example(body: bytes) -> tuple[Alert | BadAlert, ...]:
             {"status": "firing", "startsAt": "1970-01-01T00:00:00Z"} | alert
             if isinstance(alert, dict)
             else alert,
-            f"alerts[{i}]",
+            f"alerts[{i}]" if several else "the alert",
         )
         for i, alert in enumerate(alerts)
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -192,7 +192,7 @@ class Batch:
             if problem is not None and not stage.regardless:
                 break
             pipes = list(stage.pipes.values())
-            for pipe, rows in zip(pipes, await asyncio.gather(*map(_run, pipes)), strict=True):
+            for pipe, rows in zip(pipes, await together(*map(_run, pipes)), strict=True):
                 answers[pipe] = rows
                 problem = problem or next((it for it in rows if isinstance(it, Exception)), None)
             for client, pipe, position in stage.waits:
@@ -216,6 +216,17 @@ class _Stage:
         self.pipes = pipes
         self.regardless = regardless
         self.waits: list[tuple[Redis, Pipeline, int]] = []
+
+
+async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
+    """Their results; the first error once all have ended. A lone one costs no task."""
+    if len(work) == 1:
+        return [await work[0]]
+    found = await asyncio.gather(*work, return_exceptions=True)
+    for it in found:
+        if isinstance(it, BaseException):
+            raise it
+    return found  # type: ignore[return-value]  # just looked at
 
 
 async def _run(pipe: Pipeline) -> Sequence[Any]:

@@ -18,13 +18,17 @@ from upshift_agent.wire import Keys
 from upshift_rules.state import TargetState, decode_state, stored_rev
 
 from . import commit_script
-from .connect import Servers
+from .connect import Servers, together
 from .errors import Refused, Unavailable
 from .memory import Memory
 from .ports import NOTHING, Snapshot, Write
 from .seal import is_sealed, signed_otherwise, unseal
 
 log = structlog.get_logger()
+
+
+#: Targets in one pipeline of a larger commit.
+PART = 100
 
 
 class Store:
@@ -87,7 +91,13 @@ class Store:
         """
         if not writes and not unchanged.states:
             return NOTHING
-        now_us, taken, found = await self._commit(writes, unchanged.states)
+        # The server works on one part while the next one is made.
+        parts = [writes[at : at + PART] for at in range(PART, len(writes), PART)]
+        answers = await together(
+            self._commit(writes[:PART], unchanged.states), *(self._commit(part) for part in parts)
+        )
+        now_us, _, found = answers[0]
+        taken = [result for _, results, _ in answers for result in results]
         unknown = [at for at, it in enumerate(taken) if isinstance(it, NoScriptError)]
         if unknown:
             now_us, again, _ = await self._commit([writes[at] for at in unknown], load=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from upshift_agent.errors import WireError
-from upshift_agent.wire import Baseline, Lease, Plan, parse
+from upshift_agent.wire import Baseline, Lease, Plan
 
-from .quick_json import dump
+from .quick_json import dump, loads
 
 
 class Episode(NamedTuple):
@@ -107,8 +107,8 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
     """The state that is stored, or an empty one. Raise `WireError` when it cannot be read."""
     if stored is None:
         return TargetState(target=target)
-    document = parse(stored)
     try:
+        document = loads(stored)
         if not isinstance(document, dict):
             raise TypeError("not an object")
         baseline = document.get("baseline")
@@ -123,7 +123,7 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
             refusals={scope: Told(*row) for scope, row in document.get("refusals", {}).items()},
             baseline=None if baseline is None else Baseline.from_json(baseline),
         )
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WireError(f"state of {target} cannot be read: {error!r}") from error
 
 
