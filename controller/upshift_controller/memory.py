@@ -14,6 +14,12 @@ from .ports import Snapshot
 
 #: The last used are kept; of a state with one lease some 2 KB.
 MAX_STATES = 16_384
+#: An answer that takes longer says too little of the time.
+SLOW_US = 10_000
+
+
+def monotonic_us() -> int:
+    return time.monotonic_ns() // 1000
 
 
 class Memory:
@@ -21,13 +27,17 @@ class Memory:
         self._states: OrderedDict[str, TargetState] = OrderedDict()
         self._offset_us: int | None = None
 
-    def observe(self, redis_us: int) -> None:
-        """Take an answer to `TIME` that has just come.
+    def observe(self, redis_us: int, asked_us: int) -> None:
+        """Take an answer to `TIME` that has just come; it was asked for at `asked_us`.
 
         Redis said so a little earlier, so the estimate is behind rather than ahead: a lease may
-        end a fraction of a millisecond late, never early.
+        end a fraction of a millisecond late, never early. A slow answer, as after this process has
+        stood still, only counts where it proves the estimate wrong.
         """
-        self._offset_us = redis_us - time.monotonic_ns() // 1000
+        least, most = redis_us - monotonic_us(), redis_us - asked_us
+        known = self._offset_us
+        if known is None or most - least < SLOW_US or not least <= known <= most:
+            self._offset_us = least
 
     def keep(self, state: TargetState) -> None:
         self._states[state.target] = state
@@ -39,6 +49,6 @@ class Memory:
         """None as long as nothing is known of the time. A target not remembered may be new."""
         if self._offset_us is None:
             return None
-        now_us = time.monotonic_ns() // 1000 + self._offset_us
+        now_us = monotonic_us() + self._offset_us
         states = {it: self._states.get(it) or TargetState(target=it) for it in targets}
         return Snapshot(now_us, states, certain=False)

@@ -20,7 +20,7 @@ from upshift_rules.state import TargetState, decode_state, stored_rev
 from . import commit_script
 from .connect import Servers, together
 from .errors import Refused, Unavailable
-from .memory import Memory
+from .memory import Memory, monotonic_us
 from .ports import NOTHING, Snapshot, Write
 from .seal import is_sealed, signed_otherwise, unseal
 
@@ -62,9 +62,10 @@ class Store:
             batch.on(self.keys.due).time()
             for target in names:
                 batch.on(self.keys.state(target)).get(self.keys.state(target))
+            asked_us = monotonic_us()
             time, *rows = await batch.execute()
         return Snapshot(
-            self._time(time),
+            self._time(time, asked_us),
             {target: self._readable(target, row) for target, row in zip(names, rows, strict=True)},
         )
 
@@ -152,17 +153,18 @@ class Store:
                 batch.on(self.keys.targets).zadd(
                     self.keys.targets, {write.after.target: write.now_ms for write in writes}
                 )
+            asked_us = monotonic_us()
             results = await batch.execute(raise_on_error=False)
         results = results[1 if due else 0 :]
         taken, found = results[: len(writes)], results[len(writes) :][: len(unchanged)]
-        return self._time(results[len(writes) + len(unchanged)]), taken, found
+        return self._time(results[len(writes) + len(unchanged)], asked_us), taken, found
 
-    def _time(self, answer: Any) -> int:
+    def _time(self, answer: Any, asked_us: int) -> int:
         """Redis time in µs. What it answers is remembered."""
         if isinstance(answer, Exception):
             raise Unavailable(f"Redis does not tell the time: {answer}") from answer
         now_us = int(answer[0] * 1_000_000 + answer[1])
-        self._memory.observe(now_us)
+        self._memory.observe(now_us, asked_us)
         return now_us
 
     async def due(self, limit: int) -> tuple[int, list[str], int | None]:
@@ -174,8 +176,9 @@ class Store:
             batch = await self.servers.batch()
             batch.on(self.keys.due).time()
             batch.on(self.keys.due).zrange(self.keys.due, 0, limit - 1, withscores=True)
+            asked_us = monotonic_us()
             time, rows = await batch.execute()
-        now_ms = self._time(time) // 1000
+        now_ms = self._time(time, asked_us) // 1000
         due = [member.decode() for member, score in rows if score <= now_ms]
         later = [int(score) for _, score in rows if score > now_ms]
         return now_ms, due, later[0] if later else None

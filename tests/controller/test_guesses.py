@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from controller.conftest import Running, Start, alert, outcomes
 from upshift_agent.wire import Keys, decode_plan
 from upshift_controller import memory
-from upshift_controller.memory import Memory
+from upshift_controller.memory import Memory, monotonic_us
 from upshift_rules.state import TargetState
 
 KEYS = Keys()
@@ -46,31 +44,49 @@ async def test_a_redis_that_lost_its_data_is_not_told_of_leases_it_never_had(
 async def test_a_clock_that_was_guessed_ahead_ends_no_lease_early(upshift: Running) -> None:
     await upshift.notify()
     seconds, micros = upshift.redis.time()
-    upshift.controller.store._memory.observe(seconds * 1_000_000 + micros + AN_HOUR_US)
+    ahead_us = seconds * 1_000_000 + micros + AN_HOUR_US
+    upshift.controller.store._memory.observe(ahead_us, monotonic_us())
     assert outcomes(await upshift.notify(alert(fingerprint="b"))) == ["renewed"]
     (boost,) = await upshift.leases(CHECKOUT)
     assert boost["expires_at_ms"] < seconds * 1000 + 600_000 + 60_000
     assert await upshift.history() == ["granted", "renewed"]
 
 
+def guess_us(known: Memory) -> int:
+    guess = known.recall(["a"])
+    assert guess is not None
+    assert not guess.certain
+    return guess.now_us
+
+
 def test_remembered_time_runs_on_and_is_never_ahead() -> None:
     known = Memory()
     assert known.recall(["a"]) is None
-    known.observe(1_000_000)
-    began = time.monotonic_ns()
-    guess = known.recall(["a"])
-    assert guess is not None
-    assert guess.now_us >= 1_000_000
-    assert not guess.certain
-    later = known.recall(["a"])
-    assert later is not None
-    assert guess.now_us <= later.now_us <= 1_000_000 + (time.monotonic_ns() - began) // 1000 + 1000
+    began_us = monotonic_us()
+    known.observe(1_000_000, began_us)
+    first_us, second_us = guess_us(known), guess_us(known)
+    assert 1_000_000 <= first_us <= second_us <= 1_000_000 + monotonic_us() - began_us
+
+
+def test_an_answer_that_was_read_late_does_not_set_the_time_back() -> None:
+    known = Memory()
+    known.observe(60_000_000, monotonic_us())
+    half_a_minute_ago_us = monotonic_us() - 30_000_000
+    known.observe(30_001_000, half_a_minute_ago_us)
+    assert guess_us(known) >= 60_000_000
+
+
+def test_but_one_that_proves_it_wrong_does() -> None:
+    known = Memory()
+    known.observe(60_000_000, monotonic_us())
+    known.observe(20_000_000, monotonic_us() - 30_000_000)
+    assert 20_000_000 <= guess_us(known) < 30_000_000
 
 
 def test_only_the_targets_used_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "MAX_STATES", 2)
     known = Memory()
-    known.observe(0)
+    known.observe(0, monotonic_us())
     for target in ("a", "b", "a", "c"):
         known.keep(TargetState(target=target, rev=7))
     guess = known.recall(["a", "b", "c"])
