@@ -1,4 +1,4 @@
-"""atheris on rule documents, plans and statuses. libFuzzer's options; exit 3 without atheris."""
+"""atheris on webhooks, rule documents, plans and statuses. libFuzzer's options; exit 3 without it."""
 
 import sys
 
@@ -7,27 +7,44 @@ try:
 except ImportError:
     sys.exit(3)
 
-with atheris.instrument_imports(include=["upshift_agent.wire", "upshift_rules"]):
+from upshift_controller.errors import Refused
+
+READERS = ["upshift_agent.wire", "upshift_rules", "upshift_controller.alertmanager"]
+with atheris.instrument_imports(include=READERS):
     from upshift_agent.errors import WireError
     from upshift_agent.wire import decode_plan, decode_status
+    from upshift_controller.alertmanager import BadAlert, parse_notification
     from upshift_rules.document import read_rules
     from upshift_rules.located import DocumentError
+    from upshift_rules.matching import claims_of
 
-STARTS = (b"", b"sampling:\n", b'{"v":1,"target":"fleet","rev":1,"now_ms":1,"leases":[')
+STARTS = (
+    b"",
+    b"sampling:\n",
+    b'{"v":1,"target":"fleet","rev":1,"now_ms":1,"leases":[',
+    b'{"version":"4","alerts":[{"status":"firing","startsAt":"2026-01-31T12:00:00Z","labels":{',
+)
+RULES = read_rules(
+    b"""sampling: {on_alert: [{trigger: a, match: ['a=~".*"'], frequency: 9, duration: 5m}]}""", ""
+).document.sampling.rule_set()
 
 
 def once(data: bytes) -> None:
     """The first byte chooses the reader and a beginning that gets far."""
     choice = data[0] if data else 0
-    text = STARTS[choice // 3 % len(STARTS)] + data[1:]
+    text = STARTS[choice // 4 % len(STARTS)] + data[1:]
     try:
-        if choice % 3 == 0:
+        if choice % 4 == 0:
             read_rules(text, "rules.yaml").document.sampling.rule_set()
-        elif choice % 3 == 1:
+        elif choice % 4 == 1:
+            for alert in parse_notification(text).alerts:
+                if not isinstance(alert, BadAlert):
+                    claims_of(RULES, alert)
+        elif choice % 4 == 2:
             decode_plan(text, [b"secret"] if choice > 127 else [])
         else:
             decode_status(text)
-    except (WireError, DocumentError):
+    except (WireError, DocumentError, Refused):
         pass
 
 
