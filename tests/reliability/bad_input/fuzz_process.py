@@ -1,10 +1,10 @@
-"""atheris on webhooks, rule documents, plans and statuses. libFuzzer's options; exit 3 without it."""
+"""atheris on webhooks, rule documents, plans and statuses, with the options of libFuzzer."""
 
 import sys
 
 try:
     import atheris
-except ImportError:
+except ImportError:  # not to be had on this platform
     sys.exit(3)
 
 from upshift_controller.errors import Refused
