@@ -106,7 +106,7 @@ class Servers:
 
 
 def one_agent(size: Size, folder: Path) -> Iterator[Row]:
-    pause_s = 0.03  # the agent's report comes 0.1 to 0.4 s after a change: few others meet it
+    pause_s = 0.03  # the agent's report goes out after 20 ms; it is no part of the way
     ours: list[list[float]] = []
     theirs: list[list[float]] = []
 

@@ -35,9 +35,7 @@ TIMEOUT_S = 5.0  # for connecting, and for any answer
 PING_S = 10.0  # silence on the subscription before it is asked whether it lives
 LONGEST_BACKOFF_S = 3.0
 LASTING_S = 10.0  # a session that ends sooner was part of the outage before it
-#: From a change to the report of it. One report tells of all that happened until then, and the
-#: reports of a fleet come spread out, when everybody has had the plan.
-REPORT_S = (0.1, 0.4)
+SETTLE_S = 0.02  # a quick driver's "applying" and "applied" go out as one report
 AGENTS_TTL_S = 24 * 60 * 60
 FAREWELL_S = 0.2
 
@@ -71,8 +69,7 @@ class Subscription:
         self._hear, self._read, self._report = hear, read, report
         self._resync = asyncio.Event()
         self._ready = asyncio.Event()
-        self._report_due = asyncio.Event()
-        self._reporting_soon = False
+        self._dirty = asyncio.Event()
         self._turn = asyncio.Lock()
         self._visit_at = 0.0
         self._client: Redis | None = None
@@ -85,10 +82,7 @@ class Subscription:
         return self._ready.is_set()
 
     def report_soon(self) -> None:
-        if not self._reporting_soon:
-            self._reporting_soon = True
-            delay_s = random.uniform(*REPORT_S)  # noqa: S311  # only jitter
-            asyncio.get_running_loop().call_later(delay_s, self._report_due.set)
+        self._dirty.set()
 
     async def run(self) -> None:
         """Follow for ever. An outage is logged when it begins and when it ends, never between."""
@@ -217,8 +211,7 @@ class Subscription:
     async def _keep_reporting(self, client: Redis) -> None:
         await self._ready.wait()
         while True:
-            self._report_due.clear()
-            self._reporting_soon = False
+            self._dirty.clear()
             field, status, redis_ms = self._report()
             pipeline = client.pipeline(transaction=False)
             pipeline.hset(self._agents, field, status)
@@ -233,7 +226,8 @@ class Subscription:
                 self._complaints.make(
                     f"{self._server} does not take this agent's status: {harmless(error)}"
                 )
-            await _wait(self._report_due, STATUS_INTERVAL_S)
+            await _wait(self._dirty, STATUS_INTERVAL_S)
+            await asyncio.sleep(SETTLE_S)
 
     async def _execute(self, pipeline: Pipeline, *, raise_on_error: bool = True) -> list[Any]:
         """One at a time, so that one connection will do."""
