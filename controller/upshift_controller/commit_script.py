@@ -36,7 +36,7 @@ def add(
     after, target = write.after, write.after.target
     visible = after.plan_rev != write.before.plan_rev
     secret = secrets[0] if secrets else None
-    plan = encode_plan(plan_of(after, write.now_ms), secret) if visible else ""
+    plan = encode_plan(plan_of(after, write.now_ms), secret, dump) if visible else ""
     entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
     names = [keys.state(target), keys.plan(target), keys.history(target)]
     if not batch.sharded:

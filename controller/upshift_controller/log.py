@@ -29,15 +29,19 @@ def configure(level: int = logging.INFO) -> None:
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=(
+            structlog.WriteLoggerFactory(sys.stderr)
+            if human
+            else structlog.BytesLoggerFactory(sys.stderr.buffer)
+        ),
         cache_logger_on_first_use=True,
     )
     # Libraries speak up only when something is wrong.
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
 
 
-def _json(document: object, **_: object) -> str:
-    return orjson.dumps(document, default=repr).decode()
+def _json(document: object, **_: object) -> bytes:
+    return orjson.dumps(document, default=repr)
 
 
 def change(done: Committed, entry: Entry) -> None:

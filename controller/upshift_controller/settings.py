@@ -153,6 +153,7 @@ def check_exposure(listen: str, *, has_tokens: bool) -> None:
 
 
 @lru_cache(maxsize=256)  # every request asks
+@lru_cache(maxsize=256)  # of each request's `Host`, which is nearly always the same
 def is_loopback(host: str) -> bool:
     """Whether a name or address leads to this machine only."""
     try:

@@ -23,7 +23,7 @@ def loads(text: bytes | str) -> Any:
 
 
 def dump(document: object) -> str:
-    """As `wire.dump`, for documents without floats, which may not be numbers."""
+    """As `wire.dump`, but for floats: `1e16`, not `1e+16`, and `null` for what is no number."""
     try:
         return orjson.dumps(document).decode()
     except TypeError:

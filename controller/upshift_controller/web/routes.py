@@ -65,8 +65,7 @@ def _checked(
                     status=403,
                 )
             request[CALLER] = caller
-        unknown = set(request.query) - set(route.query)
-        if unknown:
+        if request.query_string and (unknown := set(request.query) - set(route.query)):
             these = f"known: {', '.join(route.query)}" if route.query else "none is known here"
             raise Refused(f"unknown parameter {min(unknown)}; {these}", slug="query", status=422)
         return await route.handler(request)

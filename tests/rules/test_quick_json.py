@@ -1,0 +1,44 @@
+"""The quick JSON is the contract's JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upshift_agent import wire
+from upshift_rules import quick_json
+from wire.strategies import plans_of
+
+texts = st.text(st.characters(exclude_categories=()))  # lone surrogates, too
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+)
+
+
+@given(documents)
+def test_it_writes_what_the_contract_writes(document: object) -> None:
+    assert quick_json.dump(document) == wire.dump(document)
+
+
+@given(plans_of("service/checkout"), st.none() | st.just(b"secret"))
+def test_a_plan_says_the_same(plan: wire.Plan, secret: bytes | None) -> None:
+    secrets = [secret] if secret else []
+    quick = wire.encode_plan(plan, secret, quick_json.dump)
+    assert wire.decode_plan(quick, secrets) == wire.decode_plan(
+        wire.encode_plan(plan, secret), secrets
+    )
+
+
+@given(documents | st.floats(allow_nan=False, allow_infinity=False))
+def test_it_reads_what_the_standard_library_reads(document: object) -> None:
+    assert quick_json.loads(json.dumps(document)) == json.loads(json.dumps(document))
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"a":}', b"\xff", b"nul"])
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|utf-8|codec"):
+        quick_json.loads(text)
