@@ -87,7 +87,7 @@ class Config:
         pid = local["process.pid"]
         named = {} if self.service is None else {identity.SERVICE: self.service}
         node = {} if self.node is None else {"host.name": self.node}
-        found: dict[str, str] = canonical({**local, **node, **self.attributes, **named})
+        found = dict(canonical({**local, **node, **self.attributes, **named}))
         found.setdefault(INSTANCE, found.get(POD, found["host.name"]))
         return found | {"process.pid": pid}
 

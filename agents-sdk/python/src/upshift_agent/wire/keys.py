@@ -49,8 +49,10 @@ def check_target(target: str) -> str:
     return target
 
 
-def canonical(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def canonical(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """`attributes` under their present names; a present name beats its older spelling."""
+    if ATTRIBUTE_ALIASES.keys().isdisjoint(attributes):
+        return attributes
     named = {ATTRIBUTE_ALIASES.get(key, key): value for key, value in attributes.items()}
     return named | {key: attributes[key] for key in ATTRIBUTE_ALIASES.values() if key in attributes}
 
