@@ -2,36 +2,38 @@
 -- KEYS: state, plan, history; where they are on this server too: due, targets
 -- ARGV: 1 revision expected ("0": none stored)   2 new state   3 plan message ("": unchanged)
 --       4 channel   5 PUBLISH or SPUBLISH   6 new revision   7 entries of history to keep
---       8 retention in ms   9 Redis time that all of it was made for, in us ("0": any)
---       10 target   11 its next expiry in ms ("": none)   12… new entries of history
--- Returns 1, or what is stored ("" for nothing) when the revision has moved, or while that time is
--- still to come: it was a guess, and by a wrong one a lease would end too early.
+--       8 retention in ms   9, 10 from when to when, in us of Redis time, it may be committed
+--       11 target   12 its next expiry in ms ("": none)   13… new entries of history
+-- Returns 1, or what is stored ("" for nothing) when the revision has moved, or when it is not the
+-- time: before, the time was a guess, and a lease would end too early; after, whoever decided this
+-- has given up waiting, as when a server has stood still, and the alert will come again.
 local stored = redis.call('GET', KEYS[1])
 local rev = stored and string.match(stored, '^{"rev":(%d+),') or '0'
 local time = redis.call('TIME')
-if rev ~= ARGV[1] or tonumber(ARGV[9]) > time[1] * 1000000 + time[2] then
+local now = time[1] * 1000000 + time[2]
+if rev ~= ARGV[1] or now < tonumber(ARGV[9]) or tonumber(ARGV[10]) < now then
   return stored or ''
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[8])
-for i = 12, #ARGV do
+for i = 13, #ARGV do
   -- The revision as the id: a reader of a plan finds its entries at once. The fallback is for
   -- a history that is ahead of its state, as after a partial restore.
-  local id = ARGV[6] .. '-' .. (i - 12)
+  local id = ARGV[6] .. '-' .. (i - 13)
   local added = redis.pcall('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], id, 'entry', ARGV[i])
   if type(added) == 'table' and added.err then
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'entry', ARGV[i])
   end
 end
-if #ARGV >= 12 then
+if #ARGV >= 13 then
   redis.call('PEXPIRE', KEYS[3], ARGV[8])
 end
 if KEYS[4] then
-  if ARGV[11] ~= '' then
-    redis.call('ZADD', KEYS[4], ARGV[11], ARGV[10])
+  if ARGV[12] ~= '' then
+    redis.call('ZADD', KEYS[4], ARGV[12], ARGV[11])
   else
-    redis.call('ZREM', KEYS[4], ARGV[10])
+    redis.call('ZREM', KEYS[4], ARGV[11])
   end
-  redis.call('ZADD', KEYS[5], math.floor(ARGV[9] / 1000), ARGV[10])
+  redis.call('ZADD', KEYS[5], math.floor(ARGV[9] / 1000), ARGV[11])
 end
 if ARGV[3] ~= '' then
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[8])

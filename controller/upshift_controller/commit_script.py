@@ -12,12 +12,17 @@ from upshift_rules.changes import Entry
 from upshift_rules.quick_json import dump
 from upshift_rules.state import encode_state, plan_of
 
-from .connect import Batch
+from .connect import ANSWER_S, Batch
 from .ports import Write
 from .seal import seal
 
 #: How long a target that nothing happens to is remembered.
 RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+
+#: After this a commit is given up, so it must not be made either.
+_VALID_US = int(ANSWER_S * 1_000_000)
+#: In a cluster, whose servers have a clock each.
+_NEVER_US = 2**53
 
 _SCRIPT = Path(__file__).with_name("commit.lua").read_text()
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -57,7 +62,7 @@ def add(
         after.rev,
         history_length,
         RETENTION_MS,
-        0 if batch.sharded else write.now_us,
+        *((0, _NEVER_US) if batch.sharded else (write.now_us, write.now_us + _VALID_US)),
         target,
         "" if next_ms is None else next_ms,
         *entries,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.conftest import Running, Start, alert, outcomes
+from servers import RedisServer
 from upshift_agent.wire import Keys, decode_plan
 from upshift_controller import memory
 from upshift_controller.memory import Memory, monotonic_us
@@ -14,6 +15,8 @@ KEYS = Keys()
 CHECKOUT = "service/checkout"
 CAP = {"target": CHECKOUT, "kind": "cap", "hz": 9, "duration": "10m"}
 AN_HOUR_US = 3_600_000_000
+#: Shorter than it takes to give up.
+SHORT = "sampling: {on_alert: [{trigger: high_cpu, frequency: 100, duration: 1s}]}"
 
 
 async def test_what_another_controller_did_is_known_before_anything_is_decided(
@@ -50,6 +53,19 @@ async def test_a_clock_that_was_guessed_ahead_ends_no_lease_early(upshift: Runni
     (boost,) = await upshift.leases(CHECKOUT)
     assert boost["expires_at_ms"] < seconds * 1000 + 600_000 + 60_000
     assert await upshift.history() == ["granted", "renewed"]
+
+
+async def test_a_commit_that_was_given_up_is_not_made_when_redis_wakes(
+    start: Start, valkey: RedisServer
+) -> None:
+    async with start(SHORT) as upshift:
+        valkey.freeze()
+        try:
+            assert (await upshift.notify()).status == 503
+        finally:
+            valkey.thaw()
+        assert outcomes(await upshift.notify()) == ["granted"]
+        assert await upshift.history() == ["granted"]
 
 
 def guess_us(known: Memory) -> int:

@@ -1,0 +1,58 @@
+"""What tests about limits share."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from controller.conftest import Answer, Running, alert
+from upshift_agent.wire import Applied, Keys, Requested, Status, encode_status
+
+KEYS = Keys()
+RULES = """
+sampling:
+  default: 19
+  environments: {staging: 49}
+  on_alert:
+    - {trigger: high_cpu, frequency: 99, duration: 10m}
+    - {trigger: high_latency, frequency: 49, duration: 15m, on_resolved: revert}
+"""
+
+
+def limited(**limits: int) -> str:
+    return RULES + f"limits: {json.dumps(limits)}\n"
+
+
+def about(service: str, name: str = "HighCPU", **more: Any) -> dict[str, Any]:
+    labels = {"alertname": name, "service_name": service}
+    return alert(labels, fingerprint=f"{name}-{service}", **more)
+
+
+def report(running: Running, service: str, agents: int, environment: str = "production") -> None:
+    """So many live agents of a service, and one that stopped reporting long ago."""
+    now_ms = running.redis.time()[0] * 1000
+    for number in range(agents + 1):
+        at_ms = now_ms if number < agents else 1
+        status = Status(
+            instance=f"{service}-{number}",
+            attributes={"deployment.environment.name": environment},
+            driver="callable",
+            at_ms=at_ms,
+            state="applied",
+            since_ms=at_ms,
+            requested=Requested(hz=19, revs={}),
+            applied=Applied(hz=19, revs={}, at_ms=at_ms),
+            max_hz=50,
+        )
+        key = KEYS.agents(f"service/{service}")
+        running.redis.hset(key, status.instance, encode_status(status))
+    running.redis.zadd(KEYS.reporting, {f"service/{service}": now_ms})
+
+
+def budget(running: Running) -> dict[str, list[Any]]:
+    return dict(json.loads(running.redis.get(KEYS.budget) or "{}"))
+
+
+async def override(running: Running, **changes: Any) -> Answer:
+    body = {"target": "service/checkout", "kind": "boost", "hz": 99, "duration": "10m"}
+    return await running.ask("POST", "/api/v1/leases", json=body | changes)
