@@ -8,6 +8,7 @@ is not known, and forgotten whenever an answer says that it has changed.
 from __future__ import annotations
 
 import asyncio
+import builtins
 import random
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -231,10 +232,13 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
 
 async def _run(pipe: Pipeline) -> Sequence[Any]:
     commands = len(pipe)
+    patience_s = ANSWER_S + COMMAND_S * commands
     try:
-        async with asyncio.timeout(ANSWER_S + COMMAND_S * commands):
+        async with asyncio.timeout(patience_s):
             answers: list[Any] = await pipe.execute(raise_on_error=False)
-    except (RedisError, OSError) as error:  # a time-out is one of these
+    except builtins.TimeoutError:
+        return [builtins.TimeoutError(f"no answer within {patience_s:.1f} s")] * commands
+    except (RedisError, OSError) as error:
         return [error] * commands
     return answers
 

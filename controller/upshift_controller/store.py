@@ -162,7 +162,8 @@ class Store:
     def _time(self, answer: Any, asked_us: int) -> int:
         """Redis time in µs. What it answers is remembered."""
         if isinstance(answer, Exception):
-            raise Unavailable(f"Redis does not tell the time: {answer}") from answer
+            with guarded():
+                raise answer
         now_us = int(answer[0] * 1_000_000 + answer[1])
         self._memory.observe(now_us, asked_us)
         return now_us

@@ -13,8 +13,8 @@ log = logging.getLogger("upshift_agent")
 
 
 def harmless(error: BaseException) -> str:
-    """What an error of Redis says, without what it repeats."""
-    return str(error).partition(_REPEATED)[0]
+    """What an error of Redis says, without what it repeats. Only time-outs say nothing."""
+    return str(error).partition(_REPEATED)[0] or "no answer in time"
 
 
 class Complaints:
