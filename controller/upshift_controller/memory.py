@@ -12,8 +12,8 @@ from upshift_rules.state import TargetState
 
 from .ports import Snapshot
 
-#: The last used are kept; of a state with one lease some 2 KB.
-MAX_STATES = 16_384
+#: States, leases and episodes that are kept, some 500 bytes each; of the targets changed last.
+MAX_PARTS = 65_536
 #: An answer that takes longer says too little of the time.
 SLOW_US = 10_000
 
@@ -25,6 +25,7 @@ def monotonic_us() -> int:
 class Memory:
     def __init__(self) -> None:
         self._states: OrderedDict[str, TargetState] = OrderedDict()
+        self._parts = 0
         self._offset_us: int | None = None
 
     def observe(self, redis_us: int, asked_us: int) -> None:
@@ -40,10 +41,12 @@ class Memory:
             self._offset_us = least
 
     def keep(self, state: TargetState) -> None:
+        former = self._states.pop(state.target, None)
         self._states[state.target] = state
-        self._states.move_to_end(state.target)
-        if len(self._states) > MAX_STATES:
-            self._states.popitem(last=False)
+        self._parts += _parts(state) - (_parts(former) if former else 0)
+        while self._parts > MAX_PARTS:
+            _, oldest = self._states.popitem(last=False)
+            self._parts -= _parts(oldest)
 
     def recall(self, targets: Iterable[str]) -> Snapshot | None:
         """None as long as nothing is known of the time. A target not remembered may be new."""
@@ -52,3 +55,7 @@ class Memory:
         now_us = monotonic_us() + self._offset_us
         states = {it: self._states.get(it) or TargetState(target=it) for it in targets}
         return Snapshot(now_us, states, certain=False)
+
+
+def _parts(state: TargetState) -> int:
+    return 1 + len(state.leases) + len(state.episodes)

@@ -26,7 +26,6 @@ from .seal import is_sealed, signed_otherwise, unseal
 
 log = structlog.get_logger()
 
-
 #: Targets in one pipeline of a larger commit.
 PART = 100
 

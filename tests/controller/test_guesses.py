@@ -9,7 +9,7 @@ from servers import RedisServer
 from upshift_agent.wire import Keys, decode_plan
 from upshift_controller import memory
 from upshift_controller.memory import Memory, monotonic_us
-from upshift_rules.state import TargetState
+from upshift_rules.state import Episode, TargetState
 
 KEYS = Keys()
 CHECKOUT = "service/checkout"
@@ -99,12 +99,20 @@ def test_but_one_that_proves_it_wrong_does() -> None:
     assert 20_000_000 <= guess_us(known) < 30_000_000
 
 
-def test_only_the_targets_used_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_STATES", 2)
+def test_only_so_much_is_remembered_of_the_targets_changed_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "MAX_PARTS", 4)
     known = Memory()
     known.observe(0, monotonic_us())
-    for target in ("a", "b", "a", "c"):
-        known.keep(TargetState(target=target, rev=7))
+    episodes = {str(n): Episode(lease="x", since_ms=0) for n in range(2)}
+    for state in (
+        TargetState(target="a", rev=7, episodes=episodes),
+        TargetState(target="b", rev=7),
+        TargetState(target="a", rev=8, episodes=episodes),  # again, so it counts once
+        TargetState(target="c", rev=7),
+    ):
+        known.keep(state)
     guess = known.recall(["a", "b", "c"])
     assert guess is not None
-    assert [state.rev for state in guess.states.values()] == [7, 0, 7]
+    assert {it: state.rev for it, state in guess.states.items()} == {"a": 8, "b": 0, "c": 7}
