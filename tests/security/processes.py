@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from servers import HttpServer, eventually, free_port
+from servers import HttpServer, eventually, free_port, running
 
 _AGENT = """
 import sys, threading, signal, upshift_agent
@@ -59,12 +59,8 @@ def controller(folder: Path, redis_url: str, settings: str = "") -> Iterator[Con
     port = free_port()
     command = [sys.executable, "-m", "upshift_controller", "serve", "--redis", redis_url]
     command += ["--listen", f"127.0.0.1:{port}", "--config", str(folder / "upshift.yaml")]
-    server = Controller(command, port, folder / "controller.log")
-    server.start()
-    try:
+    with running(Controller(command, port, folder / "controller.log")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @dataclass

@@ -97,6 +97,7 @@ class Servers:
 
     async def _ask(self, sentinel: Redis) -> tuple[bytes, bytes] | None:
         # In two words, or redis-py would read the answer, differently in each of its versions.
+        # It has no types for that.
         command = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.name
         answer: tuple[bytes, bytes] | None
         answer = await sentinel.execute_command(*command)  # type: ignore[no-untyped-call]

@@ -29,7 +29,7 @@ from .wire import FLEET, STATUS_INTERVAL_S, Keys
 
 log = logging.getLogger("upshift_agent")
 
-RESYNC_S = 30.0  # ± a fifth, so that a fleet does not read in step
+RESYNC_S = 30.0  # between snapshots, about
 VISIT_S = 300.0  # between looks at other servers of a cluster: all agents look at the fleet's
 TIMEOUT_S = 5.0  # for connecting, and for any answer
 PING_S = 10.0  # silence on the subscription before it is asked whether it lives
@@ -152,7 +152,7 @@ class Subscription:
         while True:
             self._resync.clear()
             await self._snapshot(client)
-            await _wait(self._resync, RESYNC_S * random.uniform(0.8, 1.2))  # noqa: S311  # jitter
+            await _wait(self._resync, _about(RESYNC_S))
 
     async def _snapshot(self, client: Redis) -> None:
         pipeline = client.pipeline(transaction=False)
@@ -185,7 +185,7 @@ class Subscription:
         redis_ms = now[0] * 1000 + now[1] / 1000
         self._read(plans, redis_ms, sent_ms, received_ms)
         if self._servers.sharded and time.monotonic() >= self._visit_at:
-            self._visit_at = time.monotonic() + VISIT_S * random.uniform(0.8, 1.2)  # noqa: S311
+            self._visit_at = time.monotonic() + _about(VISIT_S)
             if plans := await self._visit(elsewhere, redis_ms):
                 self._read(plans, redis_ms, sent_ms, received_ms)
         self._found()
@@ -274,6 +274,11 @@ async def _keep_asking(pubsub: PubSub, line: Line) -> None:
         await asyncio.sleep(TIMEOUT_S)
         if line.heard_at < asked_at:
             raise TimeoutError("the subscription does not answer")
+
+
+def _about(seconds: float) -> float:
+    """± a fifth, so that a fleet does not act in step."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311  # only jitter
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:
