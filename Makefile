@@ -5,6 +5,8 @@ LOCK := deploy/requirements.lock
 MANIFESTS := pyproject.toml agents-sdk/python/pyproject.toml $(LOCK)
 DEMO := .venv/demo
 DEV := .venv/dev
+# Tests at a time: they mostly wait, for expiries and for servers to start.
+SIDE_BY_SIDE := 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test reliability bench lint lock clean
@@ -17,7 +19,7 @@ demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because a
 
 test: $(DEV)/.ready lint  ## Everything that is claimed, proved on real servers
 	@sh tests/install-servers.sh
-	$(DEV)/bin/python -m pytest
+	$(DEV)/bin/python -m pytest -n $(SIDE_BY_SIDE) --dist loadgroup --no-loadscope-reorder
 
 reliability: $(DEV)/.ready  ## Inject every fault, on real processes; print what was promised and what was seen
 	@sh tests/install-servers.sh

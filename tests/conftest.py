@@ -1,5 +1,6 @@
 """Fixtures that every suite shares."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,37 @@ def valkey(tmp_path: Path) -> Iterator[RedisServer]:
     """A Valkey of this test's own, empty."""
     with redis_server(tmp_path / "valkey") as server:
         yield server
+
+
+os.environ.pop("COLUMNS", None)  # of the terminal that they run in; xdist sets it as well
+
+#: What takes longest begins first, or all else waits for it at the end.
+LONGEST_FIRST = ("test_a_real_alert", "test_demo", "test_reliability")
+#: Rows of the reliability table that load the machine, and the benchmarks, go one after the other.
+LOADS_THE_MACHINE = (
+    "test_the_promise_holds_under[load-",
+    "[bad-",
+    "[many-changes]",
+    "test_bench.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` runs groups of tests side by side: by file, so that fixtures are shared."""
+    items.sort(key=_turn)  # a stable order
+    for item in items:
+        if any(it in item.nodeid for it in LOADS_THE_MACHINE):
+            group = "loads the machine"
+        else:
+            alone = any(it in item.nodeid for it in LONGEST_FIRST)
+            group = item.nodeid if alone else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _turn(item: pytest.Item) -> int:
+    places = (at for at, it in enumerate(LONGEST_FIRST) if it in item.nodeid)
+    return next(places, len(LONGEST_FIRST))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

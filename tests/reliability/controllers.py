@@ -52,6 +52,10 @@ class Controller(HttpServer):
         answer.raise_for_status()
         return dict(answer.json()["outcome"])
 
+    def release(self, target: str) -> None:
+        """End all leases of a target."""
+        requests.delete(f"{self.url}/api/v1/targets/{target}/leases", timeout=10).raise_for_status()
+
     def target(self, name: str = "service/checkout") -> dict[str, Any]:
         return dict(self.get(f"/api/v1/targets/{name}"))
 

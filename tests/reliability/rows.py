@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import applications, drivers, failovers, load, network, redis_faults, wall_clocks
+from . import applications, drivers, failovers, load, lossy, network, redis_faults, wall_clocks
 from .bad_input import api, connections, documents, webhooks
 from .changes import many_changes
 from .killed import all_killed, controller_killed
@@ -21,6 +21,8 @@ WAITING: dict[str, Fault] = {
     "buffers-overrun": network.buffers_overrun,
     "network-cut": network.network_cut,
     "messages-dropped": network.messages_dropped,
+    "network-lossy": lossy.lossy,
+    "network-one-way": lossy.one_way,
     "three-controllers": three_controllers,
     "sentinel-killed": failovers.sentinel_killed,
     "sentinel-frozen": failovers.sentinel_frozen,
