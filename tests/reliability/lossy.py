@@ -76,9 +76,9 @@ def lossy(folder: Path, size: Size) -> Row:
 
 
 def one_way(folder: Path, size: Size) -> Row:
-    """All packets of one direction are lost in the middle of a boost; a change is made meanwhile."""
+    """All packets one way are lost in the middle of a boost; a change is made meanwhile."""
     cut_s = size.of(30, 4)
-    # A connection that is being made when the network comes back is tried again after its time-out.
+    # A connection that is being made when the network comes back is given up and made anew.
     promised_s = TIMEOUT_S + BACKOFF_S + PROMISED_S
     off_s, took_s, broken = [], [], []
     rounds = size.of(3, 1) * ["to_agents", "to_server"]

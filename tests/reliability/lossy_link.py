@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Kept for documentation (RFC 5737), so on no network; there is no way out of the namespaces anyway.
+#: Of the addresses for documentation (RFC 5737); there is no way out of the namespaces anyway.
 SERVER, AGENTS = "192.0.2.1", "192.0.2.2"
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
