@@ -28,12 +28,18 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
     "faketime": "faketime",
+    "ip": "iproute2",
 }
+
+#: May be asked for like a program: the right to make network namespaces and TUN devices.
+NETWORKS = "root, for networks of its own"
 
 
 def what_is_missing(*programs: str) -> str | None:
     """What of `programs` has to be installed, and how; None when nothing is."""
-    missing = [program for program in programs if not shutil.which(program)]
+    if NETWORKS in programs and os.geteuid() != 0:
+        return f"not run as {NETWORKS}"
+    missing = [it for it in programs if it != NETWORKS and not shutil.which(it)]
     if not missing:
         return None
     packages = " ".join(sorted({PACKAGES[program] for program in missing}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from servers import NETWORKS
+
 from . import applications, drivers, failovers, load, lossy, network, redis_faults, wall_clocks
 from .bad_input import api, connections, documents, webhooks
 from .changes import many_changes
@@ -61,6 +63,8 @@ NEEDS = {
     "redis-emptied": _ALERTMANAGER,
     "redis-older": _ALERTMANAGER,
     "three-controllers": _ALERTMANAGER,
+    "network-lossy": ("ip", NETWORKS),
+    "network-one-way": ("ip", NETWORKS),
     "agents-clock": ("faketime",),
     "controllers-clock": ("faketime",),
 }
