@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from upshift_agent.wire import shorten
+from upshift_agent.wire import is_plain, one_line, shorten
 from upshift_rules.model import Alert
 from upshift_rules.quick_json import loads
 
@@ -22,6 +22,9 @@ from .errors import Refused
 PAYLOAD_VERSION = "4"
 #: Larger bodies are read anew each time, so that what is remembered takes a few megabytes.
 REMEMBERED_BYTES = 16 * 1024
+#: An alert's name and fingerprint go into leases, logs and answers. Characters.
+MAX_NAME = 200
+MAX_FINGERPRINT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,14 @@ def read_alert(alert: object, where: str) -> Alert | BadAlert:
     if labels is None:
         reason = f"{where}.labels must map names to strings, got {shorten(alert.get('labels'))}"
         return BadAlert(reason)
-    name = labels.get("alertname", "")
+    name = one_line(labels.get("alertname", ""), MAX_NAME)
+    if name:
+        labels["alertname"] = name
     fingerprint = alert.get("fingerprint") or fingerprint_of(labels)
     if not isinstance(fingerprint, str):
         return BadAlert(f"{where}.fingerprint must be a string, got {shorten(fingerprint)}", name)
+    if len(fingerprint) > MAX_FINGERPRINT or not is_plain(fingerprint):
+        fingerprint = fingerprint_of({"fingerprint": fingerprint})  # as distinct, and short
 
     def bad(field: str, right: str) -> BadAlert:
         reason = f"{where}.{field} must be {right}, got {shorten(alert.get(field))}"

@@ -5,11 +5,20 @@ parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from upshift_agent.errors import WireError
-from upshift_agent.wire import FLEET, MAX_LEASE_MS, Kind, Where, check_target
+from upshift_agent.wire import (
+    FLEET,
+    MAX_LEASE_MS,
+    Kind,
+    Where,
+    check_target,
+    is_plain,
+    one_line,
+    shorten,
+)
 from upshift_rules.changes import Change, Override, Release, SetBaseline
 from upshift_rules.durations import format_duration
 from upshift_rules.matching import Verdict, claims_of, explain
@@ -23,6 +32,8 @@ from .ports import States, Write
 
 #: Targets reverted or signed anew in one go; the next ones follow at once.
 BATCH = 500
+#: Who asked, and why: characters of each text that is kept.
+MAX_BECAUSE = 500
 
 
 class Account(NamedTuple):
@@ -74,7 +85,7 @@ class Control:
         *,
         id: str,  # noqa: A002  # it is the lease's, and called so everywhere
         where: Where,
-        because: Mapping[str, Any],
+        because: Mapping[str, str],
     ) -> Outcome:
         """Grant an engineer's lease. Raise `Refused` when it is out of bounds."""
         try:
@@ -95,23 +106,35 @@ class Control:
                 slug="duration",
                 status=422,
             )
+        for text in _texts(where):
+            if not is_plain(text):
+                raise Refused(
+                    f"where must be made of single lines of valid Unicode, got {shorten(text)}",
+                    slug="where",
+                    status=422,
+                )
         change = Override(
-            id=id, kind=kind, hz=hz, duration_ms=duration_ms, where=where, because=because
+            id=id,
+            kind=kind,
+            hz=hz,
+            duration_ms=duration_ms,
+            where=where,
+            because=_plain(because),
         )
         return await self._one(target, change)
 
-    async def release(self, lease: str, *, because: Mapping[str, Any]) -> Outcome:
+    async def release(self, lease: str, *, because: Mapping[str, str]) -> Outcome:
         """End one lease, wherever it is."""
         snapshot = await self._states.read(await self._states.leased_targets())
         for target, state in snapshot.states.items():
             if any(it.id == lease for it in state.leases):
-                return await self._one(target, Release(lease=lease, because=because))
+                return await self._one(target, Release(lease=lease, because=_plain(because)))
         reason = f"no lease is called {lease}; it may have ended by itself"
         return Outcome(outcome="no_lease", reason=reason, lease=lease)
 
-    async def release_all(self, target: str, *, because: Mapping[str, Any]) -> Outcome:
+    async def release_all(self, target: str, *, because: Mapping[str, str]) -> Outcome:
         """End every lease of a target."""
-        return await self._one(target, Release(lease=None, because=because))
+        return await self._one(target, Release(lease=None, because=_plain(because)))
 
     async def _one(self, target: str, change: Change) -> Outcome:
         # A flood of alerts must not keep an engineer out, least of all with a kill switch.
@@ -149,6 +172,16 @@ class Control:
             if stuck := seen.intersection(due):
                 await self._states.settle(sorted(stuck))
             seen = set(due)
+
+
+def _plain(because: Mapping[str, str]) -> dict[str, str]:
+    return {key: one_line(text, MAX_BECAUSE) for key, text in because.items()}
+
+
+def _texts(where: Where) -> Iterator[str]:
+    for name, wanted in where.items():
+        yield name
+        yield from (wanted,) if isinstance(wanted, str) else wanted
 
 
 def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[Change]]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from upshift_agent.wire import DEFAULT_NAMESPACE, MAX_HZ
 from upshift_rules.contradictions import above
 from upshift_rules.document import RuleDocument
-from upshift_rules.fields import Hz
+from upshift_rules.fields import Hz, Line
 from upshift_rules.limits import Limits
 from upshift_rules.located import Section, must_be
 from upshift_rules.nodes import Path
@@ -30,21 +30,21 @@ Role = Literal["webhook", "viewer", "operator"]
 class Token(Section):
     """A bearer token, in a file of its own."""
 
-    name: str = Field(
+    name: Line = Field(
         min_length=1,
         max_length=64,
         description="Who holds it; the history names it.",
     )
     role: Role = Field(description="webhook: deliver alerts; viewer: read; operator: everything.")
-    file: str = Field(description="File that holds the token, alone; at least 16 bytes.")
+    file: Line = Field(description="File that holds the token, alone; at least 16 bytes.")
 
 
 class TlsEntry(Section):
     """PEM files. Certificate and key are read again with each reload."""
 
-    certificate: str = Field(description="File with the certificate, and the chain below it.")
-    key: str = Field(description="File with its key, not encrypted.")
-    client_ca: str | None = Field(
+    certificate: Line = Field(description="File with the certificate, and the chain below it.")
+    key: Line = Field(description="File with its key, not encrypted.")
+    client_ca: Line | None = Field(
         default=None,
         description="CA file: a client certificate of these may deliver alerts, without a token.",
     )
@@ -78,33 +78,33 @@ class Settings(RuleDocument):
 
     confidential = frozenset({"redis", "secret_file", "tokens"})
 
-    listen: str = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
-    redis: str | None = Field(
+    listen: Line = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
+    redis: Line | None = Field(
         default=None,
         repr=False,  # it may hold a password
         description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL. "
         "Default: a Valkey of its own.",
     )
-    data: str = Field(
+    data: Line = Field(
         default="upshift-data", description="Folder of the own Valkey's append-only file."
     )
-    namespace: str = Field(
+    namespace: Line = Field(
         default=DEFAULT_NAMESPACE,
         pattern=r"^[A-Za-z0-9._-]+$",
         description="Prefix of every Redis key; agents need the same.",
     )
-    secret_file: str | None = Field(
+    secret_file: Line | None = Field(
         default=None,
         description="Secrets, one a line: the first signs plans, agents need it. All are believed.",
     )
-    rules: str | None = Field(
+    rules: Line | None = Field(
         default=None, description="File with the rules, where `sampling:` does not stand here."
     )
     tokens: list[Token] = Field(
         default_factory=list, description="Who may do what. Needed for any bind but loopback."
     )
     tls: TlsEntry | None = Field(default=None, description="Serve the API over TLS.")
-    alertmanager: str | None = Field(
+    alertmanager: Line | None = Field(
         default=None,
         pattern=r"^https?://",
         description="Alertmanager's URL; alerts that a webhook left out are read there.",

@@ -35,8 +35,6 @@ def fire(draft: Draft, claim: Claim) -> Outcome:
         left = format_duration(cooling_until - draft.now_ms)
         reason = f"no new boost by {rule.name} here for another {left}"
         return _told(claim, "cooldown", reason, until_ms=cooling_until)
-    if draft.full:
-        return _told(claim, "refused", draft.full)
     return _grant(draft, claim, key, since_ms=episode.since_ms if episode else draft.now_ms)
 
 
@@ -75,6 +73,8 @@ def _grant(draft: Draft, claim: Claim, key: str, since_ms: int) -> Outcome:
         fraction=rule.fraction,
         because={"rule": rule.name, "alertname": alert.name, "fingerprint": alert.fingerprint},
     )
+    if why := draft.unfit(boost):
+        return _told(claim, "refused", why)
     scope = scope_key(rule.name, claim.where)
     refusal = draft.refused.get(boost.id) or draft.refused_scopes.get(scope)
     if refusal is not None:

@@ -19,6 +19,8 @@ from upshift_agent.wire import MAX_HZ, MAX_LEASE_MS, Baseline, canonical
 from .contradictions import contradictions
 from .durations import format_duration
 from .fields import (
+    MAX_ENVIRONMENTS,
+    MAX_WHERE_BYTES,
     BaselineHz,
     Cooldown,
     Duration,
@@ -35,6 +37,7 @@ from .fields import (
 from .located import Document, Located, Section, read_located
 from .model import Labels, Rule, RuleSet
 from .nodes import Path
+from .quick_json import dump
 from .text import show
 
 
@@ -112,6 +115,13 @@ class RuleEntry(Section):
         examples=[0.1],
     )
 
+    @field_validator("where")
+    @classmethod
+    def _fits_a_lease(cls, value: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+        if (size := len(dump(value).encode())) > MAX_WHERE_BYTES:
+            raise ValueError(f"must take at most {MAX_WHERE_BYTES} bytes as JSON, takes {size}")
+        return value
+
     @field_validator("max_duration")
     @classmethod
     def _not_shorter(cls, value: int, info: ValidationInfo) -> int:
@@ -174,6 +184,7 @@ class Sampling(Section):
     )
     environments: dict[Text, BaselineHz] = Field(
         default_factory=dict,
+        max_length=MAX_ENVIRONMENTS,
         description="Baseline by `deployment.environment.name`, in Hz.",
         examples=[{"production": 19, "staging": 49, "development": 99}],
     )

@@ -12,10 +12,9 @@ from upshift_agent.wire import Lease, Where, dump
 
 from .changes import Entry, Event
 from .model import Outcome, Refusal
+from .rooms import unfit
 from .state import Episode, TargetState, Told
 
-#: A plan has to stay small: every agent of the target reads all of it.
-MAX_LEASES = 256
 #: Episodes kept per target; the oldest go first. Alertmanager repeats for as long as it fires.
 MAX_EPISODES = 512
 #: How long an ended episode is remembered, against a late repeat of another Alertmanager; and a
@@ -58,12 +57,9 @@ class Draft:
         self.baseline = state.baseline
         self.entries: list[Entry] = []
 
-    @property
-    def full(self) -> str | None:
-        """Why no further lease fits, if so."""
-        if len(self.leases) < MAX_LEASES:
-            return None
-        return f"{self.target} already has {MAX_LEASES} leases; release some first"
+    def unfit(self, lease: Lease) -> str | None:
+        """Why there is no room for a new lease, if so."""
+        return unfit(lease, self.leases.values(), self.target)
 
     def put(self, lease: Lease, event: Event, reason: str | None = None) -> None:
         """Add a lease, or replace the one with its id."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from upshift_agent.wire import MAX_HZ, MAX_LEASE_MS
+from upshift_agent.wire import MAX_HZ, MAX_LEASE_BYTES, MAX_LEASE_MS, is_plain
 
 from .durations import DURATION_PATTERN, format_duration, parse_duration
 from .located import must_be
@@ -17,6 +17,11 @@ from .text import normalised, show
 #: Shorter than this an agent would spend its time switching.
 MIN_DURATION_MS = 1000
 MAX_COOLDOWN_MS = 7 * 24 * 60 * 60 * 1000
+#: What goes into plans: characters of a text, and baselines, of which the fleet's plan has each.
+MAX_TEXT = 256
+MAX_ENVIRONMENTS = 256
+#: Of a rule's `where:`, as JSON; half of what a lease may take (`MAX_LEASE_BYTES`).
+MAX_WHERE_BYTES = MAX_LEASE_BYTES // 2
 
 
 def _whole(value: object) -> object:
@@ -63,6 +68,12 @@ def _unquoted(value: object) -> object:
     return value
 
 
+def _plain(value: str) -> str:
+    if not is_plain(value):
+        raise ValueError(f"must be one line without control characters, got {show(value)}")
+    return value
+
+
 def _name(value: str) -> str:
     if not value.isprintable() or value != value.strip():
         raise ValueError(f"must be printable and without spaces around it, got {show(value)}")
@@ -75,10 +86,12 @@ def _trigger(value: str) -> str:
     return value
 
 
+#: Such as a URL or the path of a file.
+Line = Annotated[str, AfterValidator(_plain)]
 Text = Annotated[
-    str,
-    Field(min_length=1, max_length=256),
-    must_be("1–256 characters of text"),
+    Line,
+    Field(min_length=1, max_length=MAX_TEXT),
+    must_be(f"1–{MAX_TEXT} characters of text"),
     BeforeValidator(_unquoted),
 ]
 Name = Annotated[
@@ -94,7 +107,7 @@ LabelNames = Annotated[
 ]
 TextOrTexts = Annotated[
     Text | Annotated[list[Text], Field(min_length=1)],
-    must_be("text of 1–256 characters, or a list of such"),
+    must_be(f"text of 1–{MAX_TEXT} characters, or a list of such"),
     BeforeValidator(_unquoted),
 ]
 

@@ -166,6 +166,8 @@ def _explained(source: Source, model: type[Document], error: ErrorDetails) -> Pr
         message = f"{name} must be {_RIGHT[kind]}, got {got}"
     elif kind in ("too_short", "string_too_short") and context["min_length"] == 1:
         message = f"{name} must not be empty"
+    elif kind == "too_long":
+        message = f"{name} must have at most {context['max_length']} entries, got more"
     elif kind == "value_error":
         message = f"{name} {context['error']}"
     elif kind == "must_be":

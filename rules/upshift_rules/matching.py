@@ -15,6 +15,7 @@ from upshift_agent.wire import (
     POD,
     Where,
     check_target,
+    is_plain,
     node_target,
     service_target,
     shorten,
@@ -135,10 +136,9 @@ def _where(rules: RuleSet, rule: Rule, alert: Alert) -> Where:
     """The rule's own filter, and what its scope takes from the alert."""
     where = dict(rule.where)
     for attribute, value in _scope(rules, rule, alert):
-        try:
-            size = len(value.encode())
-        except UnicodeEncodeError as error:
-            raise WireError(f"{attribute} {shorten(value)} is not valid Unicode") from error
+        if not is_plain(value):
+            raise WireError(f"{attribute} {shorten(value)} holds a line break or the like")
+        size = len(value.encode())
         if size > MAX_TARGET_BYTES:
             raise WireError(f"{attribute} has at most {MAX_TARGET_BYTES} bytes, not {size}")
         wanted = where.get(attribute, value)

@@ -11,8 +11,6 @@ from .model import Outcome
 
 
 def override(draft: Draft, change: Override) -> Outcome:
-    if draft.full:
-        return Outcome(outcome="refused", reason=draft.full, target=draft.target)
     lease = Lease(
         id=change.id,
         kind=change.kind,
@@ -22,6 +20,8 @@ def override(draft: Draft, change: Override) -> Outcome:
         where=change.where,
         because=change.because,
     )
+    if why := draft.unfit(lease):
+        return Outcome(outcome="refused", reason=why, target=draft.target)
     if refusal := draft.refused.get(lease.id):
         draft.refuse(lease, refusal)
         return Outcome(

@@ -1,7 +1,7 @@
 """JSON by orjson, and by the standard library where that one is too strict.
 
-Lone surrogates, which a badly encoded label may hold, are too much for it, as are whole numbers of
-more than 64 bits.
+Half surrogates, which a badly encoded label may hold, are too much for it, as are whole numbers of
+more than 64 bits. What is read here holds none of the former: each becomes "?".
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ def loads(text: bytes | str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text)
+        document = json.loads(text)
+    again = json.dumps(document, ensure_ascii=False)
+    try:
+        again.encode()
+    except UnicodeEncodeError:
+        return json.loads(again.encode("utf-8", "replace"))
+    return document
 
 
 def dump(document: object) -> str:

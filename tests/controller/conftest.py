@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from controller.command import NOWHERE, Run, runner
 from servers import RedisServer, free_port, http_server
@@ -38,7 +39,7 @@ class Running:
     client: TestClient[Any, Any]
     redis: redis.Redis
 
-    async def ask(self, method: str, path: str, **options: Any) -> Answer:
+    async def ask(self, method: str, path: str | URL, **options: Any) -> Answer:
         async with self.client.request(method, path, **options) as response:
             text = await response.text()
             body = json.loads(text) if "json" in response.content_type else text

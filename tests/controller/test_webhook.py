@@ -169,7 +169,7 @@ async def test_a_body_that_is_no_notification_is_refused_with_a_problem(
 
 @pytest.mark.parametrize(
     "name",
-    ["{checkout}", "a/b", "line\nbreak", "🔥", "per%cent", "~tilde", " blank ", "a" * 248],
+    ["{checkout}", "a/b", "🔥", "per%cent", "~tilde", " blank ", "a" * 248],
 )
 async def test_any_service_name_is_a_target_of_its_own(upshift: Running, name: str) -> None:
     answer = await upshift.notify(alert({"alertname": "HighCPU", "service_name": name}))

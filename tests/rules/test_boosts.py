@@ -215,7 +215,7 @@ def test_a_full_target_refuses_and_says_so() -> None:
         assert world.fires(name=f"rule{i}").outcome == "granted"
     outcome = world.fires(name="one_too_many")
     assert outcome.outcome == "refused"
-    assert "256 leases" in outcome.reason
+    assert "256 boosts by rules" in outcome.reason
 
 
 def test_episodes_are_forgotten_oldest_first_and_never_grow_without_end() -> None:

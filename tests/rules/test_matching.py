@@ -101,7 +101,7 @@ def test_every_matching_rule_applies_in_the_order_of_the_document() -> None:
         ({"job": "d"}, "service/d"),
         ({"service_name": "", "job": "d"}, "service/d"),
         ({"service": "shop/checkout {eu}"}, "service/shop/checkout {eu}"),
-        ({"service": "🛒\n"}, "service/🛒\n"),
+        ({"service": "🛒"}, "service/🛒"),
     ],
 )
 def test_the_service_comes_from_the_first_label_present(

@@ -35,7 +35,8 @@ def test_a_plan_says_the_same(plan: wire.Plan, secret: bytes | None) -> None:
 
 @given(documents | st.floats(allow_nan=False, allow_infinity=False))
 def test_it_reads_what_the_standard_library_reads(document: object) -> None:
-    assert quick_json.loads(json.dumps(document)) == json.loads(json.dumps(document))
+    clean = json.loads(wire.dump(document))  # half surrogates are "?" in it
+    assert quick_json.loads(json.dumps(document)) == clean
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"a":}', b"\xff", b"nul"])

@@ -8,7 +8,13 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
+from upshift_agent.wire import one_line
+
 from ..errors import Refused, Unavailable
+
+#: What is said of a request may quote it. Characters, and single faults.
+MAX_DETAIL = 2000
+MAX_ERRORS = 20
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,10 +32,10 @@ def problem(
         "type": f"urn:upshift:problem:{slug}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": one_line(detail, MAX_DETAIL),
     }
     if errors:
-        document["errors"] = list(errors)
+        document["errors"] = [one_line(it, MAX_DETAIL) for it in errors[:MAX_ERRORS]]
     return web.json_response(
         document, status=status, content_type="application/problem+json", headers=headers
     )

@@ -24,7 +24,9 @@ from .keys import (
 )
 from .plan import (
     MAX_HZ,
+    MAX_LEASE_BYTES,
     MAX_LEASE_MS,
+    MAX_LEASES,
     MAX_PUSH_AGE_MS,
     Baseline,
     Kind,
@@ -50,6 +52,7 @@ from .status import (
     decode_status,
     encode_status,
 )
+from .text import is_plain, one_line
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -58,6 +61,8 @@ __all__ = [
     "INSTANCE",
     "INSTANCE_ATTRIBUTES",
     "MAX_HZ",
+    "MAX_LEASES",
+    "MAX_LEASE_BYTES",
     "MAX_LEASE_MS",
     "MAX_MESSAGE_BYTES",
     "MAX_PUSH_AGE_MS",
@@ -82,7 +87,9 @@ __all__ = [
     "dump",
     "encode_plan",
     "encode_status",
+    "is_plain",
     "node_target",
+    "one_line",
     "parse",
     "service_target",
     "shorten",

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ..errors import ConfigurationError, WireError
 from .reading import shorten
+from .text import is_plain
 
 DEFAULT_NAMESPACE = "upshift"
 FLEET = "fleet"
@@ -38,10 +39,12 @@ def check_target(target: str) -> str:
     kind, slash, name = target.partition("/")
     if target != FLEET and not (slash and name and kind in ("service", "node")):
         raise WireError(f"a target is service/NAME, node/NAME or fleet, got {shorten(target)}")
-    try:
-        size = len(target.encode())
-    except UnicodeEncodeError as error:
-        raise WireError(f"target {shorten(target)} is not valid Unicode") from error
+    if not is_plain(target):
+        raise WireError(
+            f"a target's name has no line breaks, no control characters and nothing that is not "
+            f"valid Unicode, got {shorten(target)}"
+        )
+    size = len(target.encode())
     if size > MAX_TARGET_BYTES:
         raise WireError(
             f"a target has at most {MAX_TARGET_BYTES} bytes, {shorten(target)} has {size}"

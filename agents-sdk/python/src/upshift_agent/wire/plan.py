@@ -28,6 +28,10 @@ Kind = Literal["boost", "pin", "cap"]
 #: What a rule or an override may ask for, in Hz. 1000 is where every profiler that we drive gives
 #: up keeping count (above it pyroscope-io burns a core).
 MAX_HZ = 1000
+#: Most leases of a plan, and the most bytes that each takes as JSON. With these every plan that a
+#: controller commits fits into a message (`MAX_MESSAGE_BYTES`), signed or not, so agents take it.
+MAX_LEASES = 400
+MAX_LEASE_BYTES = 4096
 #: A boost or pin longer than this is not "for a while" any more.
 MAX_LEASE_MS = 24 * 60 * 60 * 1000
 #: How old a *pushed* signed plan may be. A snapshot may be as old as its last change: there the
@@ -188,6 +192,8 @@ def decode_plan(message: bytes | str, secrets: Sequence[bytes] = ()) -> Plan:
     rows = document.get("leases", [])
     if not isinstance(rows, list):
         raise WireError(f"plan.leases must be a list, got {shorten(rows)}")
+    if len(rows) > MAX_LEASES:
+        raise WireError(f"plan.leases must be at most {MAX_LEASES}, got {len(rows)}")
     for row in rows:
         if why := _unknown(row):
             skipped.append(why)

@@ -65,7 +65,8 @@ _DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 def shorten(text: object, length: int = 60) -> str:
     """`text` as a quoted literal that fits on one line of an error message."""
     try:
-        literal = repr(text)
+        # Of the beginning only: it may have megabytes.
+        literal = repr(text[: length + 1] if isinstance(text, str) else text)
     except RecursionError:  # what json could just read, repr may find too deep
         literal = f"a deeply nested {type(text).__name__}"
     return literal if len(literal) <= length else literal[: length - 1] + "…"
