@@ -3,8 +3,10 @@
 What is remembered of a target is mostly right, so mostly the commit is the only round trip; it
 says what is right where a guess was wrong, and the change is made anew from that.
 Requests that arrive while a batch is on its way to Redis form the next one: a lone request waits
-for nothing, and under load the round trips are shared. A target's changes are applied in order of
-arrival, so that requests of one process never conflict; other controllers' do, and are retried.
+for nothing, and under load the round trips are shared. There is a lane for each cause, and none
+waits for another: a flood of alerts keeps no engineer waiting. In a lane, a target's changes are
+applied in order of arrival, so that they never conflict; those of other lanes, and of other
+controllers, may, and are retried.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 import structlog
 
@@ -39,6 +42,7 @@ MAX_BATCH = 500
 MAX_ATTEMPTS = 50
 
 Outcomes = Mapping[str, Sequence[Outcome]]
+Lane = Literal["alerts", "ends", "engineers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,22 @@ class Committed:
     state: TargetState
     entries: Sequence[Entry]
     now_ms: int
+
+
+@dataclass(slots=True)
+class _Queue:
+    waiting: deque[_Request] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def next_batch(self) -> list[_Request]:
+        batch: list[_Request] = []
+        targets = 0
+        while self.waiting and targets < MAX_BATCH:
+            request = self.waiting.popleft()
+            if not request.done.done():  # its client may have given up
+                batch.append(request)
+                targets += len(request.changes)
+        return batch
 
 
 @dataclass(slots=True)
@@ -77,28 +97,24 @@ class Committer:
         self._committed = committed
         self._conflicted = conflicted
         self._took = took
-        self._waiting: deque[_Request] = deque()
-        self._wake = asyncio.Event()
+        self._queues: Mapping[Lane, _Queue] = {lane: _Queue() for lane in get_args(Lane)}
 
-    async def apply(
-        self, changes: Mapping[str, Sequence[Change]], *, urgent: bool = False
-    ) -> Outcomes:
+    async def apply(self, changes: Mapping[str, Sequence[Change]], lane: Lane) -> Outcomes:
         """Commit `changes` (target → changes) and return their outcomes, in the same order.
 
         A target without changes is looked at all the same: what has expired there ends.
-        urgent: go first, and be let in however many wait.
+        lane: whose request it is.
         Raise `Unavailable` when Redis does not answer in time. Then nothing is known for sure,
         and asking again is safe: an episode that got its boost gets no other.
         """
         if not changes:
             return {}
         request = _Request(changes, asyncio.get_running_loop().create_future())
-        if urgent:
-            self._waiting.appendleft(request)
-        else:
+        if lane == "alerts":
             self.check_room()
-            self._waiting.append(request)
-        self._wake.set()
+        queue = self._queues[lane]
+        queue.waiting.append(request)
+        queue.wake.set()
         # Cheaper than `asyncio.timeout`, which every alert would pay for.
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, request.give_up)
         try:
@@ -107,11 +123,11 @@ class Committer:
             patience.cancel()
 
     def check_room(self) -> None:
-        """Raise `Unavailable` when too many wait already; the earlier one asks, the less it costs.
+        """Raise `Unavailable` when too many alerts wait already; to ask early costs least.
 
         Under too much load the refusals must be cheap, or they leave no time for anything else.
         """
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._queues["alerts"].waiting) >= MAX_WAITING:
             raise Unavailable(f"{MAX_WAITING} requests are waiting already", retry_after_s=2)
 
     async def preview(self, changes: Mapping[str, Sequence[Change]]) -> tuple[Snapshot, Outcomes]:
@@ -122,11 +138,19 @@ class Committer:
 
     async def run(self) -> None:
         """Serve requests until cancelled."""
+        lanes = [asyncio.create_task(self._serve(it)) for it in self._queues.values()]
+        try:
+            await asyncio.gather(*lanes)  # each time that this is cancelled, so are they
+        finally:
+            for lane in lanes:
+                lane.cancel()
+
+    async def _serve(self, queue: _Queue) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                batch = self._next_batch()
+            await queue.wake.wait()
+            queue.wake.clear()
+            while queue.waiting:
+                batch = queue.next_batch()
                 try:
                     await self._commit(batch)
                 except Unavailable as error:
@@ -134,16 +158,6 @@ class Committer:
                 except Exception as error:  # a defect of ours must not stop all later requests
                     log.exception("commit failed")
                     _fail(batch, error)
-
-    def _next_batch(self) -> list[_Request]:
-        batch: list[_Request] = []
-        targets = 0
-        while self._waiting and targets < MAX_BATCH:
-            request = self._waiting.popleft()
-            if not request.done.done():  # its client may have given up
-                batch.append(request)
-                targets += len(request.changes)
-        return batch
 
     async def _commit(self, batch: Sequence[_Request]) -> None:
         started = time.perf_counter()

@@ -58,7 +58,7 @@ class Control:
     async def receive(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
         """Let alerts do what the rules say. One commit, however many there are."""
         answers = [self._match(alert) for alert in alerts]
-        outcomes = await self._committer.apply(_by_target(answers))
+        outcomes = await self._committer.apply(_by_target(answers), "alerts")
         return _accounts(alerts, answers, outcomes)
 
     async def explain(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
@@ -125,9 +125,12 @@ class Control:
 
     async def release(self, lease: str, *, because: Mapping[str, str]) -> Outcome:
         """End one lease, wherever it is."""
-        snapshot = await self._states.read(await self._states.leased_targets())
-        for target, state in snapshot.states.items():
-            if any(it.id == lease for it in state.leases):
+        names = await self._states.leased_targets()
+        for start in range(0, len(names), BATCH):
+            snapshot = await self._states.read(names[start : start + BATCH])
+            for target, state in snapshot.states.items():
+                if not any(it.id == lease for it in state.leases):
+                    continue
                 return await self._one(target, Release(lease=lease, because=_plain(because)))
         reason = f"no lease is called {lease}; it may have ended by itself"
         return Outcome(outcome="no_lease", reason=reason, lease=lease)
@@ -137,8 +140,7 @@ class Control:
         return await self._one(target, Release(lease=None, because=_plain(because)))
 
     async def _one(self, target: str, change: Change) -> Outcome:
-        # A flood of alerts must not keep an engineer out, least of all with a kill switch.
-        return (await self._committer.apply({target: [change]}, urgent=True))[target][0]
+        return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
 
     async def publish_baseline(self) -> None:
         """Tell the fleet its baseline, unless it knows: first start, reload, data lost."""
@@ -168,7 +170,7 @@ class Control:
             now_ms, due, next_ms = await self._states.due(BATCH)
             if not due:
                 return now_ms, next_ms
-            await self._committer.apply({target: [] for target in due}, urgent=True)
+            await self._committer.apply({target: [] for target in due}, "ends")
             if stuck := seen.intersection(due):
                 await self._states.settle(sorted(stuck))
             seen = set(due)

@@ -66,8 +66,9 @@ class Limiter:
     ) -> dict[str, Transition]:
         """Each target's transition within the limits; what it grants is reserved.
 
-        Only where something is granted or renewed does this ask Redis: for the agents' reports, for
-        the budget, and to write it. `reserve=False` only looks.
+        Only where a boost or a pin is granted or renewed does this ask Redis: for the agents'
+        reports, for the budget, and to write it. So nothing of it is in the way of a cap.
+        `reserve=False` only looks.
         """
         states, now_ms = snapshot.states, snapshot.now_ms
         if not self.counts:
@@ -75,9 +76,9 @@ class Limiter:
             return {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
         asking = {it: changes[it] for it, step in steps.items() if _longer(states[it], step.state)}
-        lost = self._lost(states, now_ms) if reserve else []
-        if not asking and not lost:
+        if not asking:
             return steps
+        lost = self._lost(states, now_ms) if reserve else []
         agents = await self._agents(asking, now_ms)
 
         def enter(ledger: Ledger) -> None:
@@ -91,7 +92,7 @@ class Limiter:
             return steps
         await self._book(enter, now_ms)
         for lease in lost:
-            del self._loose[lease]
+            self._loose.pop(lease, None)  # another commit may have been as quick
         for target in asking:
             for it in _longer(states[target], steps[target].state):
                 self._loose[it.id] = _Loose(target, states[target].rev, it.expires_at_ms)
@@ -99,8 +100,9 @@ class Limiter:
 
     async def settle(self, taken: Sequence[Write]) -> None:
         """These commits took: free what they ended early. It frees itself should Redis go away."""
-        targets = {write.after.target for write in taken}
-        self._loose = {k: it for k, it in self._loose.items() if it.target not in targets}
+        for write in taken:
+            for lease in write.after.leases:
+                self._loose.pop(lease.id, None)
         ended = [lease.id for write in taken for lease in _ended_early(write)]
         if not (self.counts and ended):
             return
@@ -195,9 +197,11 @@ def _was_granted(lease: str, state: TargetState) -> bool:
 
 
 def _longer(before: TargetState, after: TargetState) -> list[Lease]:
-    """Leases that are new, or run longer than before."""
+    """Leases that are new, or run longer than before; but for caps, which raise nobody."""
     ends_ms = {lease.id: lease.expires_at_ms for lease in before.leases}
-    return [it for it in after.leases if it.expires_at_ms > ends_ms.get(it.id, 0)]
+    return [
+        it for it in after.leases if it.kind != "cap" and it.expires_at_ms > ends_ms.get(it.id, 0)
+    ]
 
 
 def _ended_early(write: Write) -> list[Lease]:

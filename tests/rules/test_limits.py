@@ -11,6 +11,7 @@ from upshift_agent.wire import Lease
 from upshift_rules.changes import Override
 from upshift_rules.limits import (
     HOUR_MS,
+    MAX_RESERVATIONS,
     Budget,
     Ledger,
     Limits,
@@ -301,3 +302,12 @@ def test_no_sequence_of_events_passes_a_limit(
         for name in ("r1", "r2"):
             assert truth.in_an_hour(name, now_ms) <= per_hour
     assert ends_ms(budget) <= now_ms + 40 * 90 * MINUTE
+
+
+def test_so_many_boosts_are_counted_and_no_more() -> None:
+    full = {f"r/{number}": part(target=f"service/{number}") for number in range(MAX_RESERVATIONS)}
+    book = ledger(full, max_boosts_per_hour=MAX_RESERVATIONS * 2)
+    refusal = book.take("r/more", part())
+    assert refusal is not None
+    assert refusal.limit == "max_boosts_per_hour"
+    assert book.take("r/0", part()) is None  # what is there is renewed
