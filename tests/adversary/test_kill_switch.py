@@ -98,7 +98,7 @@ async def test_a_budget_that_is_contended_and_full_keeps_no_cap_waiting(start: S
                 f"high_cpu/{number}": Reservation(
                     f"service/{number}", "high_cpu", 1, 1, now_ms, now_ms + 600_000
                 )
-                for number in range(50_000)
+                for number in range(15_000)
             }
         )
 

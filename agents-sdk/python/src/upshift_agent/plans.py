@@ -74,11 +74,11 @@ class Plans:
             return ()
         after_us = plan.after  # a revision is the time of its commit, or a little more
         listed = {lease.id for lease in plan.leases}
-        lost_before = self._lost.get(plan.target, ())
+        lost_before = {lease.id for lease in self._lost.get(plan.target, ())}
         return tuple(
             lease
             for lease in known.leases
             if lease.id not in listed
             and lease.expires_at_ms > plan.now_ms
-            and (lease in lost_before or lease.since_ms * 1000 > after_us)
+            and (lease.id in lost_before or lease.since_ms * 1000 > after_us)
         )

@@ -84,7 +84,8 @@ def resolve(
         ]
     environment = attributes.get(ENVIRONMENT, "")
     base_hz = baseline.environments.get(environment, baseline.default)
-    lease = _decisive(base_hz, claims)
+    ranked = _ranked(claims)
+    lease = ranked.decisive(base_hz)
     if lease is not None:
         hz, because, reason = lease.hz, lease.because, lease.reason
     else:
@@ -99,7 +100,7 @@ def resolve(
         because=because,
         reason=reason,
         lease=lease,
-        until_ms=_until_ms(lease, base_hz, claims),
+        until_ms=ranked.until_ms(base_hz),
         clamped_from=clamped_from,
     )
 
@@ -130,27 +131,46 @@ def _width(target: str, where: Where) -> int:
     return 0 if target == FLEET else 1
 
 
-def _decisive(base_hz: int, claims: Sequence[tuple[int, Lease]]) -> Lease | None:
-    """The lease that decides; None for the baseline."""
-    if not claims:  # nearly everywhere, nearly always
+@dataclass(slots=True)
+class _Ranked:
+    """Live leases by kind, the one that counts last."""
+
+    boosts: list[Lease]
+    pins: list[Lease]
+    caps: list[Lease]
+
+    def decisive(self, base_hz: int) -> Lease | None:
+        """The lease that decides; None for the baseline."""
+        lease = self.boosts[-1] if self.boosts and self.boosts[-1].hz > base_hz else None
+        if self.pins:
+            lease = self.pins[-1]
+        if self.caps and self.caps[-1].hz < (lease.hz if lease else base_hz):
+            lease = self.caps[-1]
+        return lease
+
+    def until_ms(self, base_hz: int) -> int | None:
+        """The first expiry at which another lease decides; the others are nobody's business. Uses
+        up what it looks at."""
+        decides = self.decisive(base_hz)
+        kinds = (self.boosts, self.pins, self.caps)
+        while counting := [leases[-1] for leases in kinds if leases]:
+            moment = min(it.expires_at_ms for it in counting)
+            for leases in kinds:
+                while leases and leases[-1].expires_at_ms <= moment:
+                    leases.pop()
+            if self.decisive(base_hz) != decides:
+                return moment
         return None
+
+
+def _ranked(claims: Sequence[tuple[int, Lease]]) -> _Ranked:
+    if not claims:  # nearly everywhere, nearly always
+        return _Ranked([], [], [])
     # Every tie is broken by the id at last, so the order of delivery cannot matter.
-    boosts = (lease for _, lease in claims if lease.kind == "boost")
-    pins = (claim for claim in claims if claim[1].kind == "pin")
-    caps = (lease for _, lease in claims if lease.kind == "cap")
-    boost = max(boosts, key=lambda it: (it.hz, it.expires_at_ms, it.id), default=None)
-    _, pin = max(pins, key=lambda it: (it[0], it[1].since_ms, it[1].id), default=(0, None))
-    cap = min(caps, key=lambda it: (it.hz, -it.expires_at_ms, it.id), default=None)
-    lease = pin or (boost if boost and boost.hz > base_hz else None)
-    if cap and cap.hz < (lease.hz if lease else base_hz):
-        return cap
-    return lease
-
-
-def _until_ms(lease: Lease | None, base_hz: int, claims: Sequence[tuple[int, Lease]]) -> int | None:
-    """The first expiry at which another lease decides; the others are nobody's business."""
-    for moment in sorted({claim.expires_at_ms for _, claim in claims}):
-        claims = [claim for claim in claims if claim[1].expires_at_ms > moment]
-        if _decisive(base_hz, claims) != lease:
-            return moment
-    return None
+    boosts = [lease for _, lease in claims if lease.kind == "boost"]
+    pins = [claim for claim in claims if claim[1].kind == "pin"]
+    caps = [lease for _, lease in claims if lease.kind == "cap"]
+    boosts.sort(key=lambda it: (it.hz, it.expires_at_ms, it.id))
+    pins.sort(key=lambda it: (it[0], it[1].since_ms, it[1].id))
+    caps.sort(key=lambda it: (it.hz, -it.expires_at_ms, it.id), reverse=True)
+    return _Ranked(boosts, [lease for _, lease in pins], caps)
