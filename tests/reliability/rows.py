@@ -32,6 +32,7 @@ WAITING: dict[str, Fault] = {
     "cluster-due": failovers.cluster_due,
     "agents-clock": wall_clocks.on_the_agent,
     "controllers-clock": wall_clocks.on_the_controller,
+    "redis-clock": wall_clocks.on_redis,
     "driver-raises": drivers.raising,
     "driver-hangs": drivers.hanging,
     "driver-dawdles": drivers.dawdling,
@@ -67,4 +68,5 @@ NEEDS = {
     "network-one-way": ("ip", NETWORKS),
     "agents-clock": ("faketime",),
     "controllers-clock": ("faketime",),
+    "redis-clock": ("cc", "redis-server"),
 }

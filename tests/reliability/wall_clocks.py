@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 from servers import eventually, redis_server
@@ -10,6 +13,9 @@ from .agents import agents
 from .controllers import controller, firing
 from .ends import PROMISED_S, Ends, ends, expiries, recorded_late
 from .table import Row, Size
+
+#: Promise 9: the kill switch is granted, and obeyed, within this time each.
+KILLED_S = 2.0
 
 LIBRARY = "libfaketimeMT.so.1"
 #: What a wall clock shows beside the truth: at the start, and from the middle of a boost on.
@@ -89,3 +95,58 @@ def _boost(folder: Path, whose: str, before: str, after: str) -> tuple[Ends, lis
         history = upshift.history()
         left = ends(fleet.calls, expiries(history, server.url))
     return left, recorded_late(history)
+
+
+def _stepped_clock(folder: Path) -> Path:
+    """Build what is to be preloaded."""
+    source, library = Path(__file__).with_name("stepped_clock.c"), folder / "stepped_clock.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    return library
+
+
+def _step(clock: Path, seconds: int) -> None:
+    with clock.open("r+b" if clock.exists() else "wb") as file:  # it is mapped, so never truncated
+        file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
+
+
+def on_redis(folder: Path, size: Size) -> Row:
+    """Redis's own clock, by which all leases count, steps in the middle of a boost."""
+    steps = [3600, -3600, 40, -40, 3, -3] if size.full else [-3600]
+    rounds = size.of(3, 1)
+    granted_s, obeyed_s, broken = [], [], []
+    for number, step in enumerate(steps * rounds):
+        where = folder / str(number)
+        where.mkdir()
+        clock = where / "clock"
+        _step(clock, 0)
+        stepped = {"LD_PRELOAD": str(_stepped_clock(where)), "CLOCK_STEP": str(clock)}
+        with (
+            # Valkey's wheel is linked statically, so nothing can be preloaded.
+            redis_server(where / "redis", debian=True, **stepped) as server,
+            agents(where, server.url, "a", "b") as fleet,
+            controller(where, server.url) as upshift,
+        ):
+            upshift.notify(firing())
+            eventually(lambda: fleet.all_at(100))
+            _step(clock, step)
+            asked_at = time.monotonic()
+            upshift.lease(target="fleet", kind="cap", hz=0, duration="10m")
+            granted_s.append(time.monotonic() - asked_at)
+            eventually(lambda: fleet.all_at(0), within_s=60)
+            obeyed_s.append(time.monotonic() - asked_at - granted_s[-1])
+            upshift.release("fleet")
+            # Nobody can tell how long a boost has been on by a clock that was set back; but it
+            # ends within its length once more.
+            try:
+                eventually(lambda: fleet.all_at(19), within_s=40)
+            except AssertionError:
+                broken.append(f"stepped by {step:+} s: agents stayed at {fleet.hz()}")
+    broken += [f"cap granted after {it:.1f} s" for it in granted_s if it > KILLED_S]
+    broken += [f"cap obeyed after {it:.1f} s" for it in obeyed_s if it > KILLED_S]
+    return Row(
+        fault="Redis's clock steps by 3 s to 1 h, ahead and back, during a boost",
+        injected=len(granted_s),
+        promised=f"cap granted and obeyed ≤ {KILLED_S:g} s each; the boost ends",
+        worst=f"granted after {max(granted_s):.1f} s, obeyed after {max(obeyed_s):.1f} s",
+        broken=broken,
+    )

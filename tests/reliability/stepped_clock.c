@@ -1,0 +1,45 @@
+/* Preloaded, it moves the wall clock of a program by as many seconds as the file $CLOCK_STEP holds,
+ * as a 64-bit integer, at each moment. The monotonic clock is left alone, as by every real step.
+ * Debian's faketime does the same for most programs; under jemalloc, which Redis uses, it ends them. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile int64_t *step;
+
+__attribute__((constructor)) static void find_step(void) {
+    const char *path = getenv("CLOCK_STEP");
+    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    void *there = file < 0 ? MAP_FAILED : mmap(0, sizeof *step, PROT_READ, MAP_SHARED, file, 0);
+    if (file >= 0) close(file);
+    if (there != MAP_FAILED) step = there;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    long failed = syscall(SYS_clock_gettime, clock, now);
+    if (!failed && step && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        now->tv_sec += *step;
+    return (int)failed;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    struct timespec exact;
+    (void)zone;
+    if (clock_gettime(CLOCK_REALTIME, &exact)) return -1;
+    now->tv_sec = exact.tv_sec;
+    now->tv_usec = exact.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t *out) {
+    struct timespec exact;
+    clock_gettime(CLOCK_REALTIME, &exact);
+    if (out) *out = exact.tv_sec;
+    return exact.tv_sec;
+}
