@@ -5,6 +5,7 @@ parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per ta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from upshift_agent.wire import (
     shorten,
 )
 from upshift_rules.changes import Change, Override, Release, SetBaseline
+from upshift_rules.draft import SET_BACK_MS
 from upshift_rules.durations import format_duration
 from upshift_rules.matching import Verdict, claims_of, explain
 from upshift_rules.model import Alert, Claim, Outcome, RuleSet
@@ -50,6 +52,8 @@ class Control:
         self._states = states
         self._committer = committer
         self.rules = rules
+        #: Latest Redis time seen. At the start nobody knows what the clock did before.
+        self._newest_ms = math.inf
 
     def check_room(self) -> None:
         """Raise `Unavailable` when too many alerts wait already."""
@@ -168,12 +172,24 @@ class Control:
         seen: set[str] = set()
         while True:
             now_ms, due, next_ms = await self._states.due(BATCH)
+            if now_ms < self._newest_ms - SET_BACK_MS:
+                await self._look_at_all_leases()
+                self._newest_ms = now_ms
+                continue
+            self._newest_ms = max(self._newest_ms, now_ms)
             if not due:
                 return now_ms, next_ms
             await self._committer.apply({target: [] for target in due}, "ends")
             if stuck := seen.intersection(due):
                 await self._states.settle(sorted(stuck))
             seen = set(due)
+
+    async def _look_at_all_leases(self) -> None:
+        """Redis's clock was set back, or may have been: leases that began after now are bounded."""
+        names = await self._states.leased_targets()
+        for start in range(0, len(names), BATCH):
+            changes: dict[str, list[Change]] = {it: [] for it in names[start : start + BATCH]}
+            await self._committer.apply(changes, urgent=True)
 
 
 def _plain(because: Mapping[str, str]) -> dict[str, str]:

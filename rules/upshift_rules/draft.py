@@ -22,6 +22,11 @@ MAX_EPISODES = 512
 EPISODE_MEMORY_MS = 24 * 60 * 60 * 1000
 
 
+#: A lease that began so much later than now is from before Redis's clock was set back, and would
+#: run on by as much. Less than that is no more than clocks of a cluster's servers differ.
+SET_BACK_MS = 5_000
+
+
 def scope_key(rule: str, where: Where) -> str:
     """What makes two alerts share one boost: the rule, and whom it boosts."""
     if not where:
@@ -77,6 +82,13 @@ class Draft:
         self._record(event, f"{lease.reason}; {how}", lease, because or {})
 
     def expire(self) -> None:
+        for lease in self.leases.values():
+            if lease.since_ms > self.now_ms + SET_BACK_MS:
+                length_ms = lease.expires_at_ms - lease.since_ms
+                end_ms = self.now_ms + length_ms
+                lease = replace(lease, since_ms=self.now_ms, expires_at_ms=end_ms)
+                why = "Redis's clock was set back: it runs for its length from now"
+                self.put(lease, "renewed", f"{lease.reason}; {why}")
         for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:
             self.end(lease, "expired", "it ran to its end")
 

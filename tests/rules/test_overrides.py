@@ -129,3 +129,19 @@ def test_told_twice_is_told_once(script: Script) -> None:
             assert world.state is before, "a second Alertmanager changes nothing"
         else:
             getattr(world, verb)()
+
+
+def test_after_redis_set_its_clock_back_a_lease_runs_for_its_length_once_more() -> None:
+    world = World()
+    world.fires()
+    world.passes(-3_600_000)
+    world.looks()
+    (lease,) = world.state.leases
+    assert (lease.since_ms, lease.expires_at_ms) == (world.now_ms, world.now_ms + 10 * MINUTE)
+    assert [it.event for it in world.history] == ["granted", "renewed"]
+    assert "set back" in world.history[-1].reason
+    world.looks()
+    assert len(world.history) == 2
+    world.passes(10 * MINUTE)
+    world.looks()
+    assert world.state.leases == ()
