@@ -189,7 +189,7 @@ class Control:
         names = await self._states.leased_targets()
         for start in range(0, len(names), BATCH):
             changes: dict[str, list[Change]] = {it: [] for it in names[start : start + BATCH]}
-            await self._committer.apply(changes, urgent=True)
+            await self._committer.apply(changes, "ends")
 
 
 def _plain(because: Mapping[str, str]) -> dict[str, str]:
