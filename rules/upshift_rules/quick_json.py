@@ -15,7 +15,10 @@ from upshift_agent import wire
 
 
 def loads(text: bytes | str) -> Any:
-    """Raise `ValueError` or `RecursionError` for what is not JSON."""
+    """Raise `ValueError` or `RecursionError` for what is not JSON.
+
+    Whole numbers of more than 64 bits become floats.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
