@@ -1,32 +1,43 @@
-"""Logs: for people on a terminal, JSON lines otherwise. One line a change."""
+"""Logs: for people on a terminal, JSON lines otherwise. One line a change.
+
+Names in it come from anywhere. None of them forges a line, or is obeyed by a terminal.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
 import orjson
 import structlog
 
+from upshift_agent.wire import one_line
 from upshift_rules.changes import Entry
 
 from .committer import Committed
+
+#: Characters of one value, and of one line of a traceback.
+MAX_VALUE = 2000
 
 log = structlog.get_logger()
 
 
 def configure(level: int = logging.INFO) -> None:
     human = sys.stderr.isatty()
-    renderers: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+    # A plain traceback: a pretty one shows the values of variables, secrets too.
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if human
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+        else structlog.processors.JSONRenderer(_json)
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if human else "iso", utc=not human),
-            *renderers,
+            structlog.processors.format_exc_info,
+            _plain,
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=(
@@ -37,11 +48,40 @@ def configure(level: int = logging.INFO) -> None:
         cache_logger_on_first_use=True,
     )
     # Libraries speak up only when something is wrong.
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def _plain(
+    _logger: object, _name: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _lines(value) if key == "exception" else one_line(value, MAX_VALUE)
+    return event
+
+
+def _lines(text: str) -> str:
+    """A traceback, indented: what an exception says may have lines of its own."""
+    return "\n".join(f"  {one_line(line, MAX_VALUE)}" for line in text.split("\n"))
+
+
+class _Plain(logging.Formatter):
+    """What libraries have to say."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # of the base class
+        return one_line(super().formatMessage(record), MAX_VALUE)
+
+    def formatException(self, ei: logging._SysExcInfoType) -> str:  # noqa: N802
+        return _lines(super().formatException(ei))
 
 
 def _json(document: object, **_: object) -> bytes:
-    return orjson.dumps(document, default=repr)
+    try:
+        return orjson.dumps(document, default=repr)
+    except TypeError:  # half a surrogate pair, inside a value that is no text
+        return json.dumps(document, default=repr).encode()
 
 
 def change(done: Committed, entry: Entry) -> None:

@@ -13,12 +13,15 @@ _UNSAFE = re.compile(
 
 def is_plain(text: str) -> bool:
     """Whether a name may be made of this: it is valid Unicode, and one line wherever it goes."""
-    return _UNSAFE.search(text) is None
+    # What Python calls printable is stricter, and told in no time.
+    return text.isprintable() or _UNSAFE.search(text) is None
 
 
 def one_line(text: str, most: int) -> str:
     """`text` as valid Unicode, on one line, with nothing that a terminal obeys, in at most `most`
     characters."""
+    if len(text) <= most and text.isprintable():
+        return text
     plain = _UNSAFE.sub(_shown, text[: most + 1])
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
