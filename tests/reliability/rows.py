@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from servers import NETWORKS
 
-from . import applications, drivers, failovers, load, lossy, network, redis_faults, wall_clocks
+from . import (
+    applications,
+    drivers,
+    failovers,
+    load,
+    lossy,
+    network,
+    redis_faults,
+    slow_disk,
+    wall_clocks,
+)
 from .bad_input import api, connections, documents, webhooks
 from .changes import many_changes
 from .killed import all_killed, controller_killed
@@ -17,6 +27,7 @@ WAITING: dict[str, Fault] = {
     "all-killed": all_killed,
     "redis-restarted": redis_faults.restarted,
     "redis-frozen": redis_faults.frozen,
+    "redis-slow": slow_disk.slow_disk,
     "redis-emptied": redis_faults.emptied,
     "redis-older": redis_faults.older_snapshot,
     "subscriptions-cut": network.subscriptions_cut,
