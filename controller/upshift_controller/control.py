@@ -13,6 +13,7 @@ from upshift_agent.errors import WireError
 from upshift_agent.wire import (
     FLEET,
     MAX_LEASE_MS,
+    SET_BACK_MS,
     Kind,
     Where,
     check_target,
@@ -21,7 +22,6 @@ from upshift_agent.wire import (
     shorten,
 )
 from upshift_rules.changes import Change, Override, Release, SetBaseline
-from upshift_rules.draft import SET_BACK_MS
 from upshift_rules.durations import format_duration
 from upshift_rules.matching import Verdict, claims_of, explain
 from upshift_rules.model import Alert, Claim, Outcome, RuleSet

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from upshift_agent.wire import Lease, Where, dump
+from upshift_agent.wire import SET_BACK_MS, Lease, Where, dump
 
 from .changes import Entry, Event
 from .model import Outcome, Refusal
@@ -20,11 +20,6 @@ MAX_EPISODES = 512
 #: How long an ended episode is remembered, against a late repeat of another Alertmanager; and a
 #: refusal, where no word comes that its alert has resolved.
 EPISODE_MEMORY_MS = 24 * 60 * 60 * 1000
-
-
-#: A lease that began so much later than now is from before Redis's clock was set back, and would
-#: run on by as much. Less than that is no more than clocks of a cluster's servers differ.
-SET_BACK_MS = 5_000
 
 
 def scope_key(rule: str, where: Where) -> str:

@@ -378,3 +378,19 @@ def test_a_connection_that_is_lost_again_and_again_is_one_line(
             client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
             eventually(lambda: not agent.connected, every_s=0.001)
     assert len(warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize("moved_ms", [-3_600_000, 3_600_000])
+@pytest.mark.parametrize("secret", [None, b"secret"])
+def test_a_cap_is_obeyed_at_once_though_redis_has_moved_its_clock(
+    start: Start, valkey: RedisServer, driver: RecordingDriver, moved_ms: int, secret: bytes | None
+) -> None:
+    agent = start(secrets=secret or ())
+    run = agent._run
+    assert run is not None
+    assert run.engine is not None
+    run.engine._clock._offset -= moved_ms  # as if Redis's had moved, not the agent's
+    controller = FakeController(valkey.url, secret=secret)
+    controller.add("fleet", "cap", hz=0, for_s=60)
+    driver.wait_for(0, timeout_s=2)
+    controller.close()

@@ -116,3 +116,13 @@ def test_a_controller_that_does_not_say_what_came_before_ends_what_it_leaves_out
     plans.take(HOME, plan(1))
     plans.take(HOME, encode_plan(Plan(target=HOME, rev=2, now_ms=0)).encode())
     assert held(plans) == []
+
+
+def test_after_redis_set_its_clock_back_a_lease_runs_for_its_length_once_more() -> None:
+    plans = Plans([HOME])
+    lease = Lease(id="boost/1", kind="boost", hz=100, since_ms=3_600_000, expires_at_ms=3_660_000)
+    plans.take(HOME, encode_plan(Plan(target=HOME, rev=1, now_ms=0, leases=(lease,))).encode())
+    for now_ms in (0, 1000):
+        plans.bound(now_ms)
+        (held,) = plans.known[0].leases
+        assert (held.since_ms, held.expires_at_ms) == (0, 60_000)

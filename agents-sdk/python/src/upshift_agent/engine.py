@@ -27,6 +27,7 @@ from .plans import Plans
 from .resolve import Decision, resolve
 from .wire import (
     INSTANCE,
+    SET_BACK_MS,
     Applied,
     Baseline,
     Keys,
@@ -117,6 +118,13 @@ class Engine:
         if plan is not None:
             self._clock.hear(plan.now_ms, now_ms)
             self._decide()
+            if pushed_at_ms is not None and abs(pushed_at_ms - plan.now_ms) > SET_BACK_MS:
+                self._doubt()
+
+    def _doubt(self) -> None:
+        """Redis's clock may have moved, or a push was none: see what there is, and when."""
+        if self._subscription is not None:
+            self._subscription.read_soon()
 
     def _read(
         self, plans: dict[str, bytes], redis_ms: float, sent_ms: float, received_ms: float
@@ -125,6 +133,7 @@ class Engine:
         self._clock.observe(redis_ms, sent_ms, received_ms)
         for target, message in plans.items():
             self._take(target, message)
+        self._plans.bound(self._now_ms())
         self._decide()
 
     def _take(self, target: str, message: bytes, pushed_at_ms: int | None = None) -> Plan | None:
@@ -133,6 +142,8 @@ class Engine:
             return self._plans.take(target, message, pushed_at_ms=pushed_at_ms)
         except WireError as error:
             self._complaints.make(f"skipped a plan of {target}: {error}")
+            if pushed_at_ms is not None:
+                self._doubt()
             return None
         finally:
             if self._plans.skipped != reported:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .errors import SignatureRefused, WireError
-from .wire import MAX_PUSH_AGE_MS, Lease, Plan, decode_plan, shorten
+from .wire import MAX_PUSH_AGE_MS, SET_BACK_MS, Lease, Plan, decode_plan, shorten
 
 
 class Plans:
@@ -40,6 +40,14 @@ class Plans:
         self._lost[target] = lost
         self._plans[target] = replace(plan, leases=plan.leases + lost) if lost else plan
         return plan
+
+    def bound(self, now_ms: int) -> None:
+        """Let leases that begin in the future, since Redis's clock was set back, run for their
+        length from now. Else they would outlast it by as much as the clock was moved."""
+        for target, plan in self._plans.items():
+            if any(lease.since_ms > now_ms + SET_BACK_MS for lease in plan.leases):
+                leases = tuple(_from_now(lease, now_ms) for lease in plan.leases)
+                self._plans[target] = replace(plan, leases=leases)
 
     def _decode(self, target: str, message: bytes, pushed_at_ms: int | None) -> Plan:
         plan = decode_plan(message, self._secrets)
@@ -82,3 +90,11 @@ class Plans:
             and lease.expires_at_ms > plan.now_ms
             and (lease.id in lost_before or lease.since_ms * 1000 > after_us)
         )
+
+
+def _from_now(lease: Lease, now_ms: int) -> Lease:
+    if lease.since_ms <= now_ms + SET_BACK_MS:
+        return lease
+    return replace(
+        lease, since_ms=now_ms, expires_at_ms=now_ms + lease.expires_at_ms - lease.since_ms
+    )

@@ -30,6 +30,7 @@ from .wire import FLEET, STATUS_INTERVAL_S, Keys
 log = logging.getLogger("upshift_agent")
 
 RESYNC_S = 30.0  # between snapshots, about
+PAUSE_S = 0.2  # between snapshots at least, whatever is pushed
 VISIT_S = 300.0  # between looks at other servers of a cluster: all agents look at the fleet's
 TIMEOUT_S = 5.0  # for connecting, and for any answer
 PING_S = 10.0  # silence on the subscription before it is asked whether it lives
@@ -80,6 +81,10 @@ class Subscription:
     def connected(self) -> bool:
         """Whether a snapshot came, and nothing has been lost since."""
         return self._ready.is_set()
+
+    def read_soon(self) -> None:
+        """Read plans and time without waiting for the interval."""
+        self._resync.set()
 
     def report_soon(self) -> None:
         self._dirty.set()
@@ -152,6 +157,7 @@ class Subscription:
         while True:
             self._resync.clear()
             await self._snapshot(client)
+            await asyncio.sleep(PAUSE_S)
             await _wait(self._resync, _about(RESYNC_S))
 
     async def _snapshot(self, client: Redis) -> None:

@@ -34,6 +34,9 @@ MAX_LEASES = 400
 MAX_LEASE_BYTES = 4096
 #: A boost or pin longer than this is not "for a while" any more.
 MAX_LEASE_MS = 24 * 60 * 60 * 1000
+#: A lease that began so much later than now is from before Redis's clock was set back, and would
+#: run on by as much. Less than that is no more than clocks of a cluster's servers differ.
+SET_BACK_MS = 5_000
 #: How old a *pushed* signed plan may be. A snapshot may be as old as its last change: there the
 #: leases' own expiry and the growing revision bound what a replay can do.
 MAX_PUSH_AGE_MS = 30_000
