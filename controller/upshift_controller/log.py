@@ -5,7 +5,6 @@ Names in it come from anywhere. None of them forges a line, or is obeyed by a te
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 
@@ -57,8 +56,15 @@ def _plain(
     _logger: object, _name: str, event: structlog.types.EventDict
 ) -> structlog.types.EventDict:
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = _lines(value) if key == "exception" else one_line(value, MAX_VALUE)
+        match value:
+            case str() if key == "exception":
+                event[key] = _lines(value)
+            case list() | tuple():
+                event[key] = [one_line(str(it), MAX_VALUE) for it in value]
+            case None | int() | float():
+                pass
+            case _:
+                event[key] = one_line(str(value), MAX_VALUE)
     return event
 
 
@@ -78,10 +84,7 @@ class _Plain(logging.Formatter):
 
 
 def _json(document: object, **_: object) -> bytes:
-    try:
-        return orjson.dumps(document, default=repr)
-    except TypeError:  # half a surrogate pair, inside a value that is no text
-        return json.dumps(document, default=repr).encode()
+    return orjson.dumps(document)
 
 
 def change(done: Committed, entry: Entry) -> None:

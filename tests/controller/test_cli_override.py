@@ -11,7 +11,8 @@ import pytest
 
 from controller.command import Ended, Run, agent
 from controller.conftest import Served
-from servers import free_port, http_server
+from controller.test_serve import notify, serve
+from servers import RedisServer, free_port, http_server
 
 
 def leases(cli: Run, target: str) -> list[dict[str, object]]:
@@ -60,6 +61,28 @@ def test_release_ends_a_lease_or_all_of_a_target(cli: Run) -> None:
     assert len(leases(cli, target)) == 2
     assert cli("release", target).code == 0
     assert leases(cli, target) == []
+
+
+def test_the_lease_of_a_rule_that_is_called_like_a_target_is_released(
+    tmp_path: Path, valkey: RedisServer, offline: Run
+) -> None:
+    config = tmp_path / "upshift.yaml"
+    rule = "{trigger: high_cpu, name: service/checkout, frequency: 99, duration: 10m}"
+    config.write_text(f"sampling:\n  on_alert:\n  - {rule}\n")
+    with serve(tmp_path, "--config", str(config), "--redis", valkey.url) as server:
+        url, direct = ("--url", server.url), ("--direct", valkey.url)
+        for where in (url, direct):
+            offline("cap", "service/checkout", "--hz", "9", "--for", "1m", *url)
+            notify(server)
+            view = offline("status", "service/checkout", "--json", *url).json
+            (boost,) = (it["id"] for it in view["leases"] if it["kind"] == "boost")
+            assert boost.startswith("service/checkout/")
+            assert offline("release", boost, *where).out.startswith("service/checkout: released")
+            (cap,) = offline("status", "service/checkout", "--json", *url).json["leases"]
+            assert cap["kind"] == "cap"
+            assert offline("release", "service/checkout", *where).code == 0
+            with valkey.client() as client:
+                client.flushall()
 
 
 def test_there_is_nothing_to_release_is_exit_1(cli: Run) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import show
+from .text import plain
 
 
 def check(
@@ -44,11 +45,11 @@ def _is_sound(file: Path) -> bool:
 
     from ..settings import Settings
 
-    out = show.console()
+    out, name = show.console(), plain(file)
     try:
-        located: Located[RuleDocument] = read_located(file.read_bytes(), str(file), Settings)
+        located: Located[RuleDocument] = read_located(file.read_bytes(), name, Settings)
     except OSError as error:
-        out.print(f"{file}: cannot be read: {error.strerror}", soft_wrap=True)
+        out.print(f"{name}: cannot be read: {error.strerror}", soft_wrap=True)
         return False
     except DocumentError as error:
         for problem in error.problems:
@@ -59,7 +60,7 @@ def _is_sound(file: Path) -> bool:
         said = f"{it.filename}:{it.line}:{it.column}: warning: {it.message}"
         out.print(said, style="yellow", soft_wrap=True)
     rules = show.counted(len(located.document.sampling.on_alert), "rule")
-    out.print(f"{file}: {rules}, {show.counted(len(warnings), 'warning')}", soft_wrap=True)
+    out.print(f"{name}: {rules}, {show.counted(len(warnings), 'warning')}", soft_wrap=True)
     return True
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import typer
 
 from .errors import Failed, Unreachable
-from .text import plain
+from .text import plain, plain_throughout
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -20,7 +20,11 @@ Json = dict[str, Any]
 
 
 class Client:
-    """One controller. `timeout_s` bounds the wait for a connection and for each answer."""
+    """One controller. `timeout_s` bounds the wait for a connection and for each answer.
+
+    Answers are for eyes: none of their texts has a line break, or anything that a terminal obeys.
+    exact: for programs instead, as they came.
+    """
 
     def __init__(
         self,
@@ -28,8 +32,10 @@ class Client:
         token_file: Path | None,
         ca_file: Path | None = None,
         *,
+        exact: bool = False,
         timeout_s: float = 10.0,
     ) -> None:
+        self._exact = exact
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json"}
@@ -80,8 +86,10 @@ class Client:
                 f"{status} {plain(reason)} to {method} {address}"
             )
         if status >= 300:
-            raise Failed(_problem(status, answer))
-        return answer
+            raise Failed(_problem(status, plain_throughout(answer)))
+        # JSON without an escape in it holds nothing but what it shows; and most has none.
+        simple = self._exact or (said.isascii() and b"\\" not in said and b"\x7f" not in said)
+        return answer if simple else plain_throughout(answer)
 
 
 def _scheme(url: str) -> str:
@@ -138,8 +146,8 @@ def _token(path: Path) -> str:
 
 def _problem(status: int, problem: Mapping[str, Any]) -> str:
     """An RFC 9457 problem document, for people."""
-    detail = plain(problem.get("detail") or problem.get("title") or f"HTTP status {status}")
-    faults = [plain(fault) for fault in problem.get("errors") or ()]
+    detail = problem.get("detail") or problem.get("title") or f"HTTP status {status}"
+    faults = [str(fault) for fault in problem.get("errors") or ()]
     lines = [f"refused: {detail}"] if len(faults) < 2 else ["refused:", *faults]
     if status in (401, 403):
         lines.append("Give a token with --token-file or UPSHIFT_TOKEN_FILE.")
@@ -151,4 +159,4 @@ def _why(error: Exception) -> str:
     cause = getattr(error, "reason", error)
     if isinstance(cause, TimeoutError):
         return "it does not answer in time"
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return plain(getattr(cause, "strerror", None) or cause) or type(cause).__name__

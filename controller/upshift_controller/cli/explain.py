@@ -12,7 +12,6 @@ from rich.text import Text
 from . import show
 from .client import Client, Json
 from .options import DEFAULT_URL, AsJson, CaFile, TokenFile, Url
-from .text import plain
 
 
 def explain(
@@ -32,7 +31,7 @@ def explain(
 
     Exits 1 if there is one that cannot be read.
     """
-    client = Client(url, token_file, ca_file)
+    client = Client(url, token_file, ca_file, exact=as_json)
     try:
         body = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
     except OSError as error:
@@ -53,21 +52,21 @@ def explain(
 
 def _show(account: Json) -> None:
     out = show.console()
-    name = plain(account["alertname"]) or "(no alertname)"
+    name = account["alertname"] or "(no alertname)"
     out.print(Text(f"{name}, {account['status']}", "bold"))
     rules = show.table("", "RULE", "WHY")
     for rule in account.get("rules") or ():
         mark = Text("✓", "green") if rule["matches"] else Text("–", "dim")
-        rules.add_row(mark, plain(rule["rule"]), plain(rule["reason"]))
+        rules.add_row(mark, rule["rule"], rule["reason"])
     if rules.row_count:
         out.print(rules)
     outcomes = show.table("OUTCOME", "RULE", "TARGET", "WHY")
     for it in account["outcomes"]:
         outcomes.add_row(
             Text(it["outcome"], "green" if it["outcome"] in ("granted", "renewed") else "yellow"),
-            plain(it["rule"] or "–"),
-            plain(it["target"] or "–"),
-            plain(it["reason"]),
+            it["rule"] or "–",
+            it["target"] or "–",
+            it["reason"],
         )
     out.print("It would now be:")
     out.print(outcomes)

@@ -14,7 +14,7 @@ import typer
 from .client import Client, Json
 from .errors import Failed
 from .options import DEFAULT_URL, AsJson, CaFile, SomeTarget, TokenFile, Url
-from .text import nothing_known, plain
+from .text import nothing_known
 
 
 def status(
@@ -28,7 +28,7 @@ def status(
 
     Exits 1 if nothing is known of the target.
     """
-    client = Client(url, token_file, ca_file)
+    client = Client(url, token_file, ca_file, exact=as_json)
     if target is not None:
         view = _ask(client, "targets", target)
         _must_be_known(view)
@@ -45,7 +45,7 @@ def agents(
     ca_file: CaFile = None,
 ) -> None:
     """Show every agent: requested, applied and achieved Hz, and why."""
-    document = _ask(Client(url, token_file, ca_file), "agents")
+    document = _ask(Client(url, token_file, ca_file, exact=as_json), "agents")
     if as_json:
         _answer(document)
         return
@@ -72,7 +72,7 @@ def history(
     query: dict[str, str | int] = {"limit": limit}
     if target is not None:
         query["target"] = target
-    client = Client(url, token_file, ca_file)
+    client = Client(url, token_file, ca_file, exact=as_json)
     document = _ask(client, "history", **query)
     rows = document["entries"]
     if target is not None and not rows:
@@ -82,7 +82,7 @@ def history(
         return
     from . import show
 
-    nothing = f"Nothing has happened to {plain(target)} yet." if target else "Nothing happened yet."
+    nothing = f"Nothing has happened to {target} yet." if target else "Nothing happened yet."
     show.console().print(show.history(rows) if rows else nothing)
 
 
@@ -122,7 +122,7 @@ def _one(view: Json) -> None:
     converged = sum(agent["converged"] for agent in live)
     standing = f"{converged} of {show.counted(len(live), 'live agent')} converged"
     out.print(
-        f"{plain(view['target'])}: {standing if live else 'no live agents report'}. "
+        f"{view['target']}: {standing if live else 'no live agents report'}. "
         f"{show.baseline(view['baseline'])}."
     )
     out.print(text.starting(view))

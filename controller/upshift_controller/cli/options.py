@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from upshift_agent.errors import WireError
-from upshift_agent.wire import FLEET, MAX_HZ, MAX_LEASE_MS, check_target, shorten
+from upshift_agent.wire import FLEET, MAX_HZ, MAX_LEASE_MS, check_target, is_plain, shorten
 from upshift_rules.durations import format_duration, parse_duration
 
 from .client import Client
@@ -58,9 +58,10 @@ def where(pairs: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not (key and equals and value):
+        if not (key and equals and value and is_plain(pair)):
             raise typer.BadParameter(
-                f"must be KEY=VALUE, such as deployment.environment.name=staging, got {pair!r}",
+                "must be KEY=VALUE on one line, such as deployment.environment.name=staging, "
+                f"got {shorten(pair)}",
                 param_hint="--where",
             )
         found.setdefault(key, []).append(value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import typer
 
@@ -12,7 +14,7 @@ from upshift_agent.wire import DEFAULT_NAMESPACE, FLEET, Kind
 from . import options, show, text
 from .client import Client, Json
 from .direct import Direct
-from .errors import Failed
+from .errors import Failed, Unreachable
 from .options import (
     DEFAULT_URL,
     BoostHz,
@@ -32,6 +34,8 @@ from .options import (
     Where,
 )
 
+#: A lease's name: whose it is, and eight hexadecimal digits.
+_LEASE = re.compile(r".+/[0-9a-f]{8}", re.DOTALL)
 _DONE = {"boost": "is boosted to", "pin": "is pinned to", "cap": "is capped at"}
 
 
@@ -59,7 +63,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             "hz": hz,
             "duration": duration,
             "where": options.where(where or []),
-            "reason": reason,
+            "reason": text.plain(reason),
             "by": _user(),
         }
         if direct is not None:
@@ -105,10 +109,12 @@ def release(
     namespace: Namespace = DEFAULT_NAMESPACE,
 ) -> None:
     """End a lease now, or every lease of a target. Rules may grant new ones."""
+    # A rule may be called service/checkout, and what it grants service/checkout/3f9a01bc.
+    lease = _LEASE.fullmatch(what) is not None
     whole = what == FLEET or what.startswith(("service/", "node/"))
     if whole:
         options.target(what)
-    elif "/" not in what:
+    elif not lease:
         raise typer.BadParameter(
             "a lease is called like boost/3f9a01bc (see `upshift status`), a target is "
             f"service/NAME, node/NAME or fleet, got {what!r}",
@@ -116,21 +122,34 @@ def release(
         )
     if direct is not None:
         glass = Direct(direct, namespace, secret_file)
-        outcome = (glass.release_all if whole else glass.release)(what, _user())
+        ways = [glass.release] * lease + [glass.release_all] * whole
+        outcome = _first([partial(way, what, _user()) for way in ways])
     else:
         client = Client(url, token_file, ca_file)
-        path = ("targets", what, "leases") if whole else ("leases", what)
+        paths = [("leases", what)] * lease + [("targets", what, "leases")] * whole
         try:
-            outcome = client.delete(*path, by=_user())["outcome"]
+            outcome = _first([partial(client.delete, *it, by=_user()) for it in paths])["outcome"]
         except Failed:
             if whole and not (view := client.get("targets", what))["known"]:
                 raise Failed(text.nothing_known(view)) from None
             raise
-    show.console().print(f"{text.plain(outcome['target'])}: {text.plain(outcome['reason'])}")
+    show.console().print(f"{outcome['target']}: {outcome['reason']}")
+
+
+def _first(ways: Sequence[Callable[[], Json]]) -> Json:
+    """What the first way that is not refused says, or the last."""
+    for way in ways[:-1]:
+        try:
+            return way()
+        except Unreachable:
+            raise
+        except Failed:
+            continue
+    return ways[-1]()
 
 
 def _account(asked: Json, outcome: Json) -> str:
-    target, hz, lease = text.plain(asked["target"]), asked["hz"], outcome["lease"]
+    target, hz, lease = asked["target"], asked["hz"], outcome["lease"]
     done = f"{target} {_DONE[asked['kind']]} {hz} Hz"
     if hz == 0:
         done = f"profiling stops {'everywhere' if target == FLEET else f'on {target}'}"
@@ -145,6 +164,6 @@ def _account(asked: Json, outcome: Json) -> str:
 
 def _user() -> str:
     try:
-        return getpass.getuser()[:64]
+        return text.plain(getpass.getuser())[:64]
     except (OSError, KeyError):  # a container's user id may have no name
         return ""

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import text
-from .text import Json, plain
+from .text import Json
 
 #: Mark and colour of each `text.condition`.
 _MARKS = {
@@ -48,7 +48,7 @@ def targets(rows: Iterable[Json], now_ms: int) -> Table:
     for row in rows:
         until = row["until_ms"]
         grid.add_row(
-            plain(row["target"]),
+            row["target"],
             Text(" ".join(map(str, row["requested_hz"])) or "–", "bold"),
             _converged(row),
             str(row["leases"] or "–"),
@@ -72,8 +72,8 @@ def leases(rows: Iterable[Json], now_ms: int) -> Table:
     grid = table("LEASE", "TARGET", "KIND", ">HZ", ">LEFT", "WHY")
     for row in rows:
         grid.add_row(
-            plain(row["id"]),
-            plain(row["target"]),
+            row["id"],
+            row["target"],
             row["kind"],
             Text(str(row["hz"]), "bold"),
             text.span(row["expires_at_ms"] - now_ms),
@@ -90,12 +90,12 @@ def agents(rows: Sequence[Json], *, of: str = "fleet") -> Table:
     for row in sorted(rows, key=lambda it: _urgency(it, troubled)):
         if of == "fleet" and row["target"] != heading:
             heading = row["target"]
-            grid.add_row("", Text(plain(heading), "bold"))
+            grid.add_row("", Text(heading, "bold"))
         standing, applied = text.condition(row), row["applied"] or {}
         colour = _MARKS[standing][1]
         grid.add_row(
             _mark(standing),
-            plain(row["instance"]),
+            row["instance"],
             str(row["requested"]["hz"]),
             Text(text.hz(applied.get("hz")), colour),
             text.hz(applied.get("achieved_hz")),
@@ -116,17 +116,17 @@ def history(rows: Iterable[Json], *, day: bool = True) -> Table:
         frequency = lease.get("hz", baseline.get("default"))
         grid.add_row(
             Text(text.clock(row["at_ms"], day=day), "dim"),
-            plain(row["target"]),
+            row["target"],
             Text(row["event"], _EVENTS.get(row["event"], "")),
             "–" if frequency is None else str(frequency),
             text.lasted(row),
-            plain(row["reason"]) + (f"; {whom}" if lease and (whom := text.whom(lease)) else ""),
+            row["reason"] + (f"; {whom}" if lease and (whom := text.whom(lease)) else ""),
         )
     return grid
 
 
 def baseline(document: Json) -> str:
-    named = [f"{plain(name)} {hz}" for name, hz in document["environments"].items()]
+    named = [f"{name} {hz}" for name, hz in document["environments"].items()]
     return f"Baseline {document['default']} Hz" + (f" ({', '.join(named)})" if named else "")
 
 

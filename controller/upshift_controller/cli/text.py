@@ -18,6 +18,18 @@ def plain(value: object) -> str:
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
+def plain_throughout(document: Any) -> Any:
+    """`document` with every text in it `plain`."""
+    match document:
+        case str():
+            return plain(document)
+        case list():
+            return [plain_throughout(it) for it in document]
+        case dict():
+            return {plain(key): plain_throughout(it) for key, it in document.items()}
+    return document
+
+
 def _escaped(character: str) -> str:
     if character.isprintable():
         return character
@@ -54,13 +66,13 @@ def only(where: Mapping[str, str | Sequence[str]]) -> str:
     if not where:
         return ""
     pairs = (f"{key}={v if isinstance(v, str) else '|'.join(v)}" for key, v in where.items())
-    return plain("only " + ", ".join(pairs))
+    return "only " + ", ".join(pairs)
 
 
 def why_lease(lease: Json) -> str:
     """Its reason, without the kind and the name that stand beside it, and whom it is for."""
     said = str(lease["reason"]).partition(str(lease["id"]))[2].removeprefix(": ")
-    return "; ".join(filter(None, (plain(said), whom(lease)))) or "no reason given"
+    return "; ".join(filter(None, (said, whom(lease)))) or "no reason given"
 
 
 def whom(lease: Json) -> str:
@@ -88,10 +100,10 @@ def starting(view: Json) -> str:
         return f"{who} its baseline."
     anywhere, *others = rows
     if not others:
-        return f"{who} {anywhere['hz']} Hz: {plain(anywhere['reason'])}."
-    places = [*((f"in {plain(it['environment'])}", it) for it in others), ("elsewhere", anywhere)]
+        return f"{who} {anywhere['hz']} Hz: {anywhere['reason']}."
+    places = [*((f"in {it['environment']}", it) for it in others), ("elsewhere", anywhere)]
     return f"{who}\n" + "\n".join(
-        f"  {it['hz']} Hz {place}: {plain(it['reason'])}" for place, it in places
+        f"  {it['hz']} Hz {place}: {it['reason']}" for place, it in places
     )
 
 
@@ -122,4 +134,4 @@ def why_agent(agent: Json) -> str:
     if agent["error"]:
         wrong = f"{wrong or 'reports'}: {agent['error']}"
     said = [wrong, agent["requested"]["reason"], *(f"skipped {it}" for it in agent["skipped"])]
-    return plain("; ".join(filter(None, said)))
+    return "; ".join(filter(None, said))

@@ -15,7 +15,6 @@ from upshift_rules.durations import parse_duration
 from . import show
 from .client import Client, Json
 from .errors import Failed
-from .text import plain
 
 _POLL_S = 0.2
 
@@ -65,7 +64,7 @@ def _reached(view: Json, lease_id: str) -> Sequence[Json]:
         raise Failed(
             f"no live agent of {view['target']} reports, so none has applied {lease_id}; "
             "an agent that starts before its end will"
-            + (f". Did you mean {plain(view['near'])}?" if view["near"] else "")
+            + (f". Did you mean {view['near']}?" if view["near"] else "")
         )
     reached = [it for it in live if applies(lease, canonical(it["attributes"]))]
     if not reached:
@@ -82,7 +81,7 @@ def _misses(lease: Lease, live: Sequence[Json]) -> str:
         else f"no agent has {name}"
         for name in canonical(lease.where)
     ]
-    return plain(f"it reaches none of the {len(live)} live agents: {'; '.join(has)}")
+    return f"it reaches none of the {len(live)} live agents: {'; '.join(has)}"
 
 
 def _settled(agent: Json, target: str, rev: int) -> bool:
@@ -109,6 +108,6 @@ def _report(target: str, rev: int, reached: Sequence[Json], timeout: str) -> Non
     for (hz, reason), count in running.most_common():
         verb = "runs" if count == 1 else "run"
         out.print(
-            f"✓ {show.counted(count, 'agent')} {verb} at {hz} Hz: {plain(reason)}",
+            f"✓ {show.counted(count, 'agent')} {verb} at {hz} Hz: {reason}",
             soft_wrap=True,
         )

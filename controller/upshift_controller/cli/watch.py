@@ -27,7 +27,7 @@ def watch(
 
     Into a pipe, and with --json, it prints each change as a line.
     """
-    client = Client(url, token_file, ca_file, timeout_s=5.0)
+    client = Client(url, token_file, ca_file, exact=as_json, timeout_s=5.0)
     if as_json or not show.console().is_terminal:
         _lines(client, as_json=as_json)
     else:
