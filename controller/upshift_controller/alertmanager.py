@@ -132,7 +132,13 @@ def read_alert(alert: object, where: str) -> Alert | BadAlert:
         labels=labels,
         fingerprint=fingerprint,
         starts_at_ms=starts_at_ms,
+        ends_at_ms=_end(alert.get("endsAt")) if status == "resolved" else 0,
     )
+
+
+def _end(ends_at: object) -> int:
+    """0 where it is not said."""
+    return (milliseconds(ends_at) or 0) if isinstance(ends_at, str) else 0
 
 
 @lru_cache(maxsize=4096)  # the alerts of a group tend to share it, and repeats always do

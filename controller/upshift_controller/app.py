@@ -130,8 +130,8 @@ class Controller:
         if (before.tls and before.tls.client_ca) != (after.tls and after.tls.client_ca):
             moved.append("tls")
         self._configuration = configuration
-        self.control.rules = configuration.rules
-        self._signed = self.store.secrets == configuration.secrets
+        self.control.put_in_force(configuration.rules)
+        self._signed = self._signed and self.store.secrets == configuration.secrets
         self.store.secrets = configuration.secrets
         self.limiter.limits = configuration.limits
         self._configured()
@@ -155,8 +155,10 @@ class Controller:
     async def _tidy(self) -> None:
         try:
             if not self._signed:
+                secrets = self.store.secrets
                 count = await self.control.sign_anew()
-                self._signed = True
+                # Not before nothing is left to sign, and not if a reload came meanwhile.
+                self._signed = not count and self.store.secrets is secrets
                 if count:
                     log.info("signed anew with the first secret", targets=count)
             await self.control.publish_baseline()

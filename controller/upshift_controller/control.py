@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import structlog
+
 from upshift_agent.errors import WireError
 from upshift_agent.wire import (
     FLEET,
@@ -32,6 +34,8 @@ from .committer import Committer
 from .errors import Refused
 from .ports import States, Write
 
+log = structlog.get_logger()
+
 #: Targets reverted or signed anew in one go; the next ones follow at once.
 BATCH = 500
 #: Who asked, and why: characters of each text that is kept.
@@ -54,6 +58,8 @@ class Control:
         self.rules = rules
         #: Latest Redis time seen. At the start nobody knows what the clock did before.
         self._newest_ms = math.inf
+        self._since_ms: int | None = None  # when the baseline was put in force, in Redis ms
+        self._outdone: str | None = None  # why it is not, as it was logged
 
     def check_room(self) -> None:
         """Raise `Unavailable` when too many alerts wait already."""
@@ -146,26 +152,48 @@ class Control:
     async def _one(self, target: str, change: Change) -> Outcome:
         return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
 
+    def put_in_force(self, rules: RuleSet) -> None:
+        """`rules` in place of those before."""
+        if rules.baseline != self.rules.baseline:
+            self._since_ms = None
+        self.rules = rules
+
     async def publish_baseline(self) -> None:
-        """Tell the fleet its baseline, unless it knows: first start, reload, data lost."""
-        await self._one(FLEET, SetBaseline(self.rules.baseline))
+        """Tell the fleet its baseline, unless it knows: first start, reload, data lost.
+
+        Where another controller's configuration is newer, that one stays, and the log says so.
+        """
+        if self._since_ms is None:
+            snapshot = await self._states.read([FLEET])
+            known = snapshot.states[FLEET].configured
+            # Above what is there, also where Redis' clock was set back.
+            self._since_ms = max(snapshot.now_ms, known.since_ms + 1)
+        outcome = await self._one(FLEET, SetBaseline(self.rules.baseline, self._since_ms))
+        refused = outcome.reason if outcome.outcome == "refused" else None
+        if refused and refused != self._outdone:
+            log.warning(
+                "this controller's baseline is not in force; give all the same configuration, "
+                "or restart the one that is right",
+                cause=refused,
+                here=shorten(self.rules.baseline.to_json()),
+            )
+        self._outdone = refused
 
     async def sign_anew(self) -> int:
         """Sign what another secret has signed, and return how much there was.
 
         Else agents that know only the newest secret could not read it. A target that another
-        controller changes meanwhile is left to that one.
+        controller changes meanwhile is left to that one, or to the next call.
         """
         names = await self._states.signed_otherwise()
-        count = 0
         for start in range(0, len(names), BATCH):
             snapshot = await self._states.read(names[start : start + BATCH])
             writes = [
                 Write(state, republished(state, snapshot.now_us), (), snapshot.now_us)
                 for state in snapshot.states.values()
             ]
-            count += len(writes) - len((await self._states.commit(writes)).states)
-        return count
+            await self._states.commit(writes)
+        return len(names)
 
     async def revert_due(self) -> tuple[int, int | None]:
         """End all leases that have expired. Return Redis ms now, and when the next one does."""

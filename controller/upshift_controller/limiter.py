@@ -192,7 +192,7 @@ class Limiter:
 def _was_granted(lease: str, state: TargetState) -> bool:
     """Perhaps by another controller, from the same revision and so under the same name."""
     return any(it.id == lease for it in state.leases) or any(
-        it.lease == lease for it in state.episodes.values()
+        it.lease == lease for it in state.cases.values()
     )
 
 

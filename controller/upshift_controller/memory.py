@@ -58,4 +58,5 @@ class Memory:
 
 
 def _parts(state: TargetState) -> int:
-    return 1 + len(state.leases) + len(state.episodes)
+    episodes = sum(len(case.episodes) for case in state.cases.values())
+    return 1 + len(state.leases) + len(state.cases) + episodes

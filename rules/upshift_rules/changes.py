@@ -34,9 +34,13 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class SetBaseline:
-    """What the fleet's agents do when no lease applies."""
+    """What the fleet's agents do when no lease applies.
+
+    since_ms: since when the configuration that says so is in force, in Redis ms.
+    """
 
     baseline: Baseline
+    since_ms: int
 
 
 Change = Claim | Override | Release | SetBaseline

@@ -11,16 +11,10 @@ from typing import Any
 from upshift_agent.wire import SET_BACK_MS, Lease, Where, dump
 
 from .changes import Entry, Event
+from .memory import MEMORY_MS, remembered
 from .model import Outcome, Refusal
 from .rooms import unfit
-from .state import Episode, TargetState, Told
-
-#: Episodes kept per target; the oldest go first. Alertmanager repeats for as long as it fires.
-MAX_EPISODES = 512
-#: How long an ended episode is remembered, against a late repeat of another Alertmanager; and a
-#: refusal, where no word comes that its alert has resolved.
-EPISODE_MEMORY_MS = 24 * 60 * 60 * 1000
-
+from .state import Case, Episode, TargetState
 
 def scope_key(rule: str, where: Where) -> str:
     """What makes two alerts share one boost: the rule, and whom it boosts."""
@@ -32,7 +26,7 @@ def scope_key(rule: str, where: Where) -> str:
 
 @lru_cache(maxsize=1024)  # a webhook's alerts share a few filters
 def _filter_key(items: tuple[tuple[str, str | tuple[str, ...]], ...]) -> str:
-    return dump(items)
+    return digest(dump(items), 16)  # short, because it is remembered
 
 
 def digest(text: str, length: int) -> str:
@@ -49,12 +43,13 @@ class Draft:
         self.refused = refused
         #: In one step, all alerts of a rule and scope get the same answer.
         self.refused_scopes: dict[str, Refusal] = {}
-        self.joined: dict[tuple[str, int], Outcome] = {}
+        self.joined: dict[tuple[str, int, str], Outcome] = {}
         self.leases = {lease.id: lease for lease in state.leases}
-        self.episodes = dict(state.episodes)
-        self.cooldowns = dict(state.cooldowns)
-        self.refusals = dict(state.refusals)
+        self.cases = dict(state.cases)
+        self._own: set[str] = set()  # scopes whose episodes are a copy, to be changed
+        self._firing: dict[str, int] = {}
         self.baseline = state.baseline
+        self.configured = state.configured
         self.entries: list[Entry] = []
 
     def unfit(self, lease: Lease) -> str | None:
@@ -69,11 +64,15 @@ class Draft:
     def end(
         self, lease: Lease, event: Event, how: str, because: Mapping[str, Any] | None = None
     ) -> None:
+        """It is over, unless it only ran to its end: then an alert that still fires may take it up
+        again."""
         del self.leases[lease.id]
         scope = scope_key(lease.because.get("rule", ""), lease.where)
-        if self.now_ms < lease.expires_at_ms and scope in self.cooldowns:
-            # It ended early, so its cooldown begins early too.
-            self.cooldowns[scope] -= lease.expires_at_ms - self.now_ms
+        case = self.cases.get(scope)
+        if case is not None and case.lease == lease.id and event != "expired":
+            early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
+            cooling_ms = case.cooling_ms and case.cooling_ms - early_ms
+            self.cases[scope] = case._replace(started_ms=0, cooling_ms=cooling_ms)
         self._record(event, f"{lease.reason}; {how}", lease, because or {})
 
     def expire(self) -> None:
@@ -96,39 +95,50 @@ class Draft:
     def _record(self, event: Event, reason: str, lease: Lease, because: Mapping[str, Any]) -> None:
         self.entries.append(Entry(event=event, reason=reason, lease=lease, by=because.get("by")))
 
+    def case(self, scope: str) -> Case:
+        return self.cases.get(scope) or Case(forgotten=self.before.forgotten)
+
+    def change(self, scope: str, **fields: Any) -> None:
+        self.cases[scope] = self.case(scope)._replace(**fields)
+
+    def remember(self, scope: str, fingerprint: str, episode: Episode) -> None:
+        """`episode` is the newest one of its alert."""
+        case = self.case(scope)
+        if scope not in self._own:  # copied once, however many alerts there are
+            self._own.add(scope)
+            case = self.cases[scope] = case._replace(episodes=dict(case.episodes))
+        if scope in self._firing:
+            former = case.episodes.get(fingerprint)
+            self._firing[scope] += self._fires(episode) - (
+                former is not None and self._fires(former)
+            )
+        case.episodes[fingerprint] = episode
+
+    def firing(self, scope: str) -> int:
+        """How many alerts of a case are known to fire; those that are forgotten count as one."""
+        case = self.case(scope)
+        if scope not in self._firing:
+            self._firing[scope] = sum(map(self._fires, case.episodes.values()))
+        return self._firing[scope] + (case.forgotten.heard_ms > self.now_ms - MEMORY_MS)
+
+    def _fires(self, episode: Episode) -> bool:
+        return not episode.ended and episode.until_ms > self.now_ms - MEMORY_MS
+
     def finish(self) -> TargetState:
         """The new state; the old object itself when nothing changed, so nothing is written."""
         before, leases = self.before, tuple(self.leases.values())
         if (
             leases == before.leases
-            and self.episodes == before.episodes
-            and self.cooldowns == before.cooldowns
-            and self.refusals == before.refusals
-            and self.baseline == before.baseline
+            and self.cases == before.cases
+            and (self.baseline, self.configured) == (before.baseline, before.configured)
         ):
             return before
+        cases, forgotten = remembered(self.cases, self.leases, before.forgotten, self.now_ms)
         return replace(
             before,
             leases=leases,
             baseline=self.baseline,
-            episodes=self._remembered(),
-            cooldowns={k: until for k, until in self.cooldowns.items() if until > self.now_ms},
-            refusals=self._told(),
+            configured=self.configured,
+            cases=cases,
+            forgotten=forgotten,
         )
-
-    def _told(self) -> dict[str, Told]:
-        recent = self.now_ms - EPISODE_MEMORY_MS
-        kept = {scope: it for scope, it in self.refusals.items() if it.at_ms > recent}
-        if len(kept) <= MAX_EPISODES:
-            return kept
-        return dict(sorted(kept.items(), key=lambda item: item[1].at_ms)[-MAX_EPISODES:])
-
-    def _remembered(self) -> dict[str, Episode]:
-        kept = {
-            key: it
-            for key, it in self.episodes.items()
-            if not it.ended or self.now_ms - it.ended_ms < EPISODE_MEMORY_MS
-        }
-        if len(kept) <= MAX_EPISODES:
-            return kept
-        return dict(sorted(kept.items(), key=lambda item: item[1].since_ms)[-MAX_EPISODES:])

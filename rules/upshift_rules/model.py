@@ -16,7 +16,8 @@ from .text import normalised
 
 
 class Alert(NamedTuple):
-    """One alert of a notification, under Alertmanager's names. Times in Unix milliseconds.
+    """One alert of a notification, under Alertmanager's names. Times in Unix milliseconds, by the
+    sender's clock; `ends_at_ms` of one that has resolved, 0 where it is not said.
 
     A tuple, as `Claim` is, because a webhook may carry thousands: frozen dataclasses take longer.
     """
@@ -25,6 +26,7 @@ class Alert(NamedTuple):
     labels: Mapping[str, str]
     fingerprint: str
     starts_at_ms: int
+    ends_at_ms: int = 0
 
     @property
     def name(self) -> str:

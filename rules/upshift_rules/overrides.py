@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from upshift_agent.wire import Lease
+from upshift_agent.wire import Baseline, Lease, dump, shorten
 
+from . import boosts
 from .changes import Entry, Override, Release, SetBaseline
 from .draft import Draft
 from .durations import format_duration
 from .model import Outcome
+from .state import Configured
+
+#: How often a controller says that its configuration is in force; and without a word it is gone.
+SAY_EVERY_MS = 60 * 1000
+GONE_MS = 5 * SAY_EVERY_MS
 
 
 def override(draft: Draft, change: Override) -> Outcome:
@@ -48,10 +54,8 @@ def release(draft: Draft, change: Release) -> Outcome:
     by, via = change.because.get("by"), change.because.get("via")
     how = "released" + (f" by {by}" if by else "") + (f", via {via}" if via else "")
     for lease in found:
+        boosts.release(draft, lease)
         draft.end(lease, "released", how, change.because)
-        for key, episode in draft.episodes.items():
-            if episode.lease == lease.id and not episode.ended:
-                draft.episodes[key] = episode._replace(ended="released", ended_ms=draft.now_ms)
     return Outcome(
         outcome="released",
         reason=f"released {', '.join(it.id for it in found)}",
@@ -62,10 +66,29 @@ def release(draft: Draft, change: Release) -> Outcome:
 
 
 def set_baseline(draft: Draft, change: SetBaseline) -> Outcome:
-    reason = f"baseline {change.baseline.default} Hz by default"
-    if change.baseline == draft.baseline:
+    """Of two configurations that differ, the one put in force last wins, for as long as one of its
+    controllers is there. It says so now and then; that is no news to agents."""
+    mine, said = change.baseline, draft.configured
+    reason = f"baseline {mine.default} Hz by default"
+    if mine == draft.baseline:
+        if draft.now_ms - said.seen_ms >= SAY_EVERY_MS:
+            draft.configured = Configured(max(said.since_ms, change.since_ms), draft.now_ms)
         return Outcome(outcome="repeat", reason=reason, target=draft.target)
-    draft.baseline = change.baseline
-    draft.entries.append(Entry(event="baseline", reason=reason, baseline=change.baseline))
-    hz = change.baseline.default
-    return Outcome(outcome="granted", reason=reason, target=draft.target, hz=hz)
+    if draft.baseline is not None and _wins(draft, draft.baseline, change):
+        reason = "another controller's newer configuration is in force: "
+        reason += shorten(draft.baseline.to_json())
+        return Outcome(outcome="refused", reason=reason, target=draft.target)
+    draft.baseline = mine
+    draft.configured = Configured(change.since_ms, draft.now_ms)
+    draft.entries.append(Entry(event="baseline", reason=reason, baseline=mine))
+    return Outcome(outcome="granted", reason=reason, target=draft.target, hz=mine.default)
+
+
+def _wins(draft: Draft, other: Baseline, change: SetBaseline) -> bool:
+    """Whether `other`, which is in force, is newer, and its controller there.
+
+    All have to agree which one is newer, so of two that came at once their content decides.
+    """
+    theirs, mine = draft.configured.since_ms, change.since_ms
+    order = (theirs, dump(other.to_json())) > (mine, dump(change.baseline.to_json()))
+    return order and draft.now_ms - draft.configured.seen_ms < GONE_MS

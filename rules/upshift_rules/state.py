@@ -7,9 +7,9 @@ Only controllers read it, so it may change with the version; agents see `plan_of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from upshift_agent.errors import WireError
 from upshift_agent.wire import Baseline, Lease, Plan
@@ -18,27 +18,76 @@ from .quick_json import dump, loads
 
 
 class Episode(NamedTuple):
-    """One firing episode of one alert (fingerprint, startsAt) that a boost was granted for.
+    """One firing of one alert: see `boosts`, which owns what it means.
 
-    since_ms: when it first counted. ended: why it counts no more; a late repeat changes nothing.
+    began_ms: the newest `startsAt` heard of it, by the sender's clock.
+    until_ms: it has fired until then at least: when that was heard, within `HEARD_EVERY_MS`; of one
+    that has resolved, when it did, by the sender's clock.
+    ended: why it has no claim on a boost any more.
     """
 
-    lease: str
-    since_ms: int
-    ended: Literal["resolved", "released"] | None = None
-    ended_ms: int = 0
+    began_ms: int
+    until_ms: int
+    ended: str | None = None
+
+
+RESOLVED, RELEASED = "resolved", "released"
+
+
+class Forgotten(NamedTuple):
+    """Alerts that are too many to be remembered one by one.
+
+    began_ms: the newest `startsAt` of them. heard_ms: when one of them was heard, or forgotten.
+    """
+
+    began_ms: int = 0
+    heard_ms: int = 0
+
+    def may_hold(self, starts_at_ms: int, newest_ms: int) -> bool:
+        """Whether an alert that began then may be one of them; what is after `newest_ms` is not."""
+        return self.heard_ms > 0 and starts_at_ms <= min(self.began_ms, newest_ms)
+
+
+NOBODY = Forgotten()
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """A refusal that the history has, so that it is not told again while it lasts.
 
-    episode: of the alert that was refused; limit: by which; at_ms: when.
+    fingerprint: of the alert that was refused; limit: by which; at_ms: when.
     """
 
-    episode: str
+    fingerprint: str
     limit: str
     at_ms: int
+
+
+class Case(NamedTuple):
+    """What is remembered of one rule in one scope (see `draft.scope_key`).
+
+    lease: its last boost. started_ms: when that one started, however often it was renewed or taken
+    up again; 0 when it is over. cooling_ms: no boost for a new episode before.
+    episodes: by the fingerprint of the alert; the newest one of each.
+    """
+
+    lease: str = ""
+    started_ms: int = 0
+    cooling_ms: int = 0
+    episodes: dict[str, Episode] = {}  # noqa: RUF012  # never changed in place: see `Draft.remember`
+    forgotten: Forgotten = NOBODY
+    refusal: Told | None = None
+
+
+class Configured(NamedTuple):
+    """Whose baseline is in force: since_ms: a configuration's since when; seen_ms: its controller
+    said so last."""
+
+    since_ms: int = 0
+    seen_ms: int = 0
+
+
+UNSAID = Configured()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +96,8 @@ class TargetState:
 
     plan_after: of the plan published before that one.
 
-    cooldowns: scope (see `draft.scope_key`) → no new boost before.
-    refusals: scope → its boost was refused.
+    forgotten: alerts of cases that are not remembered themselves.
+    configured: of `baseline`.
     """
 
     target: str
@@ -56,10 +105,10 @@ class TargetState:
     plan_rev: int = 0
     plan_after: int = 0
     leases: tuple[Lease, ...] = ()
-    episodes: Mapping[str, Episode] = field(default_factory=dict)
-    cooldowns: Mapping[str, int] = field(default_factory=dict)
-    refusals: Mapping[str, Told] = field(default_factory=dict)
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    forgotten: Forgotten = NOBODY
     baseline: Baseline | None = None
+    configured: Configured = UNSAID
 
     @property
     def next_expiry_ms(self) -> int | None:
@@ -78,6 +127,8 @@ def plan_of(state: TargetState, now_ms: int) -> Plan:
     )
 
 
+_Pair = TypeVar("_Pair", Forgotten, Configured)
+
 #: `commit.lua` finds the revision with this prefix, without reading the document.
 _PREFIX = re.compile(rb'^\{"rev":(\d+),')
 
@@ -88,19 +139,53 @@ def encode_state(state: TargetState) -> str:
         "plan_rev": state.plan_rev,
         "plan_after": state.plan_after,
         "leases": [lease.to_json() for lease in state.leases],
-        "episodes": {
-            key: [it.lease, it.since_ms, *([it.ended, it.ended_ms] if it.ended else [])]
-            for key, it in state.episodes.items()
-        },
-        "cooldowns": dict(state.cooldowns),
+        "cases": {scope: _case_json(case) for scope, case in state.cases.items()},
     }
-    if state.refusals:
-        document["refusals"] = {
-            scope: [it.episode, it.limit, it.at_ms] for scope, it in state.refusals.items()
-        }
+    if any(state.forgotten):
+        document["forgotten"] = state.forgotten[:]
     if state.baseline is not None:
         document["baseline"] = state.baseline.to_json()
+        document["configured"] = state.configured[:]
     return dump(document)
+
+
+def _case_json(case: Case) -> dict[str, Any]:
+    """Tuples of Python's own type: by names they would take orjson's slow way."""
+    document: dict[str, Any] = {
+        "lease": case.lease,
+        "started": case.started_ms,
+        "episodes": {
+            fingerprint: it[:] if it.ended else it[:2] for fingerprint, it in case.episodes.items()
+        },
+    }
+    if case.cooling_ms:
+        document["cooling"] = case.cooling_ms
+    if any(case.forgotten):
+        document["forgotten"] = case.forgotten[:]
+    if case.refusal is not None:
+        refusal = case.refusal
+        document["refusal"] = [refusal.fingerprint, refusal.limit, refusal.at_ms]
+    return document
+
+
+def _case(document: Mapping[str, Any]) -> Case:
+    refusal = document.get("refusal")
+    return Case(
+        lease=document.get("lease", ""),
+        started_ms=int(document.get("started", 0)),
+        cooling_ms=int(document.get("cooling", 0)),
+        episodes={
+            fingerprint: Episode(int(row[0]), int(row[1]), *row[2:3])
+            for fingerprint, row in document.get("episodes", {}).items()
+        },
+        forgotten=_pair(Forgotten, document.get("forgotten", ())),
+        refusal=Told(*refusal[:3]) if refusal else None,
+    )
+
+
+def _pair(kind: Callable[..., _Pair], row: Sequence[Any]) -> _Pair:
+    """Of a list that a newer controller may have made longer."""
+    return kind(*(int(it) for it in row[:2]))
 
 
 def decode_state(target: str, stored: bytes | None) -> TargetState:
@@ -118,9 +203,9 @@ def decode_state(target: str, stored: bytes | None) -> TargetState:
             plan_rev=int(document["plan_rev"]),
             plan_after=int(document["plan_after"]),
             leases=tuple(Lease.from_json(row) for row in document["leases"]),
-            episodes={key: Episode(*row) for key, row in document["episodes"].items()},
-            cooldowns={key: int(until) for key, until in document["cooldowns"].items()},
-            refusals={scope: Told(*row) for scope, row in document.get("refusals", {}).items()},
+            cases={scope: _case(it) for scope, it in document.get("cases", {}).items()},
+            forgotten=_pair(Forgotten, document.get("forgotten", ())),
+            configured=_pair(Configured, document.get("configured", ())),
             baseline=None if baseline is None else Baseline.from_json(baseline),
         )
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from types import MappingProxyType
+from typing import cast
 
 from upshift_agent.wire import Lease
 
@@ -29,13 +31,29 @@ def transition(
 ) -> Transition:
     """Apply `changes` in order, after ending what has expired by `now_ms`.
 
+    Alerts that stand side by side have an order of their own: see `boosts.in_turn`.
+
     `refused`: leases that a limit forbids, by id. Ids do not depend on what is refused, so the
     caller runs this once to see which leases it would grant, and again with the refusals.
     """
     draft = Draft(state, now_ms, refused)
     draft.expire()
-    outcomes = tuple(_apply(draft, change) for change in changes)
+    outcomes = _outcomes(draft, changes)
     return Transition(state=draft.finish(), outcomes=outcomes, entries=tuple(draft.entries))
+
+
+def _outcomes(draft: Draft, changes: Sequence[Change]) -> tuple[Outcome, ...]:
+    if len(changes) == 1:
+        return (_apply(draft, changes[0]),)
+    outcomes: list[Outcome] = []
+    for are_claims, run in groupby(changes, lambda it: isinstance(it, Claim)):
+        if are_claims:
+            claims = cast("list[Claim]", list(run))
+            told = {at: _alert(draft, claims[at]) for at in boosts.in_turn(draft, claims)}
+            outcomes += [told[at] for at in range(len(claims))]
+        else:
+            outcomes += [_apply(draft, change) for change in run]
+    return tuple(outcomes)
 
 
 def limited(
@@ -61,16 +79,19 @@ def limited(
 
 def _apply(draft: Draft, change: Change) -> Outcome:
     match change:
-        case Claim(alert=alert) if alert.status == "firing":
-            return boosts.fire(draft, change)
         case Claim():
-            return boosts.resolve(draft, change)
+            return _alert(draft, change)
         case Override():
             return overrides.override(draft, change)
         case Release():
             return overrides.release(draft, change)
         case SetBaseline():
             return overrides.set_baseline(draft, change)
+
+
+def _alert(draft: Draft, claim: Claim) -> Outcome:
+    act = boosts.fire if claim.alert.status == "firing" else boosts.resolve
+    return act(draft, claim)
 
 
 def revised(before: TargetState, after: TargetState, now_us: int) -> TargetState:

@@ -9,7 +9,7 @@ from servers import RedisServer
 from upshift_agent.wire import Keys, decode_plan
 from upshift_controller import memory
 from upshift_controller.memory import Memory, monotonic_us
-from upshift_rules.state import Episode, TargetState
+from upshift_rules.state import Case, Episode, TargetState
 
 KEYS = Keys()
 CHECKOUT = "service/checkout"
@@ -105,11 +105,11 @@ def test_only_so_much_is_remembered_of_the_targets_changed_last(
     monkeypatch.setattr(memory, "MAX_PARTS", 4)
     known = Memory()
     known.observe(0, monotonic_us())
-    episodes = {str(n): Episode(lease="x", since_ms=0) for n in range(2)}
+    cases = {"high_cpu": Case(episodes={"1": Episode(began_ms=0, until_ms=0)})}
     for state in (
-        TargetState(target="a", rev=7, episodes=episodes),
+        TargetState(target="a", rev=7, cases=cases),
         TargetState(target="b", rev=7),
-        TargetState(target="a", rev=8, episodes=episodes),  # again, so it counts once
+        TargetState(target="a", rev=8, cases=cases),  # again, so it counts once
         TargetState(target="c", rev=7),
     ):
         known.keep(state)

@@ -55,10 +55,43 @@ def test_releasing_what_is_not_there_changes_nothing_and_says_so() -> None:
 
 def test_a_baseline_that_is_known_is_not_published_again() -> None:
     world = World(state=TargetState(target="fleet"))
-    change = SetBaseline(Baseline(19, {"staging": 49}))
+    change = SetBaseline(Baseline(19, {"staging": 49}), since_ms=START_MS)
     assert world.told(change).outcome == "granted"
     assert world.told(change).outcome == "repeat"
     assert world.commits == 1
+
+
+def test_of_two_configurations_the_one_put_in_force_last_stays() -> None:
+    world = World(state=TargetState(target="fleet"))
+    older, newer = (SetBaseline(Baseline(hz), since_ms=START_MS + hz) for hz in (19, 29))
+    assert world.told(older).outcome == "granted"
+    assert world.told(newer).outcome == "granted"
+    for _ in range(100):
+        world.passes(5_000)
+        outcome = world.told(older)
+        assert outcome.outcome == "refused"
+        assert "newer configuration is in force" in outcome.reason
+        assert world.told(newer).outcome == "repeat"
+    assert [it.event for it in world.history] == ["baseline", "baseline"]
+    assert world.state.plan_rev == START_MS * 1000 + 1, "agents hear of it once"
+
+
+def test_controllers_that_started_at_once_agree_on_one_configuration() -> None:
+    world = World(state=TargetState(target="fleet"))
+    rivals = [SetBaseline(Baseline(hz), since_ms=START_MS) for hz in (19, 29, 9)]
+    for _ in range(5):
+        for rival in rivals:
+            world.told(rival)
+    assert len(world.history) <= 3
+
+
+def test_a_configuration_whose_controller_is_gone_gives_way() -> None:
+    world = World(state=TargetState(target="fleet"))
+    world.told(SetBaseline(Baseline(29), since_ms=START_MS + 1))
+    left = SetBaseline(Baseline(19), since_ms=START_MS)
+    assert world.told(left).outcome == "refused"
+    world.passes(6 * MINUTE)
+    assert world.told(left).outcome == "granted"
 
 
 def test_revisions_keep_growing_after_the_data_is_lost() -> None:

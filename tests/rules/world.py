@@ -59,6 +59,10 @@ class World:
         """What a due lease does: nothing is asked, time has passed."""
         self._apply([])
 
+    def tells(self, *told: Alert, **rule: object) -> tuple[Outcome, ...]:
+        """All of one notification."""
+        return self._apply([self._claim(it, rule) for it in told])
+
     def told(self, change: Change) -> Outcome:
         (outcome,) = self._apply([change])
         return outcome

@@ -1,0 +1,110 @@
+"""What is remembered of a target's alerts: bounded, without being wrong about any of them. Pure.
+
+Rules for editors. What is too much is forgotten, those first that began first, and leaves its
+newest `startsAt` behind (`Forgotten`): an alert that is not remembered and began no later than
+that counts as known. So an alert that was forgotten gets no second boost when it is repeated. The
+price is that one which was never heard of, and began before those forgotten, gets none of its own
+either: it joins a boost that runs, and is told why. Nor can anybody know when a forgotten alert
+resolves, so no boost of the case is reverted for a day after one was heard: it ends on schedule.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Container, Mapping
+
+from .state import NOBODY, RESOLVED, Case, Episode, Forgotten
+
+#: Episodes, and cases, that are remembered of a target; see `boosts` for what becomes of the rest.
+MAX_EPISODES = MAX_CASES = 512
+#: How long after an alert has resolved a late word of its firing is known as such; after it was
+#: heard last, it counts as firing; and after a refusal, that one is not told again.
+MEMORY_MS = 24 * 60 * 60 * 1000
+#: When an alert of which no resolution has come is as good as never heard of.
+UNHEARD_MS = 7 * MEMORY_MS
+#: How far a sender's clock may be ahead before it is not believed.
+SKEW_MS = 5 * 60 * 1000
+
+
+def remembered(
+    cases: Mapping[str, Case], live: Container[str], forgotten: Forgotten, now_ms: int
+) -> tuple[dict[str, Case], Forgotten]:
+    """`cases` within their bounds, and what is left of those that are forgotten as a whole.
+
+    live: the ids of leases that live; their cases stay.
+    """
+    kept = {scope: _without_old(case, now_ms) for scope, case in cases.items()}
+    kept = {scope: it for scope, it in kept.items() if it.lease in live or _matters(it, now_ms)}
+    if len(kept) > MAX_CASES:
+        ended = sorted((it.lease in live, _heard_ms(it), scope) for scope, it in kept.items())
+        for _, _, scope in ended[: len(kept) - MAX_CASES]:
+            forgotten = _left(_forget(kept.pop(scope), 0, now_ms).forgotten, forgotten)
+    sizes = [len(it.episodes) for it in kept.values()]
+    if sum(sizes) > MAX_EPISODES:
+        # The most that each case may have, so that one storm leaves the others alone.
+        share = (
+            bisect_right(range(MAX_EPISODES + 1), MAX_EPISODES, key=lambda n: _taken(sizes, n)) - 1
+        )
+        kept = {scope: _forget(it, share, now_ms) for scope, it in kept.items()}
+    return kept, forgotten if forgotten.heard_ms > now_ms - UNHEARD_MS else NOBODY
+
+
+def _taken(sizes: list[int], share: int) -> int:
+    return sum(min(size, share) for size in sizes)
+
+
+def _without_old(case: Case, now_ms: int) -> Case:
+    """And without what is ahead, as after Redis's clock was set back."""
+    ahead_ms = now_ms + SKEW_MS
+    episodes = case.episodes
+    if any(_is_old(it, now_ms) or it.until_ms > ahead_ms for it in episodes.values()):
+        episodes = {
+            fingerprint: it._replace(until_ms=now_ms) if it.until_ms > ahead_ms else it
+            for fingerprint, it in episodes.items()
+            if not _is_old(it, now_ms)
+        }
+    refusal, forgotten = case.refusal, case.forgotten
+    if refusal is not None and not now_ms - MEMORY_MS < refusal.at_ms <= ahead_ms:
+        refusal = None
+    if forgotten.heard_ms > ahead_ms:
+        forgotten = Forgotten(min(forgotten.began_ms, ahead_ms), now_ms)
+    elif forgotten.heard_ms <= now_ms - UNHEARD_MS:
+        forgotten = NOBODY
+    return case._replace(episodes=episodes, refusal=refusal, forgotten=forgotten)
+
+
+def _is_old(episode: Episode, now_ms: int) -> bool:
+    return episode.until_ms <= now_ms - (MEMORY_MS if episode.ended == RESOLVED else UNHEARD_MS)
+
+
+def _matters(case: Case, now_ms: int) -> bool:
+    return bool(case.episodes or case.refusal or any(case.forgotten) or case.cooling_ms > now_ms)
+
+
+def _heard_ms(case: Case) -> int:
+    return max(
+        case.forgotten.heard_ms,
+        case.started_ms,
+        *(it.until_ms for it in case.episodes.values()),
+    )
+
+
+def _forget(case: Case, share: int, now_ms: int) -> Case:
+    """Only the newest episodes, as many as `share`."""
+    surplus = len(case.episodes) - share
+    if surplus <= 0:
+        return case
+    rows = sorted((_began_ms(it), fingerprint) for fingerprint, it in case.episodes.items())
+    return case._replace(
+        episodes={key: case.episodes[key] for _, key in rows[surplus:]},
+        forgotten=_left(case.forgotten, Forgotten(rows[surplus - 1][0], now_ms)),
+    )
+
+
+def _began_ms(episode: Episode) -> int:
+    """By a clock that is not too far ahead."""
+    return min(episode.began_ms, episode.until_ms + SKEW_MS)
+
+
+def _left(one: Forgotten, other: Forgotten) -> Forgotten:
+    return Forgotten(*map(max, one, other))

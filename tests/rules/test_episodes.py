@@ -1,0 +1,278 @@
+"""What an episode is, and what is remembered of it: the theory at the head of `boosts`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
+from upshift_agent.errors import WireError
+from upshift_rules.memory import MAX_CASES, MAX_EPISODES, MEMORY_MS
+from upshift_rules.model import Alert
+from upshift_rules.state import decode_state, encode_state
+
+A, B, C = (alert(f"{n:016x}") for n in range(3))
+HOUR = 60 * MINUTE
+REVERT = {"on_resolved": "revert"}
+
+
+def crowd(count: int, *, apart_ms: int = 0) -> list[Alert]:
+    return [alert(f"{n:016x}", started_ms=START_MS - 1000 - n * apart_ms) for n in range(count)]
+
+
+def resolved(fired: Alert, ends_at_ms: int) -> Alert:
+    return fired._replace(status="resolved", ends_at_ms=ends_at_ms)
+
+
+def granted(world: World) -> int:
+    return sum(it.event == "granted" for it in world.history)
+
+
+@pytest.mark.parametrize("apart_ms", [0, 7])
+@pytest.mark.parametrize("while_firing", [False, True])
+def test_the_boost_of_a_storm_ends_by_max_duration_and_repeats_bring_no_other(
+    apart_ms: int, while_firing: bool
+) -> None:
+    world = World(rule=replace(HIGH_CPU, while_firing=while_firing))
+    storm = crowd(2000, apart_ms=apart_ms)
+    for at in range(0, 2000, 200):
+        world.tells(*storm[at : at + 200])
+        world.passes(MINUTE)
+    for _ in range(30):
+        world.passes(5 * MINUTE)
+        for at in range(0, 2000, 500):
+            world.tells(*storm[at : at + 500])
+        assert not world.boosts or world.now_ms < START_MS + world.rule.max_duration_ms
+    assert world.boosts == []
+    assert granted(world) == 1 or while_firing
+    assert sum(len(it.episodes) for it in world.state.cases.values()) <= MAX_EPISODES
+
+
+def test_alerts_beyond_what_is_remembered_join_and_are_told_so() -> None:
+    world = World()
+    storm = crowd(MAX_EPISODES + 10)
+    world.tells(*storm)
+    outcomes = world.tells(*storm)
+    many = [it for it in outcomes if it.outcome == "joined"]
+    assert len(many) == 10
+    assert all("more than 512 alerts fire here" in it.reason for it in many)
+
+
+def test_a_storm_is_not_reverted_while_alerts_fire_that_are_not_remembered() -> None:
+    world = World(rule=replace(HIGH_CPU, on_resolved="revert"))
+    storm = crowd(MAX_EPISODES + 10)
+    world.tells(*storm)
+    world.passes(MINUTE)
+    world.tells(*(resolved(it, world.now_ms) for it in storm[:-1]))
+    assert len(world.boosts) == 1
+    world.passes(9 * MINUTE)
+    assert world.boosts == [], "on schedule"
+
+
+def test_a_released_storm_does_not_come_back() -> None:
+    world = World(rule=replace(HIGH_CPU, while_firing=True))
+    storm = crowd(MAX_EPISODES + 500)
+    world.tells(*storm)
+    world.released()
+    for _ in range(10):
+        world.passes(5 * MINUTE)
+        world.tells(*storm)
+        assert world.boosts == []
+
+
+def test_a_storm_of_one_rule_leaves_what_another_knows() -> None:
+    world = World()
+    world.fires(A, name="quiet", **REVERT)
+    world.tells(*crowd(2000))
+    assert world.fires(A, name="quiet", **REVERT).outcome == "repeat"
+    assert world.resolves(A, name="quiet", **REVERT).outcome == "reverted"
+
+
+def test_a_new_alert_is_known_from_those_of_a_storm_that_are_forgotten() -> None:
+    world = World()
+    storm = crowd(2000)
+    world.tells(*storm)
+    world.passes(HOUR)
+    assert {it.outcome for it in world.tells(*storm)} == {"repeat"}
+    assert world.fires(alert("new", started_ms=world.now_ms)).outcome == "granted"
+
+
+def test_a_silence_that_ends_shows_an_alert_that_began_long_ago() -> None:
+    world = World()
+    world.fires(A)
+    world.resolves(A)
+    world.passes(2 * MEMORY_MS)
+    world.looks()
+    assert world.fires(alert("silenced", started_ms=START_MS - 9 * MEMORY_MS)).outcome == "granted"
+
+
+def test_thousands_of_scopes_are_bounded_and_no_steady_alert_gets_a_second_boost() -> None:
+    world = World()
+    storm = crowd(750)
+    for _ in range(2):
+        for at in range(0, 750, 250):  # as many as a target may have at once
+            for n in range(at, at + 250):
+                world.where = {"service.instance.id": str(n)}
+                world.fires(storm[n])
+            world.passes(20 * MINUTE)
+    boosted = [it.lease.because["fingerprint"] for it in world.history if it.event == "granted"]
+    assert len(boosted) == len(set(boosted))
+    assert len(boosted) >= MAX_CASES
+    assert len(world.state.cases) <= MAX_CASES
+    assert len(encode_state(world.state)) < 300_000
+
+
+def test_startsat_that_moves_back_is_the_same_episode_and_still_reverts() -> None:
+    world = World(rule=replace(HIGH_CPU, on_resolved="revert"))
+    world.fires(A)
+    world.passes(MINUTE)
+    earlier = A._replace(starts_at_ms=A.starts_at_ms - 15_000)  # that of the other Prometheus
+    assert world.fires(earlier).outcome == "repeat"
+    assert world.told(world._claim(resolved(earlier, world.now_ms), {})).outcome == "reverted"
+
+
+def test_startsat_that_moves_on_within_what_was_heard_is_the_same_episode() -> None:
+    world = World()
+    world.fires(A)
+    world.passes(20 * MINUTE)
+    world.fires(A)
+    later = A._replace(starts_at_ms=START_MS + 15 * MINUTE)  # it fired before, and at 20 minutes
+    assert world.fires(later).outcome == "repeat"
+    assert granted(world) == 1
+
+
+def test_a_lost_resolution_neither_costs_the_next_boost_nor_its_revert() -> None:
+    world = World(rule=replace(HIGH_CPU, on_resolved="revert"))
+    world.fires(A)
+    world.passes(HOUR)
+    again = A._replace(starts_at_ms=world.now_ms - 1)
+    assert world.fires(again).outcome == "granted"
+    assert world.told(world._claim(resolved(again, world.now_ms), {})).outcome == "reverted"
+
+
+def test_a_resolution_that_comes_late_does_not_end_the_next_episodes_boost() -> None:
+    world = World(rule=replace(HIGH_CPU, on_resolved="revert"))
+    world.fires(A)
+    world.passes(MINUTE)
+    late = resolved(A, world.now_ms)
+    world.passes(MINUTE)
+    world.fires(A._replace(starts_at_ms=world.now_ms))
+    outcome = world.told(world._claim(late, {}))
+    assert (outcome.outcome, outcome.reason) == ("resolved", "it has fired anew since")
+    assert len(world.boosts) == 1
+
+
+def test_what_fires_anew_after_its_resolution_is_a_new_episode_and_what_is_late_is_not() -> None:
+    world = World(rule=replace(HIGH_CPU, on_resolved="revert"))
+    world.fires(A)
+    world.passes(MINUTE)
+    world.told(world._claim(resolved(A, world.now_ms), {}))
+    moved = A._replace(starts_at_ms=world.now_ms - 10_000)
+    assert world.fires(moved).outcome == "repeat", "it had not resolved then"
+    assert world.fires(A._replace(starts_at_ms=world.now_ms + 1)).outcome == "granted"
+
+
+def test_with_revert_an_alert_that_resolved_before_it_was_heard_firing_has_resolved() -> None:
+    world = World(rule=replace(HIGH_CPU, on_resolved="revert"))
+    world.told(world._claim(resolved(A, START_MS), {}))
+    assert world.fires(A).outcome == "repeat"
+
+
+def test_a_boost_that_was_taken_up_again_is_that_of_all_who_fire() -> None:
+    rule = replace(HIGH_CPU, while_firing=True, on_resolved="revert")
+    world = World(rule=rule)
+    world.tells(A, B)
+    world.passes(15 * MINUTE)
+    assert world.fires(A).outcome == "granted"
+    world.told(world._claim(resolved(A, world.now_ms), {}))
+    assert len(world.boosts) == 1, "B fires"
+    world.released()
+    assert world.fires(B).outcome == "repeat"
+    assert world.boosts == [], "an engineer ended it"
+
+
+def test_a_cooldown_is_for_the_next_episode_not_for_an_alert_that_never_resolved() -> None:
+    rule = replace(HIGH_CPU, while_firing=True, cooldown_ms=HOUR)
+    world = World(rule=rule)
+    world.fires(A)
+    world.passes(15 * MINUTE)
+    later = B._replace(starts_at_ms=world.now_ms)
+    assert world.fires(later).outcome == "cooldown"
+    assert world.fires(A).outcome == "granted"
+    world.passes(40 * MINUTE)
+    assert world.fires(A).outcome == "at_max_duration"
+
+
+@given(st.permutations([resolved(A, START_MS), B, C]))
+def test_who_resolves_and_who_fires_may_come_in_any_order(told: list[Alert]) -> None:
+    world = World(rule=replace(HIGH_CPU, on_resolved="revert", cooldown_ms=HOUR))
+    world.fires(A)
+    world.passes(MINUTE)
+    names = [it.fingerprint for it in told]
+    outcomes = dict(zip(names, (it.outcome for it in world.tells(*told)), strict=True))
+    assert outcomes == {
+        A.fingerprint: "resolved",
+        B.fingerprint: "renewed",
+        C.fingerprint: "joined",
+    }
+    assert len(world.boosts) == 1
+
+
+def test_a_boost_keeps_the_frequency_it_was_granted_and_outcomes_tell_it() -> None:
+    world = World()
+    world.fires(A)
+    world.passes(MINUTE)
+    slower, faster = {"frequency_hz": 49}, {"frequency_hz": 150}
+    outcome = world.fires(B, **faster)
+    assert (outcome.outcome, outcome.hz) == ("renewed", 100)
+    assert world.fires(A, **slower).hz == 100
+    world.passes(MINUTE)
+    outcome = world.fires(C, **slower)
+    assert (outcome.outcome, outcome.hz) == ("joined", 100)
+    assert "runs out" in outcome.reason
+    assert world.runs_for_ms == 9 * MINUTE, "what the rule allows no more is not renewed"
+
+
+def test_a_state_of_a_newer_controller_can_be_read() -> None:
+    world = World(rule=replace(HIGH_CPU, cooldown_ms=HOUR))
+    world.tells(*crowd(600))
+    world.resolves(A)
+    world.fires(B, name="refused")
+    document = json.loads(encode_state(world.state))
+
+    def grown(value: object) -> object:
+        """Every object has a field more, every list an item more."""
+        if isinstance(value, dict):
+            return {k: grown(v) for k, v in value.items()}
+        return [*value, "new"] if isinstance(value, list) else value
+
+    for case in document["cases"].values():
+        case["later"] = {"a": 1}
+        case["episodes"] = {k: [*row, None, "new"] for k, row in case["episodes"].items()}
+        case["forgotten"] = grown(case.get("forgotten", [0, 0]))
+    document["later"] = [1]
+    text = json.dumps(document, separators=(",", ":")).encode()
+    assert decode_state(world.state.target, text).cases.keys() == world.state.cases.keys()
+
+
+@pytest.mark.parametrize("cases", ["[]", '{"a":[]}', '{"a":{"episodes":[1]}}', '{"a":null}'])
+def test_a_state_that_is_none_is_refused_whole(cases: str) -> None:
+    text = '{"rev":1,"plan_rev":1,"plan_after":0,"leases":[],"cases":' + cases + "}"
+    with pytest.raises(WireError):
+        decode_state("service/checkout", text.encode())
+
+
+def test_clocks_that_are_ahead_neither_bring_boosts_nor_prevent_them() -> None:
+    world = World()
+    ahead = alert("ahead", started_ms=START_MS + 365 * 24 * HOUR)
+    world.fires(ahead)
+    for _ in range(5):
+        world.passes(HOUR)
+        assert world.fires(ahead).outcome == "repeat"
+    world.told(world._claim(resolved(ahead, 2**52), {}))
+    world.passes(10 * MINUTE)
+    assert world.fires(alert("ahead", started_ms=world.now_ms)).outcome == "granted"
