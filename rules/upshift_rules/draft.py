@@ -16,6 +16,7 @@ from .model import Outcome, Refusal
 from .rooms import unfit
 from .state import Case, Episode, TargetState
 
+
 def scope_key(rule: str, where: Where) -> str:
     """What makes two alerts share one boost: the rule, and whom it boosts."""
     if not where:
