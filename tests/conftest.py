@@ -1,8 +1,10 @@
 """Fixtures that every suite shares."""
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -50,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     places = (at for at, it in enumerate(LONGEST_FIRST) if it in item.nodeid)
     return next(places, len(LONGEST_FIRST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """What a failure shows may hold half a surrogate, which would end xdist."""
+    report = yield
+    return json.loads(json.dumps(report, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
