@@ -110,6 +110,8 @@ class Controller:
             stack.callback(self.schedule.stop)
             await self.schedule.sweep()
             await stack.enter_async_context(_background("sweep", self.schedule.sweep_forever()))
+            watch = self._truncated.watch(self.control.receive)
+            await stack.enter_async_context(_background("absences", watch))
             yield
 
     async def reload(self) -> str:

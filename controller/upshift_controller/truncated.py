@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -9,53 +14,116 @@ import structlog
 
 from upshift_rules.model import Alert
 
-from .alertmanager import BadAlert, Notification, read_alert
+from .absences import Absences
+from .alertmanager import BadAlert, Notification, milliseconds, read_alert
+from .errors import Unavailable
 
 log = structlog.get_logger()
 
 #: The webhook must be answered within Alertmanager's patience, with or without these.
 _TIMEOUT = aiohttp.ClientTimeout(total=2)
+#: An alert that has been missing in the list for so long has resolved; see `absences`.
+WAIT_S = 300.0
+
+Row = dict[str, Any]
 
 
 class Truncated:
     """`url` is Alertmanager's, such as http://127.0.0.1:9093; None to do without."""
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, wait_s: float = WAIT_S) -> None:
         self._url = url and url.rstrip("/")
+        self._wait_s = wait_s
+        self._absences = Absences(round(wait_s * 1000))
 
     async def missing(self, notification: Notification) -> tuple[Alert | BadAlert, ...]:
         """The firing alerts of the receiver that the notification lacks; none when that fails."""
         count = notification.truncated
         if self._url is None:
-            log.warning(
-                "alerts left out by Alertmanager (max_alerts); set `alertmanager:` to fetch them",
-                count=count,
-            )
+            if count:
+                log.warning(
+                    "alerts left out by Alertmanager (max_alerts); "
+                    "set `alertmanager:` to fetch them",
+                    count=count,
+                )
+            return ()
+        receiver = notification.receiver
+        self._absences.heard(receiver, notification.alerts, truncated=count > 0)
+        if not count:
             return ()
         try:
-            rows = await self._active(notification.receiver)
+            async with self._session() as session:
+                rows = await self._list(session, receiver)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.error("alerts left out could not be fetched", count=count, problem=repr(error))
             return ()
         known = {alert.fingerprint for alert in notification.alerts}
-        alerts = [
-            # `status` is an object there, and all that this query returns is firing.
+        alerts = tuple(
+            # `status` is an object there.
             read_alert(row | {"status": "firing"}, f"{self._url}[{i}]")
             for i, row in enumerate(rows)
-            if row.get("fingerprint") not in known
-        ]
+            if row.get("fingerprint") not in known and _is_active(row)
+        )
+        self._absences.heard(receiver, alerts)
         log.warning("alerts left out by Alertmanager were fetched", count=len(alerts))
-        return tuple(alerts)
+        return alerts
 
-    async def _active(self, receiver: str) -> list[dict[str, Any]]:
-        query = {"active": "true", "silenced": "false", "inhibited": "false"}
-        if receiver:
-            query["receiver"] = f"^{receiver}$"
-        async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT, raise_for_status=True) as session,
-            session.get(f"{self._url}/api/v2/alerts", params=query) as response,
-        ):
+    async def watch(self, receive: Callable[[Sequence[Alert]], Awaitable[object]]) -> None:
+        """Tell `receive` of alerts that went away without a word, for ever."""
+        while True:
+            await asyncio.sleep(self._wait_s / 10)
+            await self.look(receive)
+
+    async def look(self, receive: Callable[[Sequence[Alert]], Awaitable[object]]) -> None:
+        """Once."""
+        for receiver in self._absences.receivers:
+            try:
+                async with self._session() as session:
+                    listed = {row.get("fingerprint") for row in await self._list(session, receiver)}
+                    # Last: had it restarted in between, it would have been up for a moment.
+                    up_ms, clock_ms = await self._up(session)
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                self._absences.not_looked(receiver)
+                log.warning("Alertmanager's list could not be read", problem=repr(error))
+                continue
+            now_ms = round(time.monotonic() * 1000)
+            gone = self._absences.looked(receiver, listed, now_ms, up_ms, clock_ms)
+            if not gone:
+                continue
+            try:
+                await receive(gone)
+            except Unavailable as error:  # the next look finds them again
+                log.warning("alerts that resolved could not be noted", problem=error.detail)
+                continue
+            self._absences.heard(receiver, gone)
+            log.info("alerts resolved without a word of Alertmanager", count=len(gone))
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(timeout=_TIMEOUT, raise_for_status=True)
+
+    async def _list(self, session: aiohttp.ClientSession, receiver: str) -> list[Row]:
+        """All that has not resolved, silenced or not."""
+        query = {"receiver": f"^{re.escape(receiver)}$"} if receiver else {}
+        async with session.get(f"{self._url}/api/v2/alerts", params=query) as response:
             rows = await response.json()
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("its answer is not a list of alerts")
         return rows
+
+    async def _up(self, session: aiohttp.ClientSession) -> tuple[int, int]:
+        """For how many ms it has been up, and its Unix time in ms."""
+        async with session.get(f"{self._url}/api/v2/status") as response:
+            clock_ms = round(parsedate_to_datetime(response.headers.get("Date", "")).timestamp())
+            clock_ms *= 1000
+            document = await response.json()
+        since = document.get("uptime") if isinstance(document, dict) else None
+        since_ms = milliseconds(since) if isinstance(since, str) else None
+        if since_ms is None:
+            raise ValueError("its status does not say since when it is up")
+        return clock_ms - since_ms, clock_ms
+
+
+def _is_active(row: Row) -> bool:
+    """Neither silenced nor inhibited."""
+    status = row.get("status")
+    return isinstance(status, dict) and status.get("state") == "active"

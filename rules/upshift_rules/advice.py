@@ -30,6 +30,9 @@ _ATTRIBUTES = {
     "host": "host.name",
 }
 
+#: After how long Alertmanager repeats an alert, unless its route says otherwise.
+REPEAT_MS = (4 * 60 + 5) * 60 * 1000
+
 Advice = Iterator[tuple[Path, str]]
 
 
@@ -162,6 +165,13 @@ def _limits(_rules: RuleSet, rule: Rule) -> Advice:
         yield (
             ("while_firing",),
             f"while_firing has nothing to renew: max_duration is {longest}, as is duration",
+        )
+    elif rule.while_firing and rule.duration_ms <= REPEAT_MS:
+        yield (
+            ("while_firing",),
+            "while_firing renews a boost when Alertmanager repeats the alert: duration must exceed "
+            "the route's repeat_interval and group_interval together; where they are not set they "
+            f"are 4h and 5m, and duration is {format_duration(rule.duration_ms)}",
         )
     if rule.scope == "instance" and rule.fraction < 1:
         yield (

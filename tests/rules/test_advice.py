@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from upshift_rules.advice import advise, lock_step, out_of_step
 from upshift_rules.document import read_rules
+from upshift_rules.durations import parse_duration
 
 HEAD = "sampling:\n  default: 19\n"
 
@@ -117,6 +119,22 @@ def test_a_label_in_the_place_of_an_attribute_is_pointed_out() -> None:
         'f:6:20: "env" is a label of alerts; agents have the attribute '
         '"deployment.environment.name"'
     ]
+
+
+def test_while_firing_is_told_how_often_alertmanager_repeats() -> None:
+    (advice,) = advice_on_rule("while_firing: true")
+    assert "duration must exceed the route's repeat_interval and group_interval" in advice
+    assert advice.endswith("4h and 5m, and duration is 10m")
+
+
+def test_shipped_rules_with_while_firing_outlast_the_shipped_routes_repeats() -> None:
+    root = Path(__file__).parents[2]
+    shipped = yaml.safe_load((root / "deploy/alertmanager/alertmanager.yml").read_text())
+    (route,) = shipped["route"]["routes"]
+    repeats_ms = sum(parse_duration(route[it]) for it in ("repeat_interval", "group_interval"))
+    for example in (root / "rules/examples").glob("*.yaml"):
+        for rule in read_rules(example.read_text(), "f").document.sampling.rule_set().rules:
+            assert not rule.while_firing or rule.duration_ms > repeats_ms
 
 
 def test_renewal_without_room_for_it_is_pointed_out() -> None:

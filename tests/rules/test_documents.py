@@ -287,7 +287,7 @@ def test_a_value_that_is_not_in_the_file_is_located_at_what_encloses_it() -> Non
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_an_example_loads_and_gets_only_the_advice_it_is_known_for(file: Path) -> None:
-    known = {"sampling": ["6:18"], "fallback_strategy": ["2:3"]}
+    known = {"sampling": ["6:18"], "fallback_strategy": ["2:3"], "while_firing": ["9:21"]}
     advice = advise(read_rules(file.read_bytes(), file.name))
     assert [f"{it.line}:{it.column}" for it in advice] == known.get(file.stem, [])
 

@@ -39,7 +39,7 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
         alerts = notification.alerts
         if notification.truncated:
             metrics.truncated.inc(notification.truncated)
-            alerts += await truncated.missing(notification)
+        alerts += await truncated.missing(notification)
         accounts = await control.receive(alerts)
         document = accounts_json(accounts, notification.truncated)
         for name, count in document["counts"].items():
