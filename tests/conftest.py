@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ def valkey(tmp_path: Path) -> Iterator[RedisServer]:
     with redis_server(tmp_path / "valkey") as server:
         yield server
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what goes to the background like this, and every process that a test starts
+    # would ignore it as well. A handler that does nothing is not inherited.
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 os.environ.pop("COLUMNS", None)  # of the terminal that they run in; xdist sets it as well
 

@@ -22,7 +22,7 @@ from .committer import Committed, Committer
 from .configuration import Configuration, load
 from .connect import Servers
 from .control import Control
-from .embedded import EmbeddedValkey
+from .embedded import embedded_valkey
 from .errors import StartRefused, Unavailable
 from .limiter import Limiter
 from .listener import listening, load_certificate
@@ -192,9 +192,7 @@ async def serve(config: Path | None, **options: Any) -> None:
     async with AsyncExitStack() as stack:
         redis_url = settings.redis
         if redis_url is None:
-            valkey = EmbeddedValkey(Path(settings.data))
-            redis_url = await valkey.start()
-            stack.push_async_callback(valkey.stop)
+            redis_url = await stack.enter_async_context(embedded_valkey(Path(settings.data)))
         controller = Controller(lambda: load(config, **options), redis_url)
         await stack.enter_async_context(controller.running())
         address = await stack.enter_async_context(

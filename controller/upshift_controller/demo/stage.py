@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp
 
-from ..embedded import EmbeddedValkey
+from ..embedded import end_orphan
 from ..settings import Settings
 from . import alertmanager, latency
 from .alertmanager import Alert
@@ -175,7 +175,7 @@ async def _controller(folder: Path, config: Path) -> AsyncIterator[Child]:
     finally:
         # A controller that was killed could not see to its Valkey, which outlives it by design.
         if controller is not None and controller.ended != 0:
-            await EmbeddedValkey(folder / Settings().data).stop()
+            await end_orphan(folder / Settings().data)
 
 
 async def _up(controller: Child) -> dict[str, str]:
