@@ -7,8 +7,8 @@ it comes back as a `BadAlert` in its place. A body that is no notification at al
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -17,11 +17,22 @@ from upshift_agent.wire import is_plain, one_line, shorten
 from upshift_rules.model import Alert
 from upshift_rules.quick_json import loads
 
+from .cache import Cache
 from .errors import Refused
 
 PAYLOAD_VERSION = "4"
-#: Larger bodies are read anew each time, so that what is remembered takes a few megabytes.
+#: Larger bodies are read anew each time.
 REMEMBERED_BYTES = 16 * 1024
+#: What is remembered of bodies, in bytes. What is read takes up to 20 times what it took there.
+MEMORY_BYTES = 32 * 1024 * 1024
+#: More alerts than this are refused before anything is written: what 16 MiB hold of real ones.
+MAX_ALERTS = 20_000
+#: `explain` says of each rule why it matches or not, so it takes fewer.
+MAX_EXAMPLES = 100
+#: Commas of a body. Text is read in no time; a million values are what takes 0.1 s.
+MAX_VALUES = 1_000_000
+#: Characters of one alert's labels, together: what a regular expression is tried on.
+MAX_LABELS = 64 * 1024
 #: An alert's name and fingerprint go into leases, logs and answers. Characters.
 MAX_NAME = 200
 MAX_FINGERPRINT = 64
@@ -47,10 +58,26 @@ class Notification:
 
 def parse_notification(body: bytes) -> Notification:
     """Alertmanager repeats itself to the letter, and tells every controller the same."""
-    return _remembered(body) if len(body) <= REMEMBERED_BYTES else _notification(body)
+    if (known := remembered(body)) is not None:
+        return known
+    notification, rows = open_notification(body)
+    alerts = [read_alert(row, f"alerts[{i}]") for i, row in enumerate(rows)]
+    notification = replace(notification, alerts=tuple(alerts))
+    # Not those with faults: what is said of a byte may take hundreds.
+    if len(body) <= REMEMBERED_BYTES and not any(isinstance(it, BadAlert) for it in alerts):
+        _memory.keep(body, notification, 1000 + 20 * len(body))
+    return notification
 
 
-def _notification(body: bytes) -> Notification:
+_memory: Cache[bytes, Notification] = Cache(MEMORY_BYTES)
+
+
+def remembered(body: bytes) -> Notification | None:
+    return _memory.get(body) if len(body) <= REMEMBERED_BYTES else None
+
+
+def open_notification(body: bytes) -> tuple[Notification, Sequence[object]]:
+    """A notification without its alerts, and these as they stand there, for `read_alert`."""
     document = _document(body)
     version = document.get("version")
     if version != PAYLOAD_VERSION:
@@ -64,16 +91,21 @@ def _notification(body: bytes) -> Notification:
         raise Refused(
             f"alerts must be a list of alerts, got {shorten(alerts)}", slug="payload", status=422
         )
+    if len(alerts) > MAX_ALERTS:
+        raise Refused(
+            f"a body may have {MAX_ALERTS} alerts, this one has {len(alerts)}; "
+            "let Alertmanager send fewer (max_alerts, group_by)",
+            slug="too-many",
+            status=413,
+        )
     truncated = document.get("truncatedAlerts", 0)
     receiver = document.get("receiver", "")
-    return Notification(
-        alerts=tuple(read_alert(alert, f"alerts[{i}]") for i, alert in enumerate(alerts)),
+    notification = Notification(
+        alerts=(),
         truncated=truncated if isinstance(truncated, int) and 0 < truncated < 2**31 else 0,
         receiver=receiver if isinstance(receiver, str) else "",
     )
-
-
-_remembered = lru_cache(maxsize=512)(_notification)
+    return notification, alerts
 
 
 def parse_example(body: bytes) -> tuple[Alert | BadAlert, ...]:
@@ -88,6 +120,12 @@ def parse_example(body: bytes) -> tuple[Alert | BadAlert, ...]:
     alerts = document if several else [document]
     if not alerts:
         raise Refused("there is no alert in it", slug="payload", status=422)
+    if len(alerts) > MAX_EXAMPLES:
+        raise Refused(
+            f"at most {MAX_EXAMPLES} alerts are explained at once, these are {len(alerts)}",
+            slug="too-many",
+            status=413,
+        )
     return tuple(
         read_alert(
             {"status": "firing", "startsAt": "1970-01-01T00:00:00Z"} | alert
@@ -107,6 +145,8 @@ def read_alert(alert: object, where: str) -> Alert | BadAlert:
     if labels is None:
         reason = f"{where}.labels must map names to strings, got {shorten(alert.get('labels'))}"
         return BadAlert(reason)
+    if (size := sum(map(len, labels.values()))) > MAX_LABELS:
+        return BadAlert(f"{where}.labels may have {MAX_LABELS} characters together, not {size}")
     name = one_line(labels.get("alertname", ""), MAX_NAME)
     if name:
         labels["alertname"] = name
@@ -141,9 +181,13 @@ def _end(ends_at: object) -> int:
     return (milliseconds(ends_at) or 0) if isinstance(ends_at, str) else 0
 
 
-@lru_cache(maxsize=4096)  # the alerts of a group tend to share it, and repeats always do
 def milliseconds(moment: str) -> int | None:
     """RFC 3339 → Unix milliseconds; None for anything else."""
+    return _milliseconds(moment) if len(moment) <= 64 else None
+
+
+@lru_cache(maxsize=4096)  # the alerts of a group tend to share it, and repeats always do
+def _milliseconds(moment: str) -> int | None:
     try:
         parsed = datetime.fromisoformat(moment)
         return None if parsed.tzinfo is None else round(parsed.timestamp() * 1000)
@@ -169,6 +213,12 @@ def _document(body: bytes) -> dict[str, Any]:
 
 
 def _json(body: bytes) -> Any:
+    if len(body) > MAX_VALUES and body.count(b",") > MAX_VALUES:
+        raise Refused(
+            f"the body may have {MAX_VALUES} values, and this one has more",
+            slug="too-many",
+            status=413,
+        )
     try:
         return loads(body)
     except (ValueError, RecursionError) as error:

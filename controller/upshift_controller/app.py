@@ -30,7 +30,7 @@ from .metrics import Metrics
 from .overview import Overview
 from .records import Records
 from .schedule import Schedule
-from .settings import check_exposure
+from .settings import check_exposure, needs_restart
 from .store import Store
 from .truncated import Truncated
 from .web import api, events, health, openapi, problems, routes, webhook
@@ -73,7 +73,7 @@ class Controller:
         self.control = Control(self.store, self.committer, configuration.rules)
         self.overview = Overview(self.store, self.records, lambda: self.control.rules.baseline)
         self.schedule = Schedule(self.control.revert_due, self._tidy)
-        self._truncated = Truncated(settings.alertmanager)
+        self._truncated = Truncated(lambda: self._configuration.settings.alertmanager)
         self._signed = False  # whether all states are known to be signed with the first secret
         self._configured()
 
@@ -124,13 +124,12 @@ class Controller:
             self.metrics.reload_success.set(0)
             log.error("reload refused; the configuration in force stays", problem=str(error))
             raise
-        fixed = ("listen", "redis", "data", "namespace", "history_length")
-        before, after = self._configuration.settings, configuration.settings
-        moved = [name for name in fixed if getattr(before, name) != getattr(after, name)]
+        after, moved = (
+            configuration.settings,
+            needs_restart(self._configuration.settings, configuration.settings),
+        )
         if self.tls and after.tls:
             load_certificate(self.tls, after.tls)
-        if (before.tls and before.tls.client_ca) != (after.tls and after.tls.client_ca):
-            moved.append("tls")
         self._configuration = configuration
         self.control.put_in_force(configuration.rules)
         self._signed = self._signed and self.store.secrets == configuration.secrets

@@ -33,10 +33,11 @@ from .alertmanager import BadAlert
 from .committer import Committer
 from .errors import Refused
 from .ports import States, Write
+from .slices import each
 
 log = structlog.get_logger()
 
-#: Targets reverted or signed anew in one go; the next ones follow at once.
+#: Targets reverted or signed anew, or alerts that are let in, in one go; the next follow at once.
 BATCH = 500
 #: Who asked, and why: characters of each text that is kept.
 MAX_BECAUSE = 500
@@ -66,21 +67,34 @@ class Control:
         self._committer.check_room()
 
     async def receive(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
-        """Let alerts do what the rules say. One commit, however many there are."""
-        answers = [self._match(alert) for alert in alerts]
-        outcomes = await self._committer.apply(_by_target(answers), "alerts")
-        return _accounts(alerts, answers, outcomes)
+        """Let alerts do what the rules say: in one commit, or in parts where they are very many."""
+        if len(alerts) <= BATCH:
+            answers = [self._match(alert) for alert in alerts]
+            outcomes = await self._committer.apply(_by_target(answers), "alerts")
+            return _accounts(alerts, answers, outcomes)
+        # In parts, so that neither a transition nor a commit keeps others waiting. What fires goes
+        # first, as in one commit. Should Redis go away in between, all of it comes again.
+        order = sorted(range(len(alerts)), key=lambda i: _has_resolved(alerts[i]))
+        accounts: dict[int, Account] = {}
+        for start in range(0, len(order), BATCH):
+            part = [alerts[i] for i in order[start : start + BATCH]]
+            answers = await each(lambda it: self._match(it, hint=False), part)
+            outcomes = await self._committer.apply(_by_target(answers), "alerts")
+            accounts |= zip(
+                order[start : start + BATCH], _accounts(part, answers, outcomes), strict=True
+            )
+        return [accounts[i] for i in range(len(alerts))]
 
     async def explain(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
         """What `receive` would do with these alerts now. Nothing is written."""
-        answers = [self._match(alert) for alert in alerts]
+        answers = await each(self._match, alerts)
         _, outcomes = await self._committer.preview(_by_target(answers))
         return _accounts(alerts, answers, outcomes)
 
-    def _match(self, alert: Alert | BadAlert) -> Sequence[Claim | Outcome]:
+    def _match(self, alert: Alert | BadAlert, *, hint: bool = True) -> Sequence[Claim | Outcome]:
         if isinstance(alert, BadAlert):
             return [Outcome(outcome="invalid", reason=alert.reason)]
-        return claims_of(self.rules, alert)
+        return claims_of(self.rules, alert, hint=hint)
 
     def verdicts(self, alert: Alert) -> Sequence[Verdict]:
         """For every rule, why it matches this alert or does not."""
@@ -228,6 +242,10 @@ def _texts(where: Where) -> Iterator[str]:
     for name, wanted in where.items():
         yield name
         yield from (wanted,) if isinstance(wanted, str) else wanted
+
+
+def _has_resolved(alert: Alert | BadAlert) -> bool:
+    return isinstance(alert, Alert) and alert.status == "resolved"
 
 
 def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[Change]]:

@@ -59,11 +59,12 @@ class AlertAccount(Body):
 
 
 class Accounts(Body):
-    """What each alert of a webhook did, in its order."""
+    """What each alert of a webhook did, in its order; of very many, the first ones."""
 
     alerts: list[AlertAccount]
     counts: Annotated[dict[str, int], Field(description="outcomes, counted")]
     truncated: Annotated[int, Field(description="alerts that Alertmanager left out")] = 0
+    not_shown: Annotated[int, Field(description="alerts that are counted, and not in `alerts`")] = 0
 
 
 class LeaseView(Body):

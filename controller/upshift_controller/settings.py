@@ -134,6 +134,27 @@ class Settings(RuleDocument):
             yield ("rules",), "give either sampling or rules, not both"
 
 
+#: What a reload puts in force. Whatever else changes is named: it takes a restart.
+RELOADED = {
+    *RuleDocument.model_fields, "rules", "tokens", "secret_file", "limits", "alertmanager", "cost"
+}  # fmt: skip  # a list
+
+
+def needs_restart(before: Settings, after: Settings) -> list[str]:
+    """The settings that changed and that a reload leaves as they were."""
+
+    def fixed(settings: Settings, name: str) -> object:
+        value = getattr(settings, name)
+        # Certificate and key are read again, where there were any.
+        return (value.client_ca,) if isinstance(value, TlsEntry) else value
+
+    return [
+        name
+        for name in Settings.model_fields
+        if name not in RELOADED and fixed(before, name) != fixed(after, name)
+    ]
+
+
 def split_listen(listen: str) -> tuple[str, int]:
     """HOST:PORT, [IPv6]:PORT or :PORT → (host, port). Raise `StartRefused` on anything else."""
     host, colon, port = listen.rpartition(":")

@@ -15,8 +15,9 @@ import structlog
 from upshift_rules.model import Alert
 
 from .absences import Absences
-from .alertmanager import BadAlert, Notification, milliseconds, read_alert
+from .alertmanager import MAX_ALERTS, BadAlert, Notification, milliseconds, read_alert
 from .errors import Unavailable
+from .slices import each
 
 log = structlog.get_logger()
 
@@ -29,12 +30,16 @@ Row = dict[str, Any]
 
 
 class Truncated:
-    """`url` is Alertmanager's, such as http://127.0.0.1:9093; None to do without."""
+    """`url` tells Alertmanager's, such as http://127.0.0.1:9093; None to do without."""
 
-    def __init__(self, url: str | None, wait_s: float = WAIT_S) -> None:
-        self._url = url and url.rstrip("/")
+    def __init__(self, url: Callable[[], str | None], wait_s: float = WAIT_S) -> None:
+        self._address = url
         self._wait_s = wait_s
         self._absences = Absences(round(wait_s * 1000))
+
+    @property
+    def _url(self) -> str | None:
+        return (self._address() or "").rstrip("/") or None
 
     async def missing(self, notification: Notification) -> tuple[Alert | BadAlert, ...]:
         """The firing alerts of the receiver that the notification lacks; none when that fails."""
@@ -58,11 +63,13 @@ class Truncated:
             log.error("alerts left out could not be fetched", count=count, problem=repr(error))
             return ()
         known = {alert.fingerprint for alert in notification.alerts}
+        lacking = [it for it in rows if it.get("fingerprint") not in known and _is_active(it)]
         alerts = tuple(
-            # `status` is an object there.
-            read_alert(row | {"status": "firing"}, f"{self._url}[{i}]")
-            for i, row in enumerate(rows)
-            if row.get("fingerprint") not in known and _is_active(row)
+            await each(
+                # `status` is an object there.
+                lambda row: read_alert(row | {"status": "firing"}, "an alert of its list"),
+                lacking[:MAX_ALERTS],
+            )
         )
         self._absences.heard(receiver, alerts)
         log.warning("alerts left out by Alertmanager were fetched", count=len(alerts))

@@ -40,8 +40,10 @@ class Verdict:
     result: Claim | Outcome | None = None
 
 
-def claims_of(rules: RuleSet, alert: Alert) -> list[Claim | Outcome]:
+def claims_of(rules: RuleSet, alert: Alert, *, hint: bool = True) -> list[Claim | Outcome]:
     """One entry for each rule that matches, in the document's order; at least one entry.
+
+    hint: where no rule matches, say which is the nearest; that takes longer than all the rest.
 
     An `Outcome` says why there is no claim: `no_rule`, `no_target` or `invalid`.
     """
@@ -49,6 +51,8 @@ def claims_of(rules: RuleSet, alert: Alert) -> list[Claim | Outcome]:
     for asked in {normalised(alert.labels.get(name, "")) for name in TRIGGER_LABELS}:
         found += rules.by_trigger.get(asked, ())
     found += [i for i in rules.by_matchers if _misfit(rules.rules[i].match, alert.labels) is None]
+    if not found and not hint:
+        return [Outcome(outcome="no_rule", reason=_NO_RULE)]
     if not found:
         triggers = tuple(rule.trigger for rule in rules.rules if not rule.match)
         reason = _why_none(alert.name[:200], triggers, bool(rules.by_matchers))
@@ -64,6 +68,9 @@ def explain(rules: RuleSet, alert: Alert) -> list[Verdict]:
         result = _claim(rules, rule, alert) if matches else None
         verdicts.append(Verdict(rule, matches, reason, result))
     return verdicts
+
+
+_NO_RULE = "no rule has this trigger, or a match list that fits"
 
 
 @lru_cache(maxsize=1024)  # an alert that no rule wants comes again and again

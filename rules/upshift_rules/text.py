@@ -7,13 +7,21 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 
+#: Characters; longer texts are worked out anew, so that what is remembered stays small.
+MAX_REMEMBERED = 256
 _IGNORED = str.maketrans("", "", "-_")
 
 
-@lru_cache(maxsize=1024)  # alerts come again and again
 def normalised(name: str) -> str:
     """`name` without letter case, `-` and `_`: `HighCPU`, `high-cpu` and `high_cpu` are one."""
+    return _remembered(name) if len(name) <= MAX_REMEMBERED else _normalised(name)
+
+
+def _normalised(name: str) -> str:
     return name.casefold().translate(_IGNORED)
+
+
+_remembered = lru_cache(maxsize=1024)(_normalised)  # alerts come again and again
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

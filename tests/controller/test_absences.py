@@ -115,7 +115,7 @@ async def test_the_boost_of_an_alert_that_alertmanager_dropped_is_reverted(
     with alertmanager(tmp_path / "alertmanager", config) as server:
         await asyncio.to_thread(_post, server, lasts_s=3600)
         rows = await asyncio.to_thread(eventually, lambda: server.get("/api/v2/alerts"))
-        truncated = Truncated(server.url, wait_s=0.5)
+        truncated = Truncated(lambda: server.url, wait_s=0.5)
         async with start(RULES) as running:
             told = parse_notification(dump(_cut(rows[:1], "firing")).encode())
             alerts = (*told.alerts, *await truncated.missing(told))

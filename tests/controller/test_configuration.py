@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from controller.conftest import Start, alert, outcomes
 from upshift_agent.wire import Keys, decode_plan
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
+from upshift_controller.settings import RELOADED, Settings, TlsEntry, needs_restart
 
 RULES = """
 sampling:
@@ -102,3 +105,48 @@ async def test_a_bad_reload_is_refused_and_the_last_good_rules_stay(
         assert (await running.ask("POST", "/-/reload")).status == 200
         metrics = (await running.ask("GET", "/metrics")).body
         assert "upshift_config_last_reload_successful 1.0" in metrics
+
+
+CHANGED = {
+    "listen": "127.0.0.1:1",
+    "redis": "redis://elsewhere:6379",
+    "data": "elsewhere",
+    "namespace": "other",
+    "tls": TlsEntry(certificate="a", key="b"),
+    "max_body_mib": 1.0,
+    "history_length": 10,
+}
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_that_a_reload_does_not_put_in_force_is_named_where_it_changed(
+    name: str,
+) -> None:
+    assert (name in CHANGED) != (name in RELOADED)
+    before = Settings()
+    after = before.model_copy(update={name: CHANGED.get(name, "another")})
+    assert needs_restart(before, after) == [name] * (name in CHANGED)
+
+
+async def test_a_reload_says_what_it_takes_a_restart_for(start: Start, tmp_path: Path) -> None:
+    async with start(RULES) as running:
+        (tmp_path / "upshift.yaml").write_text(RULES + "\nmax_body_mib: 1\n")
+        assert (await running.ask("POST", "/-/reload")).body.endswith("restart for: max_body_mib\n")
+
+
+async def test_another_alertmanager_is_asked_after_a_reload(start: Start, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def alerts(request: web.Request) -> web.Response:
+        asked.append(request.query["receiver"])
+        return web.json_response([])
+
+    app = web.Application()
+    app.router.add_get("/api/v2/alerts", alerts)
+    async with start(RULES) as running, TestServer(app) as server:
+        await running.notify(alert(), truncatedAlerts=1)
+        (tmp_path / "upshift.yaml").write_text(RULES + f"\nalertmanager: {server.make_url('')}\n")
+        await running.ask("POST", "/-/reload")
+        await running.notify(alert(), truncatedAlerts=1, receiver="up|.*(shift")
+    # Anchored whole and escaped: it names one receiver, whatever it is called.
+    assert asked == [r"^up\|\.\*\(shift$"]

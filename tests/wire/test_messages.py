@@ -219,4 +219,4 @@ def test_an_endless_value_can_still_be_quoted() -> None:
     nest: list[Any] = []
     for _ in range(100_000):
         nest = [nest]
-    assert shorten(nest).startswith(("[[[[", "a deeply nested list"))
+    assert shorten(nest) == "[[Ellipsis]]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from aiohttp import web
 
@@ -12,7 +13,7 @@ from upshift_rules.durations import parse_duration
 from upshift_rules.model import Alert
 
 from ..alertmanager import parse_example
-from ..control import Control
+from ..control import Account, Control
 from ..errors import Refused
 from ..models import (
     Accounts,
@@ -27,6 +28,7 @@ from ..models import (
 )
 from ..overview import Overview
 from ..records import HistoryLine, Records
+from ..slices import each
 from .routes import CALLER, Route, answer, json_body, read_model, whole_number
 from .webhook import accounts_json, outcome_json
 
@@ -89,12 +91,16 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
     async def explain(request: web.Request) -> web.Response:
         accounts = await control.explain(parse_example(await json_body(request)))
         document = accounts_json(accounts)
-        for account, row in zip(accounts, document["alerts"], strict=True):
+
+        def add_rules(shown: tuple[Account, dict[str, Any]]) -> None:
+            account, row = shown
             if isinstance(account.alert, Alert):
                 row["rules"] = [
                     {"rule": it.rule.name, "matches": it.matches, "reason": it.reason}
                     for it in control.verdicts(account.alert)
                 ]
+
+        await each(add_rules, zip(accounts, document["alerts"], strict=False))
         return web.json_response(document)
 
     v1 = "/api/v1"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -12,15 +14,29 @@ from aiohttp import web
 from upshift_rules.model import Alert, Outcome
 from upshift_rules.quick_json import dump
 
-from ..alertmanager import BadAlert, parse_notification
+from ..alertmanager import (
+    REMEMBERED_BYTES,
+    BadAlert,
+    Notification,
+    open_notification,
+    parse_notification,
+    read_alert,
+)
 from ..control import Account, Control
 from ..errors import Refused, Unavailable
 from ..metrics import Metrics
 from ..models import Accounts
+from ..slices import each
 from ..truncated import Truncated
 from .routes import Route, json_body
 
 log = structlog.get_logger()
+
+#: Outcomes that the answer shows; all of them are counted.
+MAX_SHOWN = 1000
+#: Lines of the log for one request, of each of these outcomes.
+MAX_WARNINGS = 10
+_WARNED = ("invalid", "no_target")
 
 
 def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Route]:
@@ -35,7 +51,7 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
 
     async def accept(request: web.Request) -> web.Response:
         control.check_room()  # before anything is read
-        notification = parse_notification(await json_body(request))
+        notification = await _read(await json_body(request))
         alerts = notification.alerts
         if notification.truncated:
             metrics.truncated.inc(notification.truncated)
@@ -44,8 +60,8 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
         document = accounts_json(accounts, notification.truncated)
         for name, count in document["counts"].items():
             metrics.alerts.labels(name).inc(count)
-            if name in ("invalid", "no_target"):
-                _warn(name, accounts)
+            if name in _WARNED:
+                _warn(name, accounts, count)
         return web.json_response(document, dumps=dump)
 
     return [
@@ -60,22 +76,42 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
     ]
 
 
-def _warn(name: str, accounts: Sequence[Account]) -> None:
-    for outcome in (it for account in accounts for it in account.outcomes):
-        if outcome.outcome == name:
-            log.warning("alert changed nothing", outcome=name, cause=outcome.reason)
+async def _read(body: bytes) -> Notification:
+    if len(body) <= REMEMBERED_BYTES:
+        return parse_notification(body)
+    notification, rows = open_notification(body)
+    alerts = await each(lambda it: read_alert(it[1], f"alerts[{it[0]}]"), enumerate(rows))
+    return replace(notification, alerts=tuple(alerts))
+
+
+def _warn(name: str, accounts: Sequence[Account], count: int) -> None:
+    """The log names the first ones of a request, and counts the others."""
+    found = (it for account in accounts for it in account.outcomes if it.outcome == name)
+    for outcome in islice(found, MAX_WARNINGS):
+        log.warning("alert changed nothing", outcome=name, cause=outcome.reason)
+    if count > MAX_WARNINGS:
+        log.warning("alerts changed nothing", outcome=name, more=count - MAX_WARNINGS)
 
 
 def accounts_json(accounts: Sequence[Account], truncated: int = 0) -> dict[str, Any]:
-    """`models.Accounts`, built by hand: a webhook may carry thousands of alerts."""
-    outcomes = [it for account in accounts for it in account.outcomes]
-    counts = Counter(it.outcome for it in outcomes)
-    shown = {id(it): it for it in outcomes}  # alerts that join one boost share theirs
-    documents = {key: outcome_json(it) for key, it in shown.items()}
+    """`models.Accounts`, built by hand: a webhook may carry thousands of alerts. All are counted,
+    and the first ones shown."""
+    counts = Counter(it.outcome for account in accounts for it in account.outcomes)
+    shown: list[Account] = []
+    room = MAX_SHOWN
+    for account in accounts:
+        room -= len(account.outcomes)
+        if room < 0 and shown:
+            break
+        shown.append(account)
+    outcomes = [it for account in shown for it in account.outcomes]
+    distinct = {id(it): it for it in outcomes}  # alerts that join one boost share theirs
+    documents = {key: outcome_json(it) for key, it in distinct.items()}
     return {
-        "alerts": [account_json(account, documents) for account in accounts],
+        "alerts": [account_json(account, documents) for account in shown],
         "counts": dict(counts),
         "truncated": truncated,
+        "not_shown": len(accounts) - len(shown),
     }
 
 

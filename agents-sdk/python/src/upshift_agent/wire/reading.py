@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from ..errors import WireError
@@ -64,12 +65,23 @@ _DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
 
 def shorten(text: object, length: int = 60) -> str:
     """`text` as a quoted literal that fits on one line of an error message."""
-    try:
-        # Of the beginning only: it may have megabytes.
-        literal = repr(text[: length + 1] if isinstance(text, str) else text)
-    except RecursionError:  # what json could just read, repr may find too deep
-        literal = f"a deeply nested {type(text).__name__}"
+    literal = repr(_beginning(text, length))
     return literal if len(literal) <= length else literal[: length - 1] + "…"
+
+
+def _beginning(value: object, length: int, depth: int = 2) -> object:
+    """As much of it as is shown: it may have megabytes."""
+    match value:
+        case str():
+            return value[: length + 1]
+        case list() | dict() if value and not depth:
+            return ...
+        case list():
+            return [_beginning(it, length, depth - 1) for it in value[:32]]
+        case dict():
+            some = islice(value.items(), 32)
+            return {_beginning(key, length): _beginning(it, length, depth - 1) for key, it in some}
+    return value
 
 
 def mapping(value: object, where: str) -> Mapping[str, Any]:

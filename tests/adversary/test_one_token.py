@@ -1,0 +1,193 @@
+"""One token, however hostile: answers, log, memory and time on the loop stay bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from controller.conftest import (
+    PRODUCTION,
+    WEBHOOK,
+    Answer,
+    Running,
+    Start,
+    alert,
+    notification,
+    outcomes,
+)
+from upshift_agent.wire import shorten
+from upshift_controller import alertmanager
+from upshift_controller.cache import Cache
+from upshift_controller.slices import each
+from upshift_controller.web import webhook
+from upshift_rules import text
+
+HEADERS = {"Content-Type": "application/json"}
+REVERT = """
+sampling:
+  on_alert:
+    - {trigger: high_cpu, frequency: 100, duration: 10m, on_resolved: revert}
+"""
+#: Far above what is measured, far below what a defect costs; the table has the figures.
+BLOCKED_S = 1.0
+
+
+async def post(upshift: Running, body: bytes, path: str = WEBHOOK) -> Answer:
+    return await upshift.ask("POST", path, data=io.BytesIO(body), headers=HEADERS)
+
+
+def body_of(elements: str) -> bytes:
+    return f'{{"version": "4", "alerts": [{elements}]}}'.encode()
+
+
+@asynccontextmanager
+async def blocked() -> AsyncIterator[list[float]]:
+    """How long nothing else was let in, the longest first."""
+    gaps = [0.0]
+
+    async def watch() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.001)
+            gaps[0] = max(gaps[0], time.monotonic() - before)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield gaps
+    finally:
+        task.cancel()
+
+
+@pytest.mark.parametrize(
+    "element", ["1", "{}", "[]", '""', '{"labels":{}}', '{"labels":{"a":"b"}}', "[[1,2]]", "1e9"]
+)
+async def test_four_mebibytes_of_what_is_no_alert_are_refused_or_summed_up(
+    upshift: Running, element: str
+) -> None:
+    body = body_of(",".join([element] * (4 * 2**20 // (len(element) + 1))))
+    async with blocked() as gaps:
+        answer = await post(upshift, body)
+    assert answer.status == 413
+    assert gaps[0] < BLOCKED_S
+
+
+async def test_as_many_bad_alerts_as_are_read_leave_a_short_answer_and_a_short_log(
+    upshift: Running,
+) -> None:
+    bad = ",".join(["1"] * alertmanager.MAX_ALERTS)
+    structlog.reset_defaults()
+    with capture_logs() as lines:
+        async with blocked() as gaps:
+            answer = await post(upshift, body_of(bad))
+    assert answer.status == 200
+    assert answer.body["counts"] == {"invalid": alertmanager.MAX_ALERTS}
+    assert len(answer.body["alerts"]) == webhook.MAX_SHOWN
+    assert answer.body["not_shown"] == alertmanager.MAX_ALERTS - webhook.MAX_SHOWN
+    assert len(json.dumps(answer.body)) < 1_000_000
+    assert len(lines) == webhook.MAX_WARNINGS + 1
+    assert gaps[0] < BLOCKED_S
+
+
+async def test_a_large_group_of_real_alerts_is_let_in_whole_and_in_slices(
+    upshift: Running,
+) -> None:
+    instances = [alert(PRODUCTION | {"instance": f"i{n}"}, fingerprint=f"{n}") for n in range(3000)]
+    async with blocked() as gaps:
+        answer = await upshift.notify(*instances)
+    assert answer.body["counts"].get("granted") == 1
+    assert sum(answer.body["counts"].values()) == 3000
+    assert gaps[0] < BLOCKED_S
+
+
+async def test_what_fires_goes_first_in_a_body_of_several_parts_too(start: Start) -> None:
+    async with start(REVERT) as upshift:
+        await upshift.notify(alert(fingerprint="a"))
+        many = [alert({"alertname": "Nothing"}, fingerprint=f"{n}") for n in range(700)]
+        resolved = alert(fingerprint="a", status="resolved")
+        answer = await upshift.notify(resolved, *many, alert(fingerprint="b"))
+        assert outcomes(answer)[0] == "resolved"
+        assert "reverted" not in await upshift.history()
+
+
+async def test_a_viewer_is_explained_a_hundred_alerts_at_once_and_no_more(
+    upshift: Running,
+) -> None:
+    many = [alert(fingerprint=f"{n}") for n in range(alertmanager.MAX_EXAMPLES + 1)]
+    few = await post(upshift, json.dumps(many[1:]).encode(), "/api/v1/explain")
+    assert (few.status, len(few.body["alerts"])) == (200, alertmanager.MAX_EXAMPLES)
+    assert all(it["rules"] for it in few.body["alerts"])
+    assert (await post(upshift, json.dumps(many).encode(), "/api/v1/explain")).status == 413
+
+
+async def test_labels_too_large_to_be_matched_are_an_alert_that_cannot_be_read(
+    upshift: Running,
+) -> None:
+    large = alert(PRODUCTION | {"note": "x" * (alertmanager.MAX_LABELS + 1)})
+    answer = await post(upshift, json.dumps(notification(large)).encode())
+    assert outcomes(answer) == ["invalid"]
+    assert len(answer.body["alerts"][0]["outcomes"][0]["reason"]) < 200
+
+
+def test_what_is_remembered_is_bounded_in_bytes() -> None:
+    cache: Cache[int, str] = Cache(1000)
+    for number in range(100):
+        cache.keep(number, "", 300)
+        cache.keep(number, "", 300)
+    assert cache.bytes == 900
+    assert cache.get(99) is not None
+    assert cache.get(96) is None
+    cache.keep(1, "", 2000)
+    assert cache.bytes == 0
+
+
+def test_nothing_is_remembered_by_a_large_text() -> None:
+    for number in range(50):
+        text.normalised(f"{number}" * 100_000)
+        alertmanager.milliseconds(f"{number}" * 100_000)
+    assert text._remembered.cache_info().maxsize == 1024  # entries of at most this length:
+    assert all(len(it) <= 64 for it in ["2026-01-31T12:00:00.123456789+00:00"])
+    assert text._remembered.cache_parameters()["maxsize"] * text.MAX_REMEMBERED < 2**20
+
+
+def test_a_body_with_faults_is_not_remembered() -> None:
+    body = body_of(",".join(["1"] * 5000))
+    alertmanager.parse_notification(body)
+    assert alertmanager.remembered(body) is None
+    good = json.dumps(notification(alert())).encode()
+    alertmanager.parse_notification(good)
+    assert alertmanager.remembered(good) is not None
+
+
+def test_of_a_large_value_only_the_beginning_is_looked_at() -> None:
+    class Endless(list[Any]):
+        def __iter__(self) -> Any:
+            raise AssertionError("all of it was looked at")
+
+    assert shorten(Endless([1] * 1_000_000)).endswith("…")
+    assert shorten({"a": [["deep"]]}) == "{'a': [Ellipsis]}"
+    assert shorten({str(n): n for n in range(100_000)}).endswith("…")
+
+
+async def test_long_work_lets_others_in_and_keeps_its_order() -> None:
+    seen = 0
+
+    async def other() -> None:
+        nonlocal seen
+        while True:
+            seen += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    made = await each(lambda it: (time.sleep(0.001), it)[1], range(30))
+    task.cancel()
+    assert made == list(range(30))
+    assert seen >= 3
