@@ -14,14 +14,17 @@ import orjson
 from upshift_agent import wire
 
 
-def loads(text: bytes | str) -> Any:
+def loads(text: bytes | str, *, lenient: bool = True) -> Any:
     """Raise `ValueError` or `RecursionError` for what is not JSON.
 
+    lenient: take what orjson does not; that takes some twenty times as long.
     Whole numbers of more than 64 bits become floats.
     """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
+        if not lenient:
+            raise
         document = json.loads(text)
     again = json.dumps(document, ensure_ascii=False)
     try:
