@@ -18,6 +18,7 @@ from upshift_agent.wire import Keys
 
 from . import log as logs
 from .budgets import RedisBudgets
+from .canaries import Canaries
 from .committer import Committed, Committer
 from .configuration import Configuration, load
 from .connect import Servers
@@ -70,6 +71,7 @@ class Controller:
             conflicted=metrics.conflicts.inc,
             took=metrics.commit_seconds.observe,
         )
+        self.canaries = Canaries(self.store, self.committer)
         self.control = Control(self.store, self.committer, configuration.rules)
         self.overview = Overview(self.store, self.records, lambda: self.control.rules.baseline)
         self.schedule = Schedule(self.control.revert_due, self._tidy)
@@ -148,6 +150,7 @@ class Controller:
 
     def _committed(self, done: Committed) -> None:
         self.metrics.committed(done)
+        self.canaries.notice(done.state)
         for entry in done.entries:
             logs.change(done, entry)
         if (expiry_ms := done.state.next_expiry_ms) is not None:
@@ -164,6 +167,7 @@ class Controller:
                     log.info("signed anew with the first secret", targets=count)
             await self.control.publish_baseline()
             await self.records.sweep()
+            await self.canaries.look_after()
             self.metrics.ready.set(1)
         except Unavailable:
             self.metrics.ready.set(0)

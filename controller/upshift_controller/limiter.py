@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from upshift_agent.wire import FLEET, Baseline, Lease
-from upshift_rules.changes import Change, Transition
+from upshift_rules.changes import Aim, Change, Transition
 from upshift_rules.limits import Ledger, Limits, Reservation
 from upshift_rules.model import Refusal
 from upshift_rules.state import TargetState
@@ -73,19 +73,31 @@ class Limiter:
         states, now_ms = snapshot.states, snapshot.now_ms
         if not self.counts:
             ask = self.limits.too_fast
-            return {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
+            steps = {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
+            if partial := [it for it, step in steps.items() if _partial(changes[it], step)]:
+                agents = await self._agents(partial, now_ms)
+                for name in partial:
+                    steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
+            return steps
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
-        asking = {it: changes[it] for it, step in steps.items() if _longer(states[it], step.state)}
+        asking = {
+            it: changes[it]
+            for it, step in steps.items()
+            if _longer(states[it], step.state) or _partial(changes[it], step)
+        }
         if not asking:
             return steps
         lost = self._lost(states, now_ms) if reserve else []
-        agents = await self._agents(asking, now_ms)
+        counted = self.limits.max_boosted_agents is not None
+        agents = await self._agents(
+            [it for it in asking if counted or _partial(changes[it], steps[it])], now_ms
+        )
 
         def enter(ledger: Ledger) -> None:
             for lease in lost:
                 ledger.drop(lease)
             for target, wanted in asking.items():
-                steps[target] = self._within(ledger, states[target], wanted, agents.get(target, ()))
+                steps[target] = self._within(ledger, states[target], wanted, agents.get(target))
 
         if not reserve:
             enter(Ledger((await self._budgets.read()).budget, self.limits, now_ms))
@@ -127,7 +139,7 @@ class Limiter:
         raise Unavailable("other controllers keep changing the budget")
 
     def _within(
-        self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents
+        self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents | None
     ) -> Transition:
         """One target's transition, with its new leases and renewals entered into `ledger`."""
         taken: set[str] = set()
@@ -135,18 +147,18 @@ class Limiter:
         def ask(lease: Lease) -> Refusal | None:
             if refusal := self.limits.too_fast(lease):
                 return refusal
-            part = self._part(before.target, lease, agents)
+            part = self._part(before.target, lease, agents or ())
             refusal = ledger.take(lease.id, part) if part else None
             if refusal is None:
                 taken.add(lease.id)
             return refusal
 
-        step = limited(before, wanted, ledger.now_ms, ask)
+        step = limited(before, wanted, ledger.now_ms, ask, agents)
         granted = {lease.id for lease in step.state.leases}
         for lease in taken - granted:  # another refusal made it go
             ledger.drop(lease)
         for renewed in _longer(before, step.state):
-            part = self._part(before.target, renewed, agents)
+            part = self._part(before.target, renewed, agents or ())
             if part and renewed.id not in taken:
                 ledger.keep(renewed.id, part)
         return step
@@ -166,10 +178,10 @@ class Limiter:
         )
 
     async def _agents(self, targets: Iterable[str], now_ms: int) -> dict[str, Agents]:
-        """The live agents of each target, where they are counted at all; the fleet's are all."""
-        if self.limits.max_boosted_agents is None:
-            return {}
+        """The live agents of each target; the fleet's are all."""
         names = list(targets)
+        if not names:
+            return {}
         everyone = await self._reports.known_targets() if FLEET in names else []
         statuses = await self._reports.statuses(list(dict.fromkeys([*names, *everyone])))
         agents: dict[str, Agents] = {it: live_agents(rows, now_ms) for it, rows in statuses.items()}
@@ -193,6 +205,14 @@ def _was_granted(lease: str, state: TargetState) -> bool:
     """Perhaps by another controller, from the same revision and so under the same name."""
     return any(it.id == lease for it in state.leases) or any(
         it.lease == lease for it in state.cases.values()
+    )
+
+
+def _partial(wanted: Sequence[Change], step: Transition) -> bool:
+    """Whether it takes the agents to tell whom a lease for a share of them is to reach."""
+    return any(isinstance(it, Aim) for it in wanted) or any(
+        it.event in ("granted", "renewed") and it.lease is not None and it.lease.fraction < 1
+        for it in step.entries
     )
 
 

@@ -77,6 +77,7 @@ class LeaseView(Body):
     remaining_ms: Annotated[int, Field(description="milliseconds until it expires")]
     where: dict[str, str | list[str]]
     fraction: float
+    fraction_from: Annotated[float, Field(description="where on its circle that share begins")]
     because: dict[str, Any]
     reason: str
 

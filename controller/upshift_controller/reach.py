@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from upshift_agent.resolve import applies
-from upshift_agent.wire import ENVIRONMENT, STATUS_LOST_MS, Baseline, Lease, Status, canonical
+from upshift_agent.wire import ENVIRONMENT, Baseline, Lease, Status, applies, canonical, is_live
 
 Attributes = Mapping[str, str]
 
 
 def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Attributes]:
-    """The attributes of the agents that still report."""
-    return [canonical(it.attributes) for it in statuses if now_ms - it.at_ms <= STATUS_LOST_MS]
+    """The attributes of the agents that are there."""
+    return [canonical(it.attributes) for it in statuses if is_live(it, now_ms)]
 
 
 def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int:

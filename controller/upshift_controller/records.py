@@ -124,10 +124,10 @@ class Records:
             if time.monotonic() < self._sweep_agents_at:
                 return
             for name in names:
-                await self._sweep_agents(name.decode(), stale)
+                await self._sweep_agents(name.decode(), now_ms)
         self._sweep_agents_at = time.monotonic() + SWEEP_AGENTS_S
 
-    async def _sweep_agents(self, target: str, stale_ms: int) -> None:
+    async def _sweep_agents(self, target: str, now_ms: int) -> None:
         """By and by: to read all statuses of a large fleet at once would keep webhooks waiting."""
         key, cursor = self.keys.agents(target), 0
         while True:
@@ -135,7 +135,11 @@ class Records:
             batch.on(key).hscan(key, cursor, count=_AT_ONCE)
             ((cursor, rows),) = await batch.execute()
             found = [(field, _status(target, row)) for field, row in rows.items()]
-            gone = [field for field, it in found if it is not None and it.at_ms < stale_ms]
+            gone = [
+                field
+                for field, it in found
+                if it is not None and abs(now_ms - it.at_ms) > FORGET_AGENTS_MS
+            ]
             if gone:
                 batch = await self.servers.batch()
                 batch.on(key).hdel(key, *gone)

@@ -14,12 +14,12 @@ from upshift_agent.resolve import Decision, resolve
 from upshift_agent.wire import (
     ENVIRONMENT,
     FLEET,
-    STATUS_LOST_MS,
     Baseline,
     Lease,
     Plan,
     Status,
     canonical,
+    is_live,
 )
 from upshift_rules.state import TargetState, plan_of
 from upshift_rules.text import nearest
@@ -51,6 +51,7 @@ def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
         remaining_ms=max(0, lease.expires_at_ms - now_ms),
         where={k: v if isinstance(v, str) else list(v) for k, v in lease.where.items()},
         fraction=lease.fraction,
+        fraction_from=lease.fraction_from,
         because=dict(lease.because),
         reason=lease.reason,
     )
@@ -91,7 +92,7 @@ def _judged(
 ) -> tuple[Sequence[Plan], Decision, Standing]:
     known = [plans[name] for name in followed(status, target) if name in plans]
     decision = resolve(known, status.attributes, baseline, status.max_hz, now_ms)
-    lost = now_ms - status.at_ms > STATUS_LOST_MS
+    lost = not is_live(status, now_ms)
     converged = not lost and _converged(status, decision, known)
     return known, decision, Standing(decision.hz, lost, converged)
 
@@ -109,7 +110,7 @@ def agent_view(
         attributes=dict(status.attributes),
         driver=status.driver,
         sdk=status.sdk,
-        reported_ms_ago=max(0, now_ms - status.at_ms),
+        reported_ms_ago=abs(now_ms - status.at_ms),
         requested=_requested(decision, known),
         known_revs=dict(status.requested.revs),
         applied=None

@@ -176,7 +176,7 @@ def _limits(_rules: RuleSet, rule: Rule) -> Advice:
     if rule.scope == "instance" and rule.fraction < 1:
         yield (
             ("fraction",),
-            "fraction of one instance is mostly nobody; leave out fraction or scope",
+            "fraction of one instance is one of its processes; leave out fraction or scope",
         )
 
 

@@ -202,6 +202,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         fraction=rule.fraction,
         because={"rule": rule.name, "alertname": alert.name, "fingerprint": alert.fingerprint},
     )
+    boost = draft.aim(boost)
     if why := draft.unfit(boost):
         return _told(claim, "refused", why)
     refusal = draft.refused.get(boost.id) or draft.refused_scopes.get(scope)
@@ -210,10 +211,10 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         return _refuse(draft, claim, scope, boost, refusal)
     draft.remember(scope, alert.fingerprint, Episode(alert.starts_at_ms, draft.now_ms))
     draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None)
-    draft.put(boost, "granted")
+    draft.put(boost, "granted", boost.reason + draft.for_whom(boost))
     _cool(draft, claim, scope, end_ms)
     length = format_duration(end_ms - draft.now_ms)
-    return _told(claim, "granted", f"{boost.hz} Hz for {length}", boost)
+    return _told(claim, "granted", f"{boost.hz} Hz for {length}{draft.for_whom(boost)}", boost)
 
 
 def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:
@@ -238,11 +239,12 @@ def _extend(draft: Draft, claim: Claim, scope: str, boost: Lease, why: str) -> O
     end_ms = min(wanted_ms, started_ms + rule.max_duration_ms)
     if end_ms <= boost.expires_at_ms:
         return _told(claim, "at_max_duration", _longest(claim), boost)
-    boost = replace(boost, expires_at_ms=end_ms)
-    draft.put(boost, "renewed", f"{boost.reason}; {why}")
+    boost = draft.aim(replace(boost, expires_at_ms=end_ms))
+    whom = draft.for_whom(boost)
+    draft.put(boost, "renewed", f"{boost.reason}; {why}{whom}")
     _cool(draft, claim, scope, end_ms)
     length = format_duration(end_ms - draft.now_ms)
-    return _told(claim, "renewed", f"{why}: {length} from now", boost)
+    return _told(claim, "renewed", f"{why}: {length} from now{whom}", boost)
 
 
 def _joined(draft: Draft, claim: Claim, boost: Lease, more: str = "") -> Outcome:

@@ -43,8 +43,15 @@ class SetBaseline:
     since_ms: int
 
 
-Change = Claim | Override | Release | SetBaseline
-Event = Literal["granted", "renewed", "expired", "reverted", "released", "refused", "baseline"]
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """See to it that leases for a share of the agents reach one of those that live now."""
+
+
+Change = Claim | Override | Release | SetBaseline | Aim
+Event = Literal[
+    "granted", "renewed", "moved", "expired", "reverted", "released", "refused", "baseline"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from upshift_agent.wire import SET_BACK_MS, Lease, Where, dump
 
+from .canary import Attributes, aimed, reached
 from .changes import Entry, Event
 from .memory import MEMORY_MS, remembered
 from .model import Outcome, Refusal
@@ -37,11 +38,19 @@ def digest(text: str, length: int) -> str:
 class Draft:
     """Mutable copy of a state, with the few moves that all changes are made of."""
 
-    def __init__(self, state: TargetState, now_ms: int, refused: Mapping[str, Refusal]) -> None:
+    def __init__(
+        self,
+        state: TargetState,
+        now_ms: int,
+        refused: Mapping[str, Refusal],
+        agents: Sequence[Attributes] | None = None,
+    ) -> None:
         self.before = state
         self.target = state.target
         self.now_ms = now_ms
         self.refused = refused
+        #: The live ones of the target; None: nobody has asked.
+        self.agents = agents
         #: In one step, all alerts of a rule and scope get the same answer.
         self.refused_scopes: dict[str, Refusal] = {}
         self.joined: dict[tuple[str, int, str], Outcome] = {}
@@ -56,6 +65,15 @@ class Draft:
     def unfit(self, lease: Lease) -> str | None:
         """Why there is no room for a new lease, if so."""
         return unfit(lease, self.leases.values(), self.target)
+
+    def aim(self, lease: Lease) -> Lease:
+        return lease if self.agents is None else aimed(lease, self.agents)
+
+    def for_whom(self, lease: Lease) -> str:
+        """To be added to an answer: how many a lease for a share of the agents reaches."""
+        if self.agents is None or lease.fraction >= 1:
+            return ""
+        return f", {reached(lease, self.agents)}"
 
     def put(self, lease: Lease, event: Event, reason: str | None = None) -> None:
         """Add a lease, or replace the one with its id."""

@@ -65,6 +65,18 @@ def release(draft: Draft, change: Release) -> Outcome:
     )
 
 
+def aim(draft: Draft) -> Outcome:
+    """Move leases for a share of the agents on, where all that they selected are gone."""
+    moved = []
+    for lease in list(draft.leases.values()):
+        if (better := draft.aim(lease)) is not lease:
+            why = f"{lease.reason}; it reached nobody any more: now{draft.for_whom(better)[1:]}"
+            draft.put(better, "moved", why)
+            moved.append(lease.id)
+    reason = f"moved {', '.join(moved)}" if moved else "every lease reaches somebody"
+    return Outcome(outcome="granted" if moved else "repeat", reason=reason, target=draft.target)
+
+
 def set_baseline(draft: Draft, change: SetBaseline) -> Outcome:
     """Of two configurations that differ, the one put in force last wins, for as long as one of its
     controllers is there. It says so now and then; that is no news to agents."""

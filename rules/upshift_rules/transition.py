@@ -15,7 +15,8 @@ from typing import cast
 from upshift_agent.wire import Lease
 
 from . import boosts, overrides
-from .changes import Change, Override, Release, SetBaseline, Transition
+from .canary import Attributes
+from .changes import Aim, Change, Override, Release, SetBaseline, Transition
 from .draft import Draft
 from .model import Claim, Outcome, Refusal
 from .state import TargetState
@@ -28,6 +29,7 @@ def transition(
     changes: Sequence[Change],
     now_ms: int,
     refused: Mapping[str, Refusal] = NOTHING,
+    agents: Sequence[Attributes] | None = None,
 ) -> Transition:
     """Apply `changes` in order, after ending what has expired by `now_ms`.
 
@@ -35,8 +37,9 @@ def transition(
 
     `refused`: leases that a limit forbids, by id. Ids do not depend on what is refused, so the
     caller runs this once to see which leases it would grant, and again with the refusals.
+    `agents`: the live ones of the target, where leases for a share of them are at stake.
     """
-    draft = Draft(state, now_ms, refused)
+    draft = Draft(state, now_ms, refused, agents)
     draft.expire()
     outcomes = _outcomes(draft, changes)
     return Transition(state=draft.finish(), outcomes=outcomes, entries=tuple(draft.entries))
@@ -61,12 +64,13 @@ def limited(
     changes: Sequence[Change],
     now_ms: int,
     ask: Callable[[Lease], Refusal | None],
+    agents: Sequence[Attributes] | None = None,
 ) -> Transition:
     """`transition`, with every new lease asked for, once each; what is refused is not granted."""
     refused: dict[str, Refusal] = {}
     asked = {lease.id for lease in state.leases}
     while True:
-        step = transition(state, changes, now_ms, refused)
+        step = transition(state, changes, now_ms, refused, agents)
         before = len(refused)
         for lease in step.state.leases:
             if lease.id not in asked:
@@ -87,6 +91,8 @@ def _apply(draft: Draft, change: Change) -> Outcome:
             return overrides.release(draft, change)
         case SetBaseline():
             return overrides.set_baseline(draft, change)
+        case Aim():
+            return overrides.aim(draft)
 
 
 def _alert(draft: Draft, claim: Claim) -> Outcome:

@@ -65,7 +65,7 @@ def test_an_agent_follows_its_service_and_the_fleet() -> None:
 def test_a_host_agent_reports_under_its_node() -> None:
     config = Config(redis_url=URL, service="a", node="worker-3")
     assert config.targets == ("node/worker-3", "service/a", "fleet")
-    assert config.identity({})["host.name"] == "worker-3"
+    assert config.identity({}, "1f")["host.name"] == "worker-3"
 
 
 def test_resource_attributes_are_percent_decoded() -> None:
@@ -102,7 +102,7 @@ def test_the_environment_says_all_that_an_agent_needs(tmp_path: Path) -> None:
     config = Config(**found)
     assert (config.service, config.max_hz, config.baseline_hz) == ("cart", 200, 9)
     assert (config.namespace, config.secrets) == ("staging", (b"new", b"old"))
-    assert config.identity({})["deployment.environment.name"] == "dev"
+    assert config.identity({}, "1f")["deployment.environment.name"] == "dev"
 
 
 @pytest.mark.parametrize(
@@ -129,16 +129,22 @@ def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_pod_is_its_own_instance() -> None:
     config = Config(redis_url=URL, service="a")
-    found = config.identity({"POD_NAME": "a-7d9f"})
+    found = config.identity({"POD_NAME": "a-7d9f"}, "1f")
     assert found["k8s.pod.name"] == found["service.instance.id"] == "a-7d9f"
 
 
 def test_without_a_pod_the_host_is_the_instance() -> None:
-    found = Config(redis_url=URL, service="a").identity({})
+    found = Config(redis_url=URL, service="a").identity({}, "1f")
     assert found["service.instance.id"] == found["host.name"] == os.uname().nodename
     assert found["process.pid"] == str(os.getpid())
 
 
 def test_attributes_given_beat_those_found() -> None:
     config = Config(redis_url=URL, service="a", attributes={"service.instance.id": "seven"})
-    assert config.identity({"POD_NAME": "a-7d9f"})["service.instance.id"] == "seven"
+    assert config.identity({"POD_NAME": "a-7d9f"}, "1f")["service.instance.id"] == "seven"
+
+
+def test_nobody_chooses_an_agents_own_id() -> None:
+    """Forked workers, and containers that share a host, all get the same attributes."""
+    config = Config(redis_url=URL, service="a", attributes={"upshift.agent.id": "ours"})
+    assert config.identity({}, "1f")["upshift.agent.id"] == "1f"

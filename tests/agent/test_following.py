@@ -264,7 +264,7 @@ def test_the_status_says_what_is_wanted_and_what_is_applied(
 
     eventually(applied)
     ((field, status),) = controller.statuses(HOME).items()
-    assert field == f"checkout-7d9f/{status.attributes['process.pid']}"
+    assert field == status.attributes["upshift.agent.id"]
     assert (status.instance, status.driver, status.max_hz) == ("checkout-7d9f", "recording", 80)
     assert status.attributes["service.name"] == "checkout"
     assert (status.requested.lease, status.requested.clamped_from) == (lease, 100)

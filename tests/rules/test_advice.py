@@ -145,7 +145,7 @@ def test_renewal_without_room_for_it_is_pointed_out() -> None:
 
 def test_a_share_of_one_instance_is_pointed_out() -> None:
     assert advice_on_rule("scope: instance", "fraction: 0.5") == [
-        "f:7:17: fraction of one instance is mostly nobody; leave out fraction or scope"
+        "f:7:17: fraction of one instance is one of its processes; leave out fraction or scope"
     ]
 
 

@@ -26,6 +26,7 @@ attributes = st.fixed_dictionaries(
         "deployment.environment": st.sampled_from(ENVIRONMENTS),
         "service.instance.id": st.sampled_from(["pod-a", "pod-b", ""]),
         "k8s.pod.name": st.sampled_from(["pod-a", "pod-b"]),
+        "upshift.agent.id": st.sampled_from(["a1", "b2"]),
     },
 )
 _values = st.sampled_from([*ENVIRONMENTS, "pod-a", "pod-b"])
@@ -45,6 +46,7 @@ leases = st.builds(
     expires_at_ms=moments,
     where=st.just({}) | wheres,
     fraction=st.just(1.0) | st.floats(0, 1, exclude_min=True),
+    fraction_from=st.just(0.0) | st.floats(0, 1, exclude_max=True),
     because=st.just({}) | st.dictionaries(words, jsons, max_size=2),
 )
 baselines = st.builds(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from upshift_agent.resolve import Decision, applies, resolve, selected
-from upshift_agent.wire import FLEET, Baseline, Lease, Plan, canonical
+from upshift_agent.resolve import Decision, resolve
+from upshift_agent.wire import AGENT, FLEET, Baseline, Lease, Plan, applies, canonical, selects
 
 from .strategies import attributes, baselines, followed, hertz, leases, moments
 
@@ -168,7 +168,7 @@ def test_the_lease_that_decides_is_in_force_and_says_why(
 
 @given(leases, st.text(), st.floats(0, 1, exclude_min=True))
 def test_a_larger_fraction_keeps_whom_a_smaller_one_selects(
-    lease: Lease, instance: str, other: float
+    lease: Lease, agent: str, other: float
 ) -> None:
     small, large = sorted([lease.fraction, other])
     canary, wider = (
@@ -179,15 +179,16 @@ def test_a_larger_fraction_keeps_whom_a_smaller_one_selects(
             since_ms=lease.since_ms,
             expires_at_ms=1,
             fraction=fraction,
+            fraction_from=lease.fraction_from,
         )
         for fraction in (small, large)
     )
-    assert selected(wider, instance) or not selected(canary, instance)
+    assert selects(wider, {AGENT: agent}) or not selects(canary, {AGENT: agent})
 
 
 def test_a_fraction_selects_about_its_share_of_a_large_fleet() -> None:
     canary = Lease(id="c/1", kind="boost", hz=100, since_ms=7, expires_at_ms=9, fraction=0.1)
-    chosen = sum(selected(canary, f"pod-{number}") for number in range(10_000))
+    chosen = sum(selects(canary, {AGENT: f"{number:x}"}) for number in range(10_000))
     assert 900 <= chosen <= 1100
 
 

@@ -23,7 +23,13 @@ _MARKS = {
     "failed": ("✗", "red"),
     "lost": ("?", "magenta"),
 }
-_EVENTS = {"granted": "green", "renewed": "green", "expired": "yellow", "released": "yellow"}
+_EVENTS = {
+    "granted": "green",
+    "renewed": "green",
+    "moved": "green",
+    "expired": "yellow",
+    "released": "yellow",
+}
 #: Wide enough for any row: what reads a pipe wants a line for each, however long.
 _PIPE_COLUMNS = 4000
 
@@ -86,6 +92,7 @@ def agents(rows: Sequence[Json], *, of: str = "fleet") -> Table:
     """The agents of one target, or of all under their targets. What needs a look comes first."""
     grid = table("", "AGENT", ">REQUESTED", ">APPLIED", ">ACHIEVED", "WHY")
     troubled = {row["target"] for row in rows if not row["converged"]}
+    names = text.names(rows)
     heading = of
     for row in sorted(rows, key=lambda it: _urgency(it, troubled)):
         if of == "fleet" and row["target"] != heading:
@@ -95,7 +102,7 @@ def agents(rows: Sequence[Json], *, of: str = "fleet") -> Table:
         colour = _MARKS[standing][1]
         grid.add_row(
             _mark(standing),
-            row["instance"],
+            names[id(row)],
             str(row["requested"]["hz"]),
             Text(text.hz(applied.get("hz")), colour),
             text.hz(applied.get("achieved_hz")),

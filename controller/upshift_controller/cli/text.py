@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from upshift_agent.wire import FLEET
+from upshift_agent.wire import AGENT, FLEET
 from upshift_rules.durations import format_duration
 
 Json = Mapping[str, Any]
@@ -115,6 +116,18 @@ def nothing_known(view: Json) -> str:
     )
 
 
+def names(agents: Sequence[Json]) -> dict[int, str]:
+    """By `id`: each agent's instance, and where that repeats its pid, and its own id at last."""
+    found = {id(it): plain(it["instance"]) for it in agents}
+    for attribute, said in (("process.pid", "pid"), (AGENT, "agent")):
+        often = Counter((it["target"], found[id(it)]) for it in agents)
+        for it in agents:
+            value = it["attributes"].get(attribute)
+            if value and often[it["target"], found[id(it)]] > 1:
+                found[id(it)] += f", {said} {plain(value)}"
+    return found
+
+
 def condition(agent: Json) -> str:
     """How an agent stands: `converged`, `failed`, `lost`, `behind` or `applying`."""
     if agent["converged"]:
@@ -128,7 +141,7 @@ def why_agent(agent: Json) -> str:
     standing = condition(agent)
     wrong = {
         "converged": "",
-        "lost": f"lost: silent for {span(agent['reported_ms_ago'])}",
+        "lost": f"lost: not heard of for {span(agent['reported_ms_ago'])}",
         "behind": "behind: has not heard of it yet",
     }.get(standing, standing)
     if agent["error"]:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from upshift_agent.resolve import applies
-from upshift_agent.wire import Lease, canonical
+from upshift_agent.wire import Lease, applies, canonical
 from upshift_rules.durations import parse_duration
 
 from . import show

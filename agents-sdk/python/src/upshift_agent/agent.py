@@ -6,7 +6,6 @@ of the constructor load a few modules of the standard library.
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import time
@@ -87,7 +86,7 @@ class Agent:
         with self._lock:
             if self._run is None:
                 process.watch()
-                self._run = Run(self._config, self._driver, self._free_ordinal())
+                self._run = Run(self._config, self._driver)
                 process.agents.append(self)
                 self._run.start()
 
@@ -139,22 +138,14 @@ class Agent:
         self._lock = threading.RLock()
         if self._run is not None:
             self._run.let_go()
-            self._run = Run(self._config, self._driver, self._run.ordinal)
+            self._run = Run(self._config, self._driver)
             self._run.start()
-
-    def _free_ordinal(self) -> int:
-        used = {agent._run.ordinal for agent in process.agents if agent._run is not None}
-        return next(n for n in itertools.count(1) if n not in used)
 
 
 class Run:
-    """One life of an agent in one process: from start to stop, fork or exit.
+    """One life of an agent in one process: from start to stop, fork or exit."""
 
-    ordinal: tells agents of one process apart.
-    """
-
-    def __init__(self, config: Config, driver: Driver, ordinal: int) -> None:
-        self.ordinal = ordinal
+    def __init__(self, config: Config, driver: Driver) -> None:
         self.engine: Engine | None = None
         self._config = config
         self._driver = driver
@@ -188,7 +179,7 @@ class Run:
         try:
             with process.importing:
                 from .engine import Engine
-            self.engine = Engine(self._config, self._driver, self.ordinal)
+            self.engine = Engine(self._config, self._driver)
             if self._stopping:  # said before there was an engine to tell
                 self.engine.stop()
             self.engine.run()

@@ -12,6 +12,7 @@ from . import attributes as identity
 from .address import parse_address
 from .errors import ConfigurationError, WireError
 from .wire import (
+    AGENT,
     DEFAULT_NAMESPACE,
     FLEET,
     INSTANCE,
@@ -81,15 +82,18 @@ class Config:
         service = [] if self.service is None else [service_target(self.service)]
         return (*node, *service, FLEET)
 
-    def identity(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """The attributes of an agent in *this* process; a forked child has its own."""
+    def identity(self, environ: Mapping[str, str], agent: str) -> dict[str, str]:
+        """The attributes of an agent in *this* process; a forked child has its own.
+
+        agent: what is unique to it.
+        """
         local = identity.local(environ)
         pid = local["process.pid"]
         named = {} if self.service is None else {identity.SERVICE: self.service}
         node = {} if self.node is None else {"host.name": self.node}
         found = dict(canonical({**local, **node, **self.attributes, **named}))
         found.setdefault(INSTANCE, found.get(POD, found["host.name"]))
-        return found | {"process.pid": pid}
+        return found | {"process.pid": pid, AGENT: agent}
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -51,12 +51,12 @@ log = logging.getLogger("upshift_agent")
 class Engine:
     """Runs on the agent's thread. `stop`, `let_go` and the attributes serve any thread."""
 
-    def __init__(self, config: Config, driver: Driver, ordinal: int) -> None:
+    def __init__(self, config: Config, driver: Driver) -> None:
         self._config = config
-        self._attributes = config.identity(os.environ)
+        # Nothing that an agent is told, or finds, is sure to be its own: see `AGENT`.
+        self._field = os.urandom(8).hex()
+        self._attributes = config.identity(os.environ, self._field)
         self._instance = self._attributes[INSTANCE]
-        # Agents that share a process must not share a field.
-        self._field = f"{self._instance}/{os.getpid()}" + (f"/{ordinal}" if ordinal > 1 else "")
         self._plans = Plans(config.targets, config.secrets)
         self._clock = RedisClock(time.time() * 1000, _monotonic_ms())
         self._driver_name = driver.name

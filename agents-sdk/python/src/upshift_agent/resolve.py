@@ -6,7 +6,6 @@ what an agent should be doing, and `tests/wire/vectors.json` holds SDKs in other
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +14,12 @@ from typing import Any
 from .wire import (
     ENVIRONMENT,
     FLEET,
-    INSTANCE,
     INSTANCE_ATTRIBUTES,
     Baseline,
     Lease,
     Plan,
     Where,
+    applies,
     canonical,
 )
 
@@ -103,25 +102,6 @@ def resolve(
         until_ms=ranked.until_ms(base_hz),
         clamped_from=clamped_from,
     )
-
-
-def applies(lease: Lease, attributes: Mapping[str, str]) -> bool:
-    """Whether a lease is meant for the agent with these (canonical) attributes."""
-    for name, wanted in canonical(lease.where).items():
-        value = attributes.get(name)
-        if value is None or (value != wanted if isinstance(wanted, str) else value not in wanted):
-            return False
-    return lease.fraction >= 1 or selected(lease, attributes.get(INSTANCE, ""))
-
-
-def selected(lease: Lease, instance: str) -> bool:
-    """Whether `fraction` selects this instance: the same answer everywhere, without asking.
-
-    The first 8 bytes of SHA-256 over "ID\\nSINCE\\nINSTANCE", big endian, as a share of 2**64.
-    """
-    text = f"{lease.id}\n{lease.since_ms}\n{instance}".encode("utf-8", "surrogatepass")
-    share = int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
-    return share < lease.fraction * 2**64
 
 
 def _width(target: str, where: Where) -> int:

@@ -9,6 +9,7 @@ Add a field, never change the meaning of one; a reader ignores what it does not 
 """
 
 from .keys import (
+    AGENT,
     DEFAULT_NAMESPACE,
     ENVIRONMENT,
     FLEET,
@@ -44,6 +45,7 @@ from .reading import (
     parse,
     shorten,
 )
+from .selection import applies, matches, selects, share
 from .status import (
     STATUS_INTERVAL_S,
     STATUS_LOST_MS,
@@ -52,10 +54,12 @@ from .status import (
     Status,
     decode_status,
     encode_status,
+    is_live,
 )
 from .text import is_plain, one_line
 
 __all__ = [
+    "AGENT",
     "DEFAULT_NAMESPACE",
     "ENVIRONMENT",
     "FLEET",
@@ -82,6 +86,7 @@ __all__ = [
     "State",
     "Status",
     "Where",
+    "applies",
     "canonical",
     "check_target",
     "decode_plan",
@@ -89,10 +94,14 @@ __all__ = [
     "dump",
     "encode_plan",
     "encode_status",
+    "is_live",
     "is_plain",
+    "matches",
     "node_target",
     "one_line",
     "parse",
+    "selects",
     "service_target",
+    "share",
     "shorten",
 ]

@@ -19,11 +19,14 @@ MAX_TARGET_BYTES = 256
 
 ENVIRONMENT = "deployment.environment.name"
 INSTANCE = "service.instance.id"
+#: Of one agent in one process, and new after a fork. OpenTelemetry has no name for that: workers
+#: share an instance id, and containers that share a host may share their pids, too.
+AGENT = "upshift.agent.id"
 POD = "k8s.pod.name"
 #: Older spellings of attributes, and the name they have now (OpenTelemetry semantic conventions).
 ATTRIBUTE_ALIASES = {"deployment.environment": ENVIRONMENT}
 #: A pin that names one of these is narrower than any target.
-INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, "process.pid"})
+INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, AGENT, "process.pid"})
 
 
 def service_target(name: str) -> str:

@@ -47,7 +47,10 @@ Where = Mapping[str, "str | tuple[str, ...]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One claim on a target's frequency. `hz` in Hz, times in Redis milliseconds."""
+    """One claim on a target's frequency. `hz` in Hz, times in Redis milliseconds.
+
+    `fraction` and `fraction_from`: the share of its agents that it is for, see `selection`.
+    """
 
     id: str
     kind: Kind
@@ -56,6 +59,7 @@ class Lease:
     expires_at_ms: int
     where: Where = field(default_factory=dict)
     fraction: float = 1.0
+    fraction_from: float = 0.0
     profile: str = PROFILE
     because: Mapping[str, Any] = field(default_factory=dict)
 
@@ -84,6 +88,7 @@ class Lease:
                 for key, value in self.where.items()
             },
             "fraction": self.fraction,
+            **({"fraction_from": self.fraction_from} if self.fraction_from else {}),
             "because": dict(self.because),
         }
 
@@ -94,12 +99,15 @@ class Lease:
         kind = string(lease, "kind", "lease")
         if kind not in KINDS:
             raise WireError(f"lease.kind must be one of {', '.join(KINDS)}, got {shorten(kind)}")
-        fraction = lease.get("fraction", 1.0)
-        if isinstance(fraction, bool) or not isinstance(fraction, int | float):
-            raise WireError(f"lease.fraction must be a number, got {shorten(fraction)}")
+        fraction = _number(lease, "fraction", 1.0)
         if not 0 < fraction <= 1:
             raise WireError(
                 f"lease.fraction must be above 0 and at most 1, got {shorten(fraction)}"
+            )
+        fraction_from = _number(lease, "fraction_from", 0.0)
+        if not 0 <= fraction_from < 1:
+            raise WireError(
+                f"lease.fraction_from must be from 0 to below 1, got {shorten(fraction_from)}"
             )
         where = mapping(lease.get("where", {}), "lease.where")
         return cls(
@@ -110,6 +118,7 @@ class Lease:
             expires_at_ms=whole(lease, "expires_at_ms", "lease"),
             where={key: _where_value(key, value) for key, value in where.items()},
             fraction=float(fraction),
+            fraction_from=float(fraction_from),
             profile=string(lease, "profile", "lease") if "profile" in lease else PROFILE,
             because=mapping(lease.get("because", {}), "lease.because"),
         )
@@ -239,6 +248,13 @@ def _verify(text: str, signature: str, secrets: Iterable[bytes]) -> None:
     matches = [hmac.compare_digest(_signature(text, s).encode(), given) for s in secrets]
     if not any(matches):
         raise SignatureRefused("this plan's signature fits none of the secrets set")
+
+
+def _number(lease: Mapping[str, Any], name: str, default: float) -> float:
+    value = lease.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WireError(f"lease.{name} must be a number, got {shorten(value)}")
+    return value
 
 
 def _where_value(key: str, value: object) -> str | tuple[str, ...]:

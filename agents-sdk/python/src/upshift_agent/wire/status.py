@@ -25,8 +25,9 @@ from .reading import (
 
 #: How often an agent reports when nothing changes.
 STATUS_INTERVAL_S = 15.0
-#: A status older than this is of an agent that is gone: three reports missed.
-STATUS_LOST_MS = 45_000
+#: An agent that has not been heard of for longer is lost: dead, frozen or cut off. A report is late
+#: by the 5 s that any answer of Redis may take.
+STATUS_LOST_MS = 20_000
 
 State = Literal["applying", "applied", "failed"]
 STATES: tuple[State, ...] = ("applying", "applied", "failed")
@@ -70,6 +71,14 @@ class Status:
     skipped: tuple[str, ...] = ()
     max_hz: int | None = None
     sdk: str = ""
+
+
+def is_live(status: Status, now_ms: int) -> bool:
+    """Whether its agent is there, as far as its last report tells (`now_ms` is Redis time).
+
+    One that claims to come from the future (Redis' clock was set back, or it lies) is no sign.
+    """
+    return abs(now_ms - status.at_ms) <= STATUS_LOST_MS
 
 
 def encode_status(status: Status) -> str:
