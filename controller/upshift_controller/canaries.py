@@ -46,4 +46,4 @@ class Canaries:
             self._seen_all = True
         if self._targets and time.monotonic() >= self._check_at:
             self._check_at = time.monotonic() + CHECK_S
-            await self._committer.apply({target: [Aim()] for target in self._targets}, urgent=True)
+            await self._committer.apply({target: [Aim()] for target in self._targets}, "alerts")

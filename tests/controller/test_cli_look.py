@@ -15,6 +15,7 @@ import pytest
 from controller.command import Run, agent, start
 from controller.conftest import Served, alert, notification
 from upshift_controller import models
+from upshift_controller.cli.text import names
 
 ESCAPE = "\x1b"
 
@@ -167,3 +168,23 @@ def test_what_is_no_alert_is_refused(cli: Run) -> None:
     ended = cli("explain", "-", stdin=b"{")
     assert (ended.code, ended.out) == (1, "")
     assert "not JSON" in ended.err
+
+
+def test_agents_of_one_instance_are_told_apart_by_pid_and_by_their_ids_where_that_repeats() -> None:
+    rows = [
+        {"target": target, "instance": instance, "attributes": {"process.pid": pid} | own}
+        for target, instance, pid, own in (
+            ("service/a", "host", "1", {"upshift.agent.id": "c0ffee"}),
+            ("service/a", "host", "1", {"upshift.agent.id": "f00d"}),
+            ("service/a", "host", "7", {"upshift.agent.id": "beef"}),
+            ("service/a", "alone", "1", {}),
+            ("service/b", "host", "1", {}),
+        )
+    ]
+    assert list(names(rows).values()) == [
+        "host, pid 1, agent c0ffee",
+        "host, pid 1, agent f00d",
+        "host, pid 7",
+        "alone",
+        "host",
+    ]

@@ -118,13 +118,13 @@ def nothing_known(view: Json) -> str:
 
 def names(agents: Sequence[Json]) -> dict[int, str]:
     """By `id`: each agent's instance, and where that repeats its pid, and its own id at last."""
-    found = {id(it): plain(it["instance"]) for it in agents}
+    found = {id(it): str(it["instance"]) for it in agents}
     for attribute, said in (("process.pid", "pid"), (AGENT, "agent")):
         often = Counter((it["target"], found[id(it)]) for it in agents)
         for it in agents:
             value = it["attributes"].get(attribute)
             if value and often[it["target"], found[id(it)]] > 1:
-                found[id(it)] += f", {said} {plain(value)}"
+                found[id(it)] += f", {said} {value}"
     return found
 
 
