@@ -144,8 +144,9 @@ def _again(
     draft: Draft, claim: Claim, scope: str, case: Case, episode: Episode, boost: Lease | None
 ) -> Outcome:
     """An alert that is known."""
-    if episode.ended != RESOLVED and abs(draft.now_ms - episode.until_ms) >= HEARD_EVERY_MS:
-        began_ms = max(episode.began_ms, claim.alert.starts_at_ms)
+    began_ms = max(episode.began_ms, claim.alert.starts_at_ms)
+    unheard = abs(draft.now_ms - episode.until_ms) >= HEARD_EVERY_MS
+    if episode.ended != RESOLVED and (unheard or began_ms > episode.began_ms):
         heard = episode._replace(began_ms=began_ms, until_ms=draft.now_ms)
         draft.remember(scope, claim.alert.fingerprint, heard)
     if episode.ended:

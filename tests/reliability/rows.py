@@ -7,6 +7,7 @@ from servers import NETWORKS
 from . import (
     applications,
     drivers,
+    episodes,
     failovers,
     load,
     lossy,
@@ -55,6 +56,7 @@ WAITING: dict[str, Fault] = {
 #: These keep the machine busy, or measure how busy it is, and run alone.
 BUSY: dict[str, Fault] = {
     "many-changes": many_changes,
+    "episodes-storm": episodes.storm,
     "load-webhooks": load.webhooks,
     "load-statuses": load.statuses,
     "load-due": load.due_together,
