@@ -36,6 +36,7 @@ LONGEST_FIRST = ("test_a_real_alert", "test_demo", "test_reliability")
 #: Rows of the reliability table that load the machine, and the benchmarks, go one after the other.
 LOADS_THE_MACHINE = (
     "test_the_promise_holds_under[load-",
+    "[kill-switch-",
     "[bad-",
     "[many-changes]",
     "test_bench.py",

@@ -9,6 +9,7 @@ from . import (
     drivers,
     episodes,
     failovers,
+    kill_switch,
     load,
     lossy,
     network,
@@ -55,6 +56,7 @@ WAITING: dict[str, Fault] = {
 
 #: These keep the machine busy, or measure how busy it is, and run alone.
 BUSY: dict[str, Fault] = {
+    "kill-switch-flooded": kill_switch.flooded,
     "many-changes": many_changes,
     "episodes-storm": episodes.storm,
     "load-webhooks": load.webhooks,
