@@ -34,6 +34,7 @@ from .schedule import Schedule
 from .settings import check_exposure, needs_restart
 from .store import Store
 from .truncated import Truncated
+from .unreadable import Unreadable
 from .web import api, events, health, openapi, problems, routes, webhook
 
 log = structlog.get_logger()
@@ -51,15 +52,17 @@ class Controller:
         self.metrics = metrics = Metrics()
         self._servers = Servers(redis_url)
         keys = Keys(settings.namespace)
+        unreadable = Unreadable(lambda what: metrics.unreadable.labels(what).inc())
         self.store = Store(
             self._servers,
             keys,
             secrets=configuration.secrets,
             history_length=settings.history_length,
+            unreadable=unreadable,
         )
-        self.records = Records(self._servers, keys)
+        self.records = Records(self._servers, keys, unreadable)
         self.limiter = Limiter(
-            RedisBudgets(self._servers, keys),
+            RedisBudgets(self._servers, keys, unreadable),
             self.records,
             lambda: self.control.rules.baseline,
             configuration.limits,

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import hashlib
 
-import structlog
-
 from upshift_agent.wire import Keys
 from upshift_rules.limits import Budget, decode_budget, encode_budget, ends_ms
 
 from .connect import Servers
 from .ports import Stored
 from .store import guarded
-
-log = structlog.get_logger()
+from .unreadable import Unreadable
 
 _REPLACE = """
-local stored = redis.call('GET', KEYS[1])
+local stored = redis.pcall('GET', KEYS[1])
+stored = type(stored) == 'string' and stored
 if (stored and redis.sha1hex(stored) or '') ~= ARGV[1] then
   return 0
 end
@@ -29,7 +27,8 @@ return 1
 
 
 class RedisBudgets:
-    def __init__(self, servers: Servers, keys: Keys) -> None:
+    def __init__(self, servers: Servers, keys: Keys, unreadable: Unreadable | None = None) -> None:
+        self._unreadable = unreadable or Unreadable()
         self._servers = servers
         self._key = keys.budget
 
@@ -37,7 +36,8 @@ class RedisBudgets:
         with guarded():
             batch = await self._servers.batch()
             batch.on(self._key).get(self._key)
-            (stored,) = await batch.execute()
+            answers = await batch.execute(raise_on_error=False)
+            (stored,) = self._unreadable.values([self._key], answers)
         if stored is None:
             return Stored({}, "")
         version = hashlib.sha1(stored, usedforsecurity=False).hexdigest()
@@ -45,7 +45,7 @@ class RedisBudgets:
             return Stored(decode_budget(stored), version)
         except (TypeError, ValueError) as error:
             # Somebody else wrote there. As with states: starting afresh beats standing still.
-            log.error("budget ignored", problem=repr(error))
+            self._unreadable.tell("budget", self._key, repr(error))
             return Stored({}, version)
 
     async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:

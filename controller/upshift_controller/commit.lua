@@ -7,8 +7,23 @@
 -- Returns 1, or what is stored ("" for nothing) when the revision has moved, or when it is not the
 -- time: before, the time was a guess, and a lease would end too early; after, whoever decided this
 -- has given up waiting, as when a server has stood still, and the alert will come again.
-local stored = redis.call('GET', KEYS[1])
-local rev = stored and string.match(stored, '^{"rev":(%d+),') or '0'
+-- A key of another type is nobody's: it counts as nothing, and makes room.
+local function add(command, key, ...)
+  local done = redis.pcall(command, key, ...)
+  if type(done) == 'table' and done.err then
+    if not string.find(done.err, 'WRONGTYPE', 1, true) then
+      return done
+    end
+    redis.call('DEL', key)
+    return redis.call(command, key, ...)
+  end
+end
+local stored = redis.pcall('GET', KEYS[1])
+stored = type(stored) == 'string' and stored
+local rev = stored and string.match(stored, '^{"rev":([1-9]%d*),') or '0'
+if #rev > 16 then  -- no commit wrote that
+  rev = '0'
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 if rev ~= ARGV[1] or now < tonumber(ARGV[9]) or tonumber(ARGV[10]) < now then
@@ -19,9 +34,10 @@ for i = 13, #ARGV do
   -- The revision as the id: a reader of a plan finds its entries at once. The fallback is for
   -- a history that is ahead of its state, as after a partial restore.
   local id = ARGV[6] .. '-' .. (i - 13)
-  local added = redis.pcall('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], id, 'entry', ARGV[i])
-  if type(added) == 'table' and added.err then
-    redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'entry', ARGV[i])
+  if add('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], id, 'entry', ARGV[i])
+      and add('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'entry', ARGV[i]) then
+    redis.call('DEL', KEYS[3])  -- its last id is the last one that there is
+    redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], id, 'entry', ARGV[i])
   end
 end
 if #ARGV >= 13 then
@@ -29,11 +45,11 @@ if #ARGV >= 13 then
 end
 if KEYS[4] then
   if ARGV[12] ~= '' then
-    redis.call('ZADD', KEYS[4], ARGV[12], ARGV[11])
+    add('ZADD', KEYS[4], ARGV[12], ARGV[11])
   else
-    redis.call('ZREM', KEYS[4], ARGV[11])
+    add('ZREM', KEYS[4], ARGV[11])
   end
-  redis.call('ZADD', KEYS[5], math.floor(ARGV[9] / 1000), ARGV[11])
+  add('ZADD', KEYS[5], math.floor(ARGV[9] / 1000), ARGV[11])
 end
 if ARGV[3] ~= '' then
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[8])

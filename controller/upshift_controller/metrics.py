@@ -33,6 +33,10 @@ class Metrics:
             "upshift_refused", "Leases refused, by limit; each as often as the history tells of it",
             ["limit"], registry=registry,
         )  # fmt: skip  # as above
+        self.unreadable = Counter(
+            "upshift_unreadable", "Things in Redis that could not be read, by what they should be",
+            ["what"], registry=registry,
+        )  # fmt: skip  # as above
         self.commit_seconds = Histogram(
             "upshift_commit_seconds", "Read, transition and commit of a batch",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),

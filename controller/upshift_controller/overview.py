@@ -11,7 +11,7 @@ from upshift_rules.state import TargetState
 
 from . import view
 from .models import Agents, AgentView, Leases, Targets, TargetView
-from .records import Records, read_statuses
+from .records import Records
 from .store import Store
 from .view import Standing
 
@@ -36,7 +36,7 @@ class Overview:
             await asyncio.sleep(0)  # webhooks are let in
             agents[name] = Counter(
                 view.standing(name, status, plans, baseline, now_ms)
-                for status in read_statuses(name, stored.pop(name))
+                for status in self._records.read_statuses(name, stored.pop(name))
             )
         agents[FLEET] = sum(agents.values(), Counter())
         return Targets(

@@ -6,7 +6,6 @@ Every method is one round trip to each server that it needs, unless its docstrin
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +17,12 @@ from pydantic_core import SchemaValidator, ValidationError
 
 from upshift_agent.errors import WireError
 from upshift_agent.wire import FLEET, MAX_MESSAGE_BYTES, Keys, Status, decode_status
-from upshift_agent.wire.reading import VERSION
+from upshift_agent.wire.reading import VERSION, mapping, parse, string, whole
 
 from .commit_script import RETENTION_MS
-from .connect import Servers
-from .store import guarded
+from .connect import Batch, Servers
+from .store import guarded, mend
+from .unreadable import Unreadable
 
 log = structlog.get_logger()
 
@@ -46,48 +46,59 @@ class HistoryLine:
 
 
 class Records:
-    def __init__(self, servers: Servers, keys: Keys) -> None:
+    def __init__(self, servers: Servers, keys: Keys, unreadable: Unreadable | None = None) -> None:
         self.servers = servers
         self.keys = keys
+        self.unreadable = unreadable or Unreadable()
         self._sweep_agents_at = 0.0
 
     async def known_targets(self) -> list[str]:
         """Every target that was changed, or whose agents report. Always the fleet."""
+        keys = [self.keys.targets, self.keys.reporting]
         with guarded():
             batch = await self.servers.batch()
-            batch.on(self.keys.targets).zrange(self.keys.targets, 0, -1)
-            batch.on(self.keys.reporting).zrange(self.keys.reporting, 0, -1)
-            changed, reporting = await batch.execute()
-        return sorted({FLEET, *(name.decode() for name in (*changed, *reporting))})
+            for key in keys:
+                batch.on(key).zrange(key, 0, -1)
+            rows = await self._values(batch, keys)
+        return sorted({FLEET}.union(*(self._targets(*it) for it in zip(keys, rows, strict=True))))
+
+    async def _values(self, batch: Batch, keys: Sequence[str]) -> list[Any]:
+        """The answers of `batch`, one for each of `keys`; None where one is of another type."""
+        return self.unreadable.values(keys, await batch.execute(raise_on_error=False))
+
+    def _targets(self, key: str, members: Iterable[bytes] | None) -> list[str]:
+        return self.unreadable.targets(key, members or ())[0]
 
     async def statuses(self, targets: Sequence[str]) -> dict[str, list[Status]]:
         stored = await self.stored_statuses(targets)
         found: dict[str, list[Status]] = {}
         for target, rows in stored.items():
             await asyncio.sleep(0)  # webhooks do not wait until thousands are read
-            found[target] = read_statuses(target, rows)
+            found[target] = self.read_statuses(target, rows)
         return found
 
     async def stored_statuses(self, targets: Sequence[str]) -> dict[str, list[bytes]]:
         """For `read_statuses`, by those who need not hold all of them at once."""
         with guarded():
             batch = await self.servers.batch()
-            for target in targets:
-                batch.on(self.keys.agents(target)).hvals(self.keys.agents(target))
-            return dict(zip(targets, await batch.execute(), strict=True))
+            keys = [self.keys.agents(target) for target in targets]
+            for key in keys:
+                batch.on(key).hvals(key)
+            rows = await self._values(batch, keys)
+        return {target: row or [] for target, row in zip(targets, rows, strict=True)}
 
     async def history(self, targets: Sequence[str], limit: int) -> list[HistoryLine]:
         """The newest `limit` entries of these targets, newest first."""
         with guarded():
             batch = await self.servers.batch()
-            for target in targets:
-                key = self.keys.history(target)
+            keys = [self.keys.history(target) for target in targets]
+            for key in keys:
                 batch.on(key).xrevrange(key, count=limit)
-            rows = await batch.execute()
+            rows = await self._values(batch, keys)
         lines = [
-            _line(target, entry)
+            line
             for target, entries in zip(targets, rows, strict=True)
-            for entry in entries
+            for line in self.lines(target, entries or ())
         ]
         return sorted(lines, key=lambda line: (line.at_ms, line.rev), reverse=True)[:limit]
 
@@ -95,8 +106,12 @@ class Records:
         with guarded():
             batch = await self.servers.batch()
             batch.on(self.keys.targets).zrevrange(self.keys.targets, 0, limit - 1)
-            (names,) = await batch.execute()
-        return [name.decode() for name in names]
+            (names,) = await self._values(batch, [self.keys.targets])
+        return self._targets(self.keys.targets, names)
+
+    async def _mend(self, key: str, members: Iterable[bytes] | None) -> None:
+        """As `Store.mend`."""
+        await mend(self.servers, self.unreadable, key, members)
 
     async def watch(self) -> Watch:
         """Changes from now on."""
@@ -117,28 +132,38 @@ class Records:
             stale = now_ms - FORGET_AGENTS_MS
             targets, reporting = self.keys.targets, self.keys.reporting
             batch = await self.servers.batch()
-            batch.on(targets).zremrangebyscore(targets, 0, now_ms - RETENTION_MS)
-            batch.on(reporting).zremrangebyscore(reporting, 0, stale)
-            batch.on(reporting).zrange(reporting, 0, -1)
-            *_, names = await batch.execute()
+            batch.on(targets).zremrangebyscore(targets, "-inf", now_ms - RETENTION_MS)
+            batch.on(reporting).zremrangebyscore(reporting, "-inf", stale)
+            for key in (targets, reporting):
+                batch.on(key).zrange(key, 0, -1)
+            *_, changed, names = await self._values(batch, [targets, reporting] * 2)
+            for key, members in ((targets, changed), (reporting, names)):
+                await self._mend(key, members)
             if time.monotonic() < self._sweep_agents_at:
                 return
-            for name in names:
-                await self._sweep_agents(name.decode(), now_ms)
+            for name in self._targets(reporting, names):
+                await self._sweep_agents(name, now_ms)
         self._sweep_agents_at = time.monotonic() + SWEEP_AGENTS_S
 
     async def _sweep_agents(self, target: str, now_ms: int) -> None:
-        """By and by: to read all statuses of a large fleet at once would keep webhooks waiting."""
+        """By and by: to read all statuses of a large fleet at once would keep webhooks waiting.
+
+        What cannot be read goes too: an agent that lives reports again soon.
+        """
         key, cursor = self.keys.agents(target), 0
         while True:
             batch = await self.servers.batch()
             batch.on(key).hscan(key, cursor, count=_AT_ONCE)
-            ((cursor, rows),) = await batch.execute()
-            found = [(field, _status(target, row)) for field, row in rows.items()]
+            (found,) = await self._values(batch, [key])
+            if found is None:
+                await self._mend(key, None)
+                return
+            cursor, rows = found
+            statuses = [(field, self._status(target, row)) for field, row in rows.items()]
             gone = [
                 field
-                for field, it in found
-                if it is not None and abs(now_ms - it.at_ms) > FORGET_AGENTS_MS
+                for field, it in statuses
+                if it is None or abs(now_ms - it.at_ms) > FORGET_AGENTS_MS
             ]
             if gone:
                 batch = await self.servers.batch()
@@ -146,6 +171,29 @@ class Records:
                 await batch.execute()
             if not cursor:
                 return
+
+    def read_statuses(self, target: str, stored: Iterable[bytes]) -> list[Status]:
+        """Those that can be read; the others are told once."""
+        return [it for row in stored if (it := self._status(target, row)) is not None]
+
+    def _status(self, target: str, stored: bytes) -> Status | None:
+        if (status := read_quickly(stored)) is not None:
+            return status
+        try:
+            return decode_status(stored)
+        except WireError as error:
+            self.unreadable.tell("status", target, error)
+            return None
+
+    def lines(self, target: str, rows: Iterable[tuple[bytes, Any]]) -> list[HistoryLine]:
+        """Those entries that can be read; what a newer controller added is left out."""
+        found = []
+        for identifier, fields in rows:
+            try:
+                found.append(_line(target, identifier, fields))
+            except (LookupError, TypeError, ValueError, RecursionError, WireError) as error:
+                self.unreadable.tell("history", target, repr(error))
+        return found
 
 
 class Watch:
@@ -166,17 +214,18 @@ class Watch:
             changed = self._keys.targets
             batch.on(changed).zrange(changed, since_ms, "+inf", byscore=True)
             batch.on(self._keys.due).time()
-            names, (seconds, micros) = await batch.execute()
-            targets = [name.decode() for name in names]
+            names, (seconds, micros) = await self._records._values(batch, [changed, "TIME"])
+            targets = self._records._targets(changed, names)
             batch = await self._servers.batch()
-            for target in targets:
-                key, last = self._keys.history(target), self._last.get(target, self._start)
-                batch.on(key).xrange(key, min=f"({last}")
-            found = dict(zip(targets, await batch.execute(), strict=True))
+            keys = [self._keys.history(target) for target in targets]
+            for target, key in zip(targets, keys, strict=True):
+                batch.on(key).xrange(key, min=f"({self._last.get(target, self._start)}")
+            rows = await self._records._values(batch, keys)
+            found = {target: row or [] for target, row in zip(targets, rows, strict=True)}
         self._now_us = seconds * 1_000_000 + micros
         # Kept for good: a target that was quiet for a while must not be told anew from the start.
         self._last |= {target: rows[-1][0].decode() for target, rows in found.items() if rows}
-        lines = [_line(target, row) for target, rows in found.items() for row in rows]
+        lines = [line for it in found.items() for line in self._records.lines(*it)]
         return sorted(lines, key=lambda line: (line.at_ms, line.rev))
 
 
@@ -211,22 +260,17 @@ def read_quickly(stored: bytes) -> Status | None:
     return status
 
 
-def read_statuses(target: str, stored: Iterable[bytes]) -> list[Status]:
-    """Those that can be read; the others are logged."""
-    return [it for row in stored if (it := _status(target, row)) is not None]
+#: What an entry has besides `at_ms`, of which types.
+_TEXTS, _OBJECTS = ("event", "reason", "by", "limit"), ("lease", "baseline")
 
 
-def _status(target: str, stored: bytes) -> Status | None:
-    if (status := read_quickly(stored)) is not None:
-        return status
-    try:
-        return decode_status(stored)
-    except WireError as error:
-        log.warning("status ignored", target=target, problem=str(error))
-        return None
-
-
-def _line(target: str, row: tuple[bytes, Mapping[bytes, bytes]]) -> HistoryLine:
-    identifier, fields = row
-    entry = json.loads(fields[b"entry"])
+def _line(target: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> HistoryLine:
+    document = mapping(parse(fields[b"entry"]), "entry")
+    entry: dict[str, Any] = {"at_ms": whole(document, "at_ms", "entry")}
+    for name in _TEXTS:
+        if name in ("event", "reason") or document.get(name) is not None:
+            entry[name] = string(document, name, "entry")
+    for name in _OBJECTS:
+        if document.get(name) is not None:
+            entry[name] = mapping(document[name], f"entry.{name}")
     return HistoryLine(target, int(identifier.split(b"-")[0]), entry["at_ms"], entry)

@@ -21,6 +21,8 @@ from .errors import Unavailable
 log = structlog.get_logger()
 
 SWEEP_S = 5.0
+#: Beyond this the sweep has looked many times; a date may be out of any calendar's range.
+_FAR_S = 86_400.0
 _JOB = "revert"
 
 
@@ -51,7 +53,7 @@ class Schedule:
         if self._due_ms is not None and self._due_ms <= due_ms:
             return
         self._due_ms = due_ms
-        delay = timedelta(milliseconds=due_ms - now_ms)
+        delay = timedelta(seconds=min((due_ms - now_ms) / 1000, _FAR_S))
         if self._alarm is not None:
             self._alarm.cancel()
         loop = asyncio.get_running_loop()
@@ -77,6 +79,8 @@ class Schedule:
             await self._tidy()
         except Unavailable as error:
             log.warning("sweep postponed", problem=error.detail)
+        except Exception:  # a defect of ours, or of what was read, must not stop all later sweeps
+            log.exception("sweep failed")
 
     async def sweep_forever(self) -> None:
         while True:
@@ -89,6 +93,9 @@ class Schedule:
             now_ms, next_ms = await self._revert()
         except Unavailable as error:
             log.warning("revert postponed; agents return by themselves", problem=error.detail)
+            return
+        except Exception:  # as above
+            log.exception("revert failed")
             return
         if next_ms is not None:
             self.expect(next_ms, now_ms)

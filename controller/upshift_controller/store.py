@@ -6,6 +6,7 @@ Whatever goes wrong with Redis leaves here as `Unavailable`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from .errors import Refused, Unavailable
 from .memory import Memory, monotonic_us
 from .ports import NOTHING, Snapshot, Write
 from .seal import is_sealed, signed_otherwise, unseal
+from .unreadable import Unreadable
 
 log = structlog.get_logger()
 
@@ -43,12 +45,14 @@ class Store:
         *,
         secrets: Sequence[bytes] = (),
         history_length: int = 1000,
+        unreadable: Unreadable | None = None,
     ) -> None:
         self.servers = servers
         self.keys = keys
         self.secrets = secrets
         self._history_length = history_length
         self._memory = Memory()
+        self._unreadable = unreadable or Unreadable()
         #: What to do about a state that cannot be believed: put an empty one in its place, or
         #: raise `Refused`.
         self.starts_afresh = True
@@ -62,22 +66,27 @@ class Store:
             for target in names:
                 batch.on(self.keys.state(target)).get(self.keys.state(target))
             asked_us = monotonic_us()
-            time, *rows = await batch.execute()
+            time, *rows = await batch.execute(raise_on_error=False)
+            rows = self._unreadable.values(map(self.keys.state, names), rows)
         return Snapshot(
             self._time(time, asked_us),
             {target: self._readable(target, row) for target, row in zip(names, rows, strict=True)},
         )
 
     def _readable(self, target: str, stored: bytes | None) -> TargetState:
+        def skip(problem: str) -> None:
+            self._unreadable.tell("state", target, problem)
+
         try:
             if stored and not self.starts_afresh and not self.secrets and is_sealed(stored):
                 raise SignatureRefused(f"the state of {target} is signed, and no secret is set")
-            return decode_state(target, stored and unseal(target, stored, self.secrets))
+            document = unseal(target, stored, self.secrets) if stored else None
+            return decode_state(target, document, skip)
         except WireError as error:
-            if not self.starts_afresh:
+            if not self.starts_afresh and isinstance(error, SignatureRefused):
                 raise Refused(f"{error}; use the controllers' secrets", slug="state") from error
             # Somebody else wrote there. Starting afresh, above its revision, beats standing still.
-            log.error("state ignored", target=target, problem=str(error))
+            skip(str(error))
             return TargetState(target=target, rev=stored_rev(stored))
 
     def recall(self, targets: Iterable[str]) -> Snapshot | None:
@@ -103,7 +112,9 @@ class Store:
             now_us, again, _ = await self._commit([writes[at] for at in unknown], load=True)
             for at, result in zip(unknown, again, strict=True):
                 taken[at] = result
-        for result in (*taken, *found):
+        with guarded():
+            found = self._unreadable.values(map(self.keys.state, unchanged.states), found)
+        for result in taken:
             if isinstance(result, Exception):
                 raise Unavailable(f"Redis refused a commit: {result}") from result
         others = {}
@@ -177,10 +188,16 @@ class Store:
             batch.on(self.keys.due).time()
             batch.on(self.keys.due).zrange(self.keys.due, 0, limit - 1, withscores=True)
             asked_us = monotonic_us()
-            time, rows = await batch.execute()
+            time, rows = await batch.execute(raise_on_error=False)
+            (rows,) = self._unreadable.values([self.keys.due], [rows])
         now_ms = self._time(time, asked_us) // 1000
-        due = [member.decode() for member, score in rows if score <= now_ms]
-        later = [int(score) for _, score in rows if score > now_ms]
+        members = rows if rows is None else [member for member, _ in rows]
+        await mend(self.servers, self._unreadable, self.keys.due, members)
+        due, _ = self._unreadable.targets(
+            self.keys.due, (it for it, at in rows or () if at <= now_ms)
+        )
+        # An infinite score is no time; those behind it are looked for by the sweep.
+        later = [int(at) for _, at in rows or () if now_ms < at < math.inf]
         return now_ms, due, later[0] if later else None
 
     async def settle(self, targets: Sequence[str]) -> None:
@@ -213,23 +230,29 @@ class Store:
 
     async def leased_targets(self) -> list[str]:
         """Targets that have leases: those that something is due for."""
+        return (await self.names(self.keys.due))[0]
+
+    async def names(self, *keys: str) -> list[list[str]]:
+        """The targets in each of these sorted sets."""
         with guarded():
             batch = await self.servers.batch()
-            batch.on(self.keys.due).zrange(self.keys.due, 0, -1)
-            (names,) = await batch.execute()
-        return [name.decode() for name in names]
+            for key in keys:
+                batch.on(key).zrange(key, 0, -1)
+            rows = self._unreadable.values(keys, await batch.execute(raise_on_error=False))
+        return [
+            self._unreadable.targets(key, row or ())[0] for key, row in zip(keys, rows, strict=True)
+        ]
 
     async def signed_otherwise(self) -> list[str]:
         """Targets whose state we believe, though the first secret has not signed it. Two trips."""
+        (names,) = await self.names(self.keys.targets)
         with guarded():
-            batch = await self.servers.batch()
-            batch.on(self.keys.targets).zrange(self.keys.targets, 0, -1)
-            (members,) = await batch.execute()
-            names = [name.decode() for name in members]
             batch = await self.servers.batch()
             for name in names:
                 batch.on(self.keys.state(name)).get(self.keys.state(name))
-            rows = await batch.execute()
+            rows = self._unreadable.values(
+                map(self.keys.state, names), await batch.execute(raise_on_error=False)
+            )
         return [
             name
             for name, row in zip(names, rows, strict=True)
@@ -241,6 +264,25 @@ class Store:
             batch = await self.servers.batch()
             batch.on(self.keys.due).ping()
             await batch.execute()
+
+
+async def mend(
+    servers: Servers, unreadable: Unreadable, key: str, members: Iterable[bytes] | None
+) -> None:
+    """Take out of a set what is no target, and a key of another type (`members` is None) whole.
+
+    Else it would stand before what is due, for ever. Mostly there is nothing to do.
+    """
+    others = [] if members is None else unreadable.targets(key, members)[1]
+    if members is not None and not others:
+        return
+    with guarded():
+        batch = await servers.batch()
+        if members is None:
+            batch.on(key).delete(key)
+        else:
+            batch.on(key).zrem(key, *others)
+        await batch.execute()
 
 
 @contextmanager

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
+from upshift_agent.errors import WireError
 from upshift_agent.resolve import Decision, resolve
 from upshift_agent.wire import (
     ENVIRONMENT,
@@ -19,6 +21,7 @@ from upshift_agent.wire import (
     Plan,
     Status,
     canonical,
+    check_target,
     is_live,
 )
 from upshift_rules.state import TargetState, plan_of
@@ -34,10 +37,21 @@ from .models import (
     TargetView,
 )
 
+#: Service, node, fleet: more than any agent follows. Each is a read from Redis.
+MAX_FOLLOWED = 8
+
 
 def followed(status: Status, target: str) -> set[str]:
-    """The targets that an agent follows."""
-    return {target, FLEET, *status.requested.revs}
+    """The targets that an agent follows; what it says that is no target, or too many, is not."""
+    named = (it for it in status.requested.revs if is_target(it))
+    return {target, FLEET, *islice(named, MAX_FOLLOWED)}
+
+
+def is_target(name: str) -> bool:
+    try:
+        return bool(check_target(name))
+    except WireError:
+        return False
 
 
 def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:

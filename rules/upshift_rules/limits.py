@@ -204,8 +204,11 @@ def decode_budget(stored: bytes) -> Budget:
         raise ValueError("too deep") from error
     if not isinstance(document, dict):
         raise TypeError("not an object")
-    budget = {lease: Reservation(*row) for lease, row in document.items()}
+    # A newer controller's rows may be longer.
+    budget = {lease: Reservation(*row[:6]) for lease, row in document.items()}
     for it in budget.values():
-        if not isinstance(it.target, str) or not all(isinstance(n, int) for n in it[2:]):
+        named = isinstance(it.target, str) and isinstance(it.rule, str | None)
+        # Beyond that it is no time, and `PX` takes none of it.
+        if not named or not all(isinstance(n, int) and 0 <= n < 2**53 for n in it[2:]):
             raise TypeError(f"not a reservation: {it}")
     return budget

@@ -7,12 +7,14 @@ Only controllers read it, so it may change with the version; agents see `plan_of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from upshift_agent.errors import WireError
-from upshift_agent.wire import Baseline, Lease, Plan
+from upshift_agent.wire import Baseline, Lease, Plan, shorten
+from upshift_agent.wire.reading import mapping, string, whole
 
 from .quick_json import dump, loads
 
@@ -128,9 +130,10 @@ def plan_of(state: TargetState, now_ms: int) -> Plan:
 
 
 _Pair = TypeVar("_Pair", Forgotten, Configured)
+_Part = TypeVar("_Part")
 
 #: `commit.lua` finds the revision with this prefix, without reading the document.
-_PREFIX = re.compile(rb'^\{"rev":(\d+),')
+_PREFIX = re.compile(rb'^\{"rev":([1-9]\d{0,15}),')
 
 
 def encode_state(state: TargetState) -> str:
@@ -168,47 +171,92 @@ def _case_json(case: Case) -> dict[str, Any]:
     return document
 
 
-def _case(document: Mapping[str, Any]) -> Case:
+def _case(value: object) -> Case:
+    document = mapping(value, "case")
     refusal = document.get("refusal")
     return Case(
-        lease=document.get("lease", ""),
-        started_ms=int(document.get("started", 0)),
-        cooling_ms=int(document.get("cooling", 0)),
+        lease=string(document, "lease", "case") if "lease" in document else "",
+        started_ms=_ms(document.get("started", 0)),
+        cooling_ms=_ms(document.get("cooling", 0)),
         episodes={
-            fingerprint: Episode(int(row[0]), int(row[1]), *row[2:3])
-            for fingerprint, row in document.get("episodes", {}).items()
+            fingerprint: _episode(row)
+            for fingerprint, row in mapping(document.get("episodes", {}), "episodes").items()
         },
         forgotten=_pair(Forgotten, document.get("forgotten", ())),
-        refusal=Told(*refusal[:3]) if refusal else None,
+        refusal=_told(refusal) if refusal else None,
     )
+
+
+def _episode(row: Sequence[Any]) -> Episode:
+    ended = row[2] if len(row) > 2 else None
+    if ended is not None and not isinstance(ended, str):
+        raise TypeError(f"an episode ended by {type(ended).__name__}")
+    return Episode(_ms(row[0]), _ms(row[1]), *row[2:3])
+
+
+def _told(row: Sequence[Any]) -> Told:
+    fingerprint, limit, at_ms = row[:3]
+    if not (isinstance(fingerprint, str) and isinstance(limit, str)):
+        raise TypeError("a refusal without names")
+    return Told(fingerprint, limit, _ms(at_ms))
 
 
 def _pair(kind: Callable[..., _Pair], row: Sequence[Any]) -> _Pair:
     """Of a list that a newer controller may have made longer."""
-    return kind(*(int(it) for it in row[:2]))
+    return kind(*(_ms(it) for it in row[:2]))
 
 
-def decode_state(target: str, stored: bytes | None) -> TargetState:
-    """The state that is stored, or an empty one. Raise `WireError` when it cannot be read."""
+def _ms(value: object) -> int:
+    """A time or a count: anything else would raise later, in the middle of a change."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
+        raise ValueError(f"not a whole number: {shorten(value)}")
+    return value
+
+
+#: Every way in which a document of the wrong shape shows.
+_WRONG = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+
+def decode_state(
+    target: str, stored: bytes | None, skip: Callable[[str], None] = lambda _: None
+) -> TargetState:
+    """The state that is stored, or an empty one. Raise `WireError` when it cannot be read.
+
+    A part that cannot be read takes no other with it: `skip` is told why it is left out.
+    """
     if stored is None:
         return TargetState(target=target)
+
+    def parts(rows: Iterable[Any], read: Callable[[Any], _Part]) -> Iterator[_Part]:
+        for row in rows:
+            try:
+                yield read(row)
+            except (*_WRONG, WireError) as error:
+                skip(f"{error!r}, in {shorten(row)}")
+
     try:
         document = loads(stored)
         if not isinstance(document, dict):
             raise TypeError("not an object")
-        baseline = document.get("baseline")
+        rev = whole(document, "rev", "state")
+        if rev != stored_rev(stored):
+            raise ValueError("its revision is not written as a commit writes it")
+        cases = mapping(document.get("cases", {}), "cases").items()
+        forgotten = parts([document.get("forgotten", ())], partial(_pair, Forgotten))
+        configured = parts([document.get("configured", ())], partial(_pair, Configured))
+        baselines = [it for it in (document.get("baseline"),) if it is not None]
         return TargetState(
             target=target,
-            rev=int(document["rev"]),
-            plan_rev=int(document["plan_rev"]),
-            plan_after=int(document["plan_after"]),
-            leases=tuple(Lease.from_json(row) for row in document["leases"]),
-            cases={scope: _case(it) for scope, it in document.get("cases", {}).items()},
-            forgotten=_pair(Forgotten, document.get("forgotten", ())),
-            configured=_pair(Configured, document.get("configured", ())),
-            baseline=None if baseline is None else Baseline.from_json(baseline),
+            rev=rev,
+            plan_rev=whole(document, "plan_rev", "state"),
+            plan_after=whole(document, "plan_after", "state"),
+            leases=tuple(parts(document["leases"], Lease.from_json)),
+            cases=dict(parts(cases, lambda it: (it[0], _case(it[1])))),
+            baseline=next(parts(baselines, Baseline.from_json), None),
+            forgotten=next(forgotten, NOBODY),
+            configured=next(configured, UNSAID),
         )
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (*_WRONG, WireError) as error:
         raise WireError(f"state of {target} cannot be read: {error!r}") from error
 
 

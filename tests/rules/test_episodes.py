@@ -259,7 +259,15 @@ def test_a_state_of_a_newer_controller_can_be_read() -> None:
     assert decode_state(world.state.target, text).cases.keys() == world.state.cases.keys()
 
 
-@pytest.mark.parametrize("cases", ["[]", '{"a":[]}', '{"a":{"episodes":[1]}}', '{"a":null}'])
+@pytest.mark.parametrize("cases", ['{"a":[]}', '{"a":{"episodes":[1]}}', '{"a":null}'])
+def test_a_case_that_cannot_be_read_takes_nothing_else_with_it(cases: str) -> None:
+    text = '{"rev":1,"plan_rev":1,"plan_after":0,"leases":[],"cases":' + cases + "}"
+    skipped: list[str] = []
+    assert decode_state("service/checkout", text.encode(), skipped.append).rev == 1
+    assert len(skipped) == 1
+
+
+@pytest.mark.parametrize("cases", ["[]", "1"])
 def test_a_state_that_is_none_is_refused_whole(cases: str) -> None:
     text = '{"rev":1,"plan_rev":1,"plan_after":0,"leases":[],"cases":' + cases + "}"
     with pytest.raises(WireError):

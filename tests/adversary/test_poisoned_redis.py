@@ -1,0 +1,200 @@
+"""Whatever stands in Redis: the controller starts, answers, boosts, caps, reverts, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from controller.conftest import Running, Start, alert, outcomes
+from servers import RedisServer, eventually
+from upshift_agent.errors import WireError
+from upshift_agent.wire import FLEET, Keys
+from upshift_rules.limits import decode_budget
+from upshift_rules.state import TargetState, decode_state, encode_state, stored_rev
+from wire.strategies import jsons
+
+KEYS = Keys()
+HOME = "service/checkout"
+BAD = b"\xff\xfe"
+SHORT = """
+sampling:
+  on_alert: [{trigger: high_cpu, frequency: 100, duration: 1s}]
+limits: {max_boosted_agents: 100}
+"""
+PAGES = ["targets", "agents", "leases", "history", f"targets/{HOME}", "targets/fleet"]
+OF_HOME = [KEYS.state(HOME), KEYS.plan(HOME), KEYS.history(HOME), KEYS.agents(HOME)]
+SHARED = [KEYS.due, KEYS.targets, KEYS.reporting, KEYS.budget, KEYS.state(FLEET), KEYS.plan(FLEET)]
+
+STATUS = {
+    "v": 1, "instance": "a", "attributes": {}, "driver": "d", "state": "applied", "since_ms": 1,
+    "requested": {"hz": 19, "revs": {HOME: 1}},
+}  # fmt: skip
+
+
+async def all_is_well(running: Running) -> None:
+    """Pages show, an alert boosts, a cap binds, what has expired is reverted."""
+    for page in PAGES:
+        answer = await running.ask("GET", f"/api/v1/{page}")
+        assert answer.status == 200, (page, answer.body)
+    assert outcomes(await running.notify(alert())) == ["granted"]
+    body = {"target": FLEET, "kind": "cap", "hz": 0, "duration": "1m"}
+    assert (await running.ask("POST", "/api/v1/leases", json=body)).status == 201
+    plan = json.loads(running.redis.get(KEYS.plan(FLEET)))
+    assert [(it["kind"], it["hz"]) for it in plan["leases"]] == [("cap", 0)]
+
+    def reverted() -> bool:
+        return not json.loads(running.redis.get(KEYS.plan(HOME)))["leases"]
+
+    await asyncio.to_thread(eventually, reverted)
+    for page in PAGES:
+        answer = await running.ask("GET", f"/api/v1/{page}")
+        assert answer.status == 200, (page, answer.body)
+    await running.controller.schedule.sweep()
+
+
+def unreadable(running: Running) -> float:
+    metrics = running.controller.metrics.unreadable
+    return sum(it.value for family in metrics.collect() for it in family.samples)
+
+
+@pytest.mark.parametrize("before_the_start", [True, False])
+async def test_keys_of_another_type_are_nobodys(
+    start: Start, valkey: RedisServer, before_the_start: bool
+) -> None:
+    def poison() -> None:
+        with valkey.client() as client:
+            client.delete(*OF_HOME, *SHARED)
+            for key in (*OF_HOME, *SHARED):
+                client.rpush(key, "a list")
+
+    if before_the_start:
+        poison()
+    async with start(SHORT) as running:
+        if not before_the_start:
+            poison()
+        await all_is_well(running)
+        assert unreadable(running) > 0
+
+
+async def test_names_that_are_none_stop_nothing_and_are_removed(
+    start: Start, valkey: RedisServer
+) -> None:
+    names = [
+        BAD,
+        b"",
+        b"x",
+        b"service/" + b"x" * 100_000,
+        b"service/\xff",
+        b"service/a",
+        b"[" * 999,
+    ]
+    scores = [0, -5, float("-inf"), float("inf"), 1e300, 1, 2**60]
+    with valkey.client() as client:
+        for key in (KEYS.due, KEYS.targets, KEYS.reporting):
+            client.zadd(key, dict(zip(names, scores, strict=True)))
+            client.zadd(key, {b"\xff%d" % number: number for number in range(600)})
+        client.hset(KEYS.agents(HOME), BAD, BAD)
+        client.zadd(KEYS.reporting, {HOME: 2**50})
+    async with start(SHORT) as running:
+        await all_is_well(running)
+        with valkey.client() as client:
+            for key in (KEYS.due, KEYS.targets, KEYS.reporting):
+                left = client.zrange(key, 0, -1)
+                assert all(name.startswith(("service/", "fleet")) for name in left), left
+            assert client.hlen(KEYS.agents(HOME)) == 0
+
+
+VALUES = [
+    b"", BAD, b"null", b"[]", b"7", b"NaN", b"{}", b"[" * 100_000, b'{"rev":1}',
+    b'{"rev":007,"plan_rev":1,"plan_after":0,"leases":[]}',
+    b'{"rev":' + b"9" * 400 + b',"plan_rev":1,"plan_after":0,"leases":[]}',
+    b'{"rev":9007199254740991,"plan_rev":1,"plan_after":0,"leases":[]}',
+    b'{"rev":5,"plan_rev":' + b"9" * 30 + b',"plan_after":0,"leases":[]}',
+    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":[7,null,{"id":[]}],"cases":{"a":7},"baseline":1}',
+    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":{"a":1},"cases":[],"forgotten":[1e999,{}]}',
+    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":[],"cases":{"high_cpu":{"lease":{},'
+    b'"episodes":{"4bd675a02c6e66f0":["a"]}}}}',
+    b'{"s":["service/checkout",[],1,1,1,9]}', b'{"s":["service/checkout","r",-1,1,1,1e300]}',
+    json.dumps(STATUS | {"at_ms": 2**50, "requested": {"hz": 1, "revs": {"x" * 9999: 1}}}).encode(),
+    json.dumps(STATUS | {"at_ms": float("nan")}).encode(),
+]  # fmt: skip
+
+
+async def test_values_that_say_nothing_stop_nothing(start: Start, valkey: RedisServer) -> None:
+    async with start(SHORT) as running:
+        for number, value in enumerate(VALUES):
+            with valkey.client() as client:
+                client.flushall()
+                for key in (KEYS.state(HOME), KEYS.state(FLEET), KEYS.plan(FLEET), KEYS.budget):
+                    client.set(key, value)
+                client.hset(KEYS.agents(HOME), "a", value)
+                client.xadd(KEYS.history(HOME), {"entry": value})
+                client.xadd(KEYS.history(HOME), {"other": value})
+                for key in (KEYS.due, KEYS.targets, KEYS.reporting):
+                    client.zadd(key, {HOME: 1})
+            for page in PAGES:
+                answer = await running.ask("GET", f"/api/v1/{page}")
+                assert answer.status == 200, (page, value, answer.body)
+            await running.controller.schedule.sweep()
+            granted = await running.notify(alert(fingerprint=f"{number:016x}"))
+            assert outcomes(granted) == ["granted"], value
+            body = {"target": FLEET, "kind": "cap", "hz": 0, "duration": "1m"}
+            assert (await running.ask("POST", "/api/v1/leases", json=body)).status == 201, value
+        assert unreadable(running) > len(VALUES)
+
+
+async def test_a_history_whose_ids_are_used_up_stops_nothing(
+    start: Start, valkey: RedisServer
+) -> None:
+    with valkey.client() as client:
+        client.xadd(KEYS.history(HOME), {"entry": "x"}, id=f"{2**64 - 1}-{2**64 - 1}")
+    async with start(SHORT) as running:
+        await all_is_well(running)
+
+
+async def test_what_a_newer_controller_added_is_left_out_and_the_rest_is_read(
+    start: Start, valkey: RedisServer
+) -> None:
+    async with start(SHORT) as running:
+        body = {"target": HOME, "kind": "cap", "hz": 5, "duration": "1h"}
+        assert (await running.ask("POST", "/api/v1/leases", json=body)).status == 201
+    with valkey.client() as client:
+        state = json.loads(client.get(KEYS.state(HOME)))
+        newer = state["leases"][0] | {"id": "new", "kind": "floor"}
+        state["leases"] = [state["leases"][0] | {"colour": "red"}, newer]
+        client.set(KEYS.state(HOME), json.dumps(state | {"x": {"y": 1}}, separators=(",", ":")))
+        ((_, fields),) = client.xrange(KEYS.history(HOME))
+        entry = json.loads(fields["entry"]) | {"event": "painted", "colour": "red", "more": [1]}
+        client.xadd(KEYS.history(HOME), {"entry": json.dumps(entry)})
+    async with start(SHORT) as running:
+        assert [it["hz"] for it in await running.leases()] == [5]
+        assert (await running.history())[-1] == "painted"
+        assert outcomes(await running.notify(alert())) == ["granted"]
+        assert sorted(it["hz"] for it in await running.leases()) == [5, 100]
+
+
+STATE = encode_state(TargetState(target=HOME, rev=7, plan_rev=7)).encode()
+
+
+@given(st.binary() | jsons.map(json.dumps).map(str.encode), st.data())
+@settings(suppress_health_check=list(HealthCheck))
+def test_a_decoder_ends_in_its_own_error(stored: bytes, data: Any) -> None:
+    for read in (lambda it: decode_state(HOME, it), decode_budget):
+        with suppress(WireError, ValueError, TypeError):
+            read(stored)
+    stored_rev(stored)
+    document = json.loads(STATE)
+    document[
+        data.draw(st.sampled_from(["leases", "cases", "forgotten", "baseline", "plan_rev"]))
+    ] = data.draw(jsons)
+    try:
+        state = decode_state(HOME, json.dumps(document, separators=(",", ":")).encode())
+    except WireError:
+        return
+    encode_state(state)
