@@ -42,6 +42,8 @@ log = structlog.get_logger()
 #: each command of a batch may take besides.
 ANSWER_S = 2.0
 COMMAND_S = 0.001
+#: How long an answer is looked for at the very end.
+LOOK_S = 0.05
 #: How long a sentinel or a node is asked who serves what, and how many are, one after the other.
 ASK_S = 1.0
 ASK_HOSTS = 5
@@ -241,13 +243,19 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
 async def _run(pipe: Pipeline) -> Sequence[Any]:
     commands = len(pipe)
     patience_s = ANSWER_S + COMMAND_S * commands
+    loop = asyncio.get_running_loop()
+    timeout = asyncio.timeout(None)
+    # The answer may be there, and this process have been too busy to look.
+    last_look = loop.call_later(patience_s, lambda: timeout.reschedule(loop.time() + LOOK_S))
     try:
-        async with asyncio.timeout(patience_s):
+        async with timeout:
             answers: list[Any] = await pipe.execute(raise_on_error=False)
     except TimeoutError:
         return [TimeoutError(f"no answer within {patience_s:.1f} s")] * commands
     except (RedisError, OSError) as error:
         return [error] * commands
+    finally:
+        last_look.cancel()
     return answers
 
 
