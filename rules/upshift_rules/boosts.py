@@ -83,12 +83,14 @@ def fire(draft: Draft, claim: Claim) -> Outcome:
     if boost is not None:
         draft.remember(scope, alert.fingerprint, Episode(alert.starts_at_ms, draft.now_ms))
         return _extend(draft, claim, scope, boost, f"another alert of {rule.name} fires")
-    # No longer than the rule says by now, also where Redis's clock was set back.
-    cooling_ms = min(case.cooling_ms, draft.now_ms + rule.cooldown_ms)
-    if draft.now_ms < cooling_ms:
-        left = format_duration(cooling_ms - draft.now_ms)
-        reason = f"no new boost by {rule.name} here for another {left}"
-        return _told(claim, "cooldown", reason, until_ms=cooling_ms)
+    if draft.now_ms < case.cooling_ms:
+        # No longer than the rule says by now, also where Redis's clock was set back.
+        cooling_ms = min(case.cooling_ms, draft.now_ms + rule.cooldown_ms)
+        draft.change(scope, cooling_ms=cooling_ms)
+        if draft.now_ms < cooling_ms:
+            left = format_duration(cooling_ms - draft.now_ms)
+            reason = f"no new boost by {rule.name} here for another {left}"
+            return _told(claim, "cooldown", reason, until_ms=cooling_ms)
     return _grant(draft, claim, scope, draft.now_ms)
 
 

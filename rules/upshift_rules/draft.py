@@ -99,11 +99,20 @@ class Draft:
             if lease.since_ms > self.now_ms + SET_BACK_MS:
                 length_ms = lease.expires_at_ms - lease.since_ms
                 end_ms = self.now_ms + length_ms
+                self._set_back(lease, lease.expires_at_ms - end_ms)
                 lease = replace(lease, since_ms=self.now_ms, expires_at_ms=end_ms)
                 why = "Redis's clock was set back: it runs for its length from now"
                 self.put(lease, "renewed", f"{lease.reason}; {why}")
         for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:
             self.end(lease, "expired", "it ran to its end")
+
+    def _set_back(self, lease: Lease, ms: int) -> None:
+        """What a boost's case knows of its times."""
+        scope = scope_key(lease.because.get("rule", ""), lease.where)
+        case = self.cases.get(scope)
+        if case is not None and case.lease == lease.id:
+            started_ms, cooling_ms = (it and it - ms for it in (case.started_ms, case.cooling_ms))
+            self.change(scope, started_ms=started_ms, cooling_ms=cooling_ms)
 
     def refuse(self, lease: Lease, refusal: Refusal) -> None:
         """Leave word of a lease that a limit forbids."""

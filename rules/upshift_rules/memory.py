@@ -55,9 +55,9 @@ def _taken(sizes: list[int], share: int) -> int:
 
 def _without_old(case: Case, now_ms: int) -> Case:
     """And without what is ahead, as after Redis's clock was set back."""
-    ahead_ms = now_ms + SKEW_MS
+    ahead_ms, recent_ms = now_ms + SKEW_MS, now_ms - MEMORY_MS
     episodes = case.episodes
-    if any(_is_old(it, now_ms) or it.until_ms > ahead_ms for it in episodes.values()):
+    if not all(recent_ms < it.until_ms <= ahead_ms for it in episodes.values()):
         episodes = {
             fingerprint: it._replace(until_ms=now_ms) if it.until_ms > ahead_ms else it
             for fingerprint, it in episodes.items()
@@ -85,6 +85,7 @@ def _heard_ms(case: Case) -> int:
     return max(
         case.forgotten.heard_ms,
         case.started_ms,
+        case.refusal.at_ms if case.refusal else 0,
         *(it.until_ms for it in case.episodes.values()),
     )
 
