@@ -9,6 +9,7 @@ from .changes import Entry, Override, Release, SetBaseline
 from .draft import Draft
 from .durations import format_duration
 from .model import Outcome
+from .rooms import outlasted
 from .state import Configured
 
 #: How often a controller says that its configuration is in force; and without a word it is gone.
@@ -26,7 +27,11 @@ def override(draft: Draft, change: Override) -> Outcome:
         where=change.where,
         because=change.because,
     )
-    if why := draft.unfit(lease):
+    why = draft.unfit(lease)
+    if why and (shorter := outlasted(lease, draft.leases.values())):
+        draft.end(shorter, "released", f"{lease.id} lasts longer, and takes its place")
+        why = None
+    if why:
         return Outcome(outcome="refused", reason=why, target=draft.target)
     if refusal := draft.refused.get(lease.id):
         draft.refuse(lease, refusal)

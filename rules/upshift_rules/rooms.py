@@ -8,7 +8,7 @@ refused, before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from upshift_agent.wire import MAX_LEASE_BYTES, Lease
 
@@ -42,3 +42,13 @@ def unfit(lease: Lease, others: Collection[Lease], target: str) -> str | None:
     if len(others) < ROOMS[room] or sum(room_of(it) == room for it in others) < ROOMS[room]:
         return None
     return f"{target} already has {ROOMS[room]} {room}; release some first"
+
+
+def outlasted(stop: Lease, others: Iterable[Lease]) -> Lease | None:
+    """Of the caps that stop all of it, the first to end, if `stop` is another and ends no sooner:
+    it may go, so that there is room for every kill switch that changes anything."""
+    if room_of(stop) != STOPS:
+        return None
+    stops = (it for it in others if room_of(it) == STOPS)
+    first = min(stops, key=lambda it: it.expires_at_ms, default=None)
+    return first if first and first.expires_at_ms <= stop.expires_at_ms else None

@@ -72,6 +72,18 @@ def test_nothing_that_is_granted_before_keeps_the_kill_switch_from_being_granted
     assert len(world.state.leases) < MAX_LEASES
 
 
+def test_a_kill_switch_that_lasts_longer_than_those_before_is_always_granted() -> None:
+    world = World()
+    for number in range(3 * ROOMS["caps that stop all of it"]):
+        assert world.told(override(f"{number}")).outcome == "granted"
+        world.passes(1)
+    assert len(world.boosts) == ROOMS["caps that stop all of it"]
+    assert world.history[-2].reason.endswith("cap/47 lasts longer, and takes its place")
+    shorter = replace(override("shorter"), duration_ms=MINUTE)
+    refused = world.told(shorter)
+    assert (refused.outcome, len(world.boosts)) == ("refused", 16), "it would change nothing"
+
+
 def test_rooms_are_what_agents_read() -> None:
     assert sum(ROOMS.values()) <= MAX_LEASES
 
