@@ -83,7 +83,7 @@ class Agent:
 
     def start(self) -> None:
         """Begin, and return at once. A started agent stays as it is."""
-        with self._lock:
+        with process.gate, self._lock:
             if self._run is None:
                 process.watch()
                 self._run = Run(self._config, self._driver)
@@ -126,7 +126,7 @@ class Agent:
 
     def begin_stop(self) -> Run | None:
         """Tell the agent to stop, without waiting for it."""
-        with self._lock:
+        with process.gate, self._lock:
             run, self._run = self._run, None
             if run is not None:
                 process.agents.remove(self)
@@ -137,7 +137,6 @@ class Agent:
         """In a forked child: begin anew, with nothing of the parent's."""
         self._lock = threading.RLock()
         if self._run is not None:
-            self._run.let_go()
             self._run = Run(self._config, self._driver)
             self._run.start()
 
@@ -156,7 +155,7 @@ class Run:
         try:
             self._thread.start()
         except RuntimeError as error:  # no more threads to be had
-            _log_failure(error)
+            process.log_failure(error)
 
     def stop(self) -> None:
         self._stopping = True
@@ -171,24 +170,18 @@ class Run:
         if self.engine is not None:
             self.engine.join_driver(max(0, deadline - time.monotonic()))
 
-    def let_go(self) -> None:
-        if self.engine is not None:
-            self.engine.let_go()
-
     def _work(self) -> None:
         try:
-            with process.importing:
-                from .engine import Engine
-            self.engine = Engine(self._config, self._driver)
-            if self._stopping:  # said before there was an engine to tell
-                self.engine.stop()
-            self.engine.run()
+            with process.gate:
+                self._follow()
         except BaseException as error:  # noqa: BLE001  # the application must not hear of it
             if not self._stopping:
-                _log_failure(error)
+                process.log_failure(error)
 
+    def _follow(self) -> None:
+        from .engine import Engine
 
-def _log_failure(error: BaseException) -> None:
-    import logging
-
-    logging.getLogger("upshift_agent").error("the agent cannot run here: %r", error)
+        self.engine = Engine(self._config, self._driver)
+        if self._stopping:  # said before there was an engine to tell
+            self.engine.stop()
+        self.engine.run()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from . import process
 from .complaints import Complaints
 from .drivers import Driver
 from .resolve import Decision
@@ -157,19 +158,23 @@ class DriverThread:
 
     def _run(self) -> None:
         while (job := self._take()) is not None:
-            decision, revs = job
-            try:
-                achieved_hz = self._apply(decision)
-            except BaseException as error:  # noqa: BLE001  # SystemExit and Rust panics, too
-                self._complaints.make(f"driver failed to set {decision.hz} Hz: {describe(error)}")
-                with self._news:
-                    self._progress.fail(decision.hz, describe(error), time.monotonic())
-            else:
-                self._complaints.forget()
-                with self._news:
-                    self._progress.succeed(decision.hz, revs, achieved_hz, time.monotonic())
+            with process.gate:
+                self._do(*job)
             self._changed()
-        self._end()
+        with process.gate:
+            self._end()
+
+    def _do(self, decision: Decision, revs: Mapping[str, int]) -> None:
+        try:
+            achieved_hz = self._apply(decision)
+        except BaseException as error:  # noqa: BLE001  # SystemExit and Rust panics, too
+            self._complaints.make(f"driver failed to set {decision.hz} Hz: {describe(error)}")
+            with self._news:
+                self._progress.fail(decision.hz, describe(error), time.monotonic())
+        else:
+            self._complaints.forget()
+            with self._news:
+                self._progress.succeed(decision.hz, revs, achieved_hz, time.monotonic())
 
     def _apply(self, decision: Decision) -> float | None:
         if not self._called and self._driver.identify is not None:

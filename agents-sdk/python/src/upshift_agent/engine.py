@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import __version__, process
+from . import __version__
 from .clock import RedisClock
 from .complaints import Complaints
 from .config import Config
@@ -49,7 +49,7 @@ log = logging.getLogger("upshift_agent")
 
 
 class Engine:
-    """Runs on the agent's thread. `stop`, `let_go` and the attributes serve any thread."""
+    """Runs on the agent's thread. `stop` and the attributes serve any thread."""
 
     def __init__(self, config: Config, driver: Driver) -> None:
         self._config = config
@@ -86,15 +86,11 @@ class Engine:
     def join_driver(self, timeout_s: float) -> None:
         self._driver.join(timeout_s)
 
-    def let_go(self) -> None:
-        """In a forked child, where this engine will never run: release the parent's connections."""
-        self._loop.let_go()
-
     async def _main(self) -> None:
         self._driver.start()
         self._decide()  # the local baseline, before anything is known of Redis
-        with process.importing:
-            from .subscription import Subscription
+        from .subscription import Subscription
+
         self._subscription = Subscription(
             self._config.redis_url,
             Keys(self._config.namespace),

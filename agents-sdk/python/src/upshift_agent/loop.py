@@ -11,6 +11,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
+from . import process
+
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks until they are done.
@@ -37,9 +39,22 @@ async def until_one_fails(**named: Coroutine[Any, Any, None]) -> None:
         await end(*tasks)
 
 
+class Selector(selectors.DefaultSelector):
+    """Lets forks happen while its loop waits, and only then: see `process.Gate`."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        gate = process.gate
+        gate.__exit__()
+        try:
+            return super().select(timeout)
+        finally:
+            gate.__enter__()
+
+
 class Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._polled = selectors.DefaultSelector()
+        self._polled = Selector()
+        process.loops.add(self)
         self._lookups: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
         super().__init__(self._polled)
 
@@ -55,6 +70,8 @@ class Loop(asyncio.SelectorEventLoop):
     ) -> Any:
         """Look a name up on a daemon thread: asyncio's executor is joined at exit, however long
         a dead name server takes. One look-up at a time for one name, however often it is asked."""
+        import encodings.idna  # noqa: F401  # which the look-up itself would import, out of the gate
+
         question = (host, port, family, type, proto, flags)
         if question not in self._lookups:
             answer = self._lookups[question] = self.create_future()
@@ -82,8 +99,12 @@ class Loop(asyncio.SelectorEventLoop):
         what is left of the parent's objects, which must never run again, cannot reach the
         parent's sockets through the shared epoll instance, nor a stranger's by a reused number.
         """
+        if self.is_closed():
+            return
+        epoll, *polled = self._polled.fileno(), *(key.fd for key in self._polled.get_map().values())
+        os.close(epoll)  # so that there is a number to be had
         null = os.open(os.devnull, os.O_RDWR)
-        polled = [key.fd for key in self._polled.get_map().values()]
-        for fd in (self._polled.fileno(), *polled):
+        for fd in {epoll, *polled} - {null}:
             os.dup2(null, fd, inheritable=False)
-        os.close(null)
+        if null != epoll:
+            os.close(null)

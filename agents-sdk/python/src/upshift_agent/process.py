@@ -2,31 +2,98 @@
 
 A child of a process with agents has agents of its own. Locks and connections are never shared:
 the child begins with new ones, and lets go of its copies of the parent's.
+
+A child has none of its parent's other threads, but all of their locks, as they were. So a fork
+waits until our threads are where they hold none (see `Gate`). Where it cannot wait so long, what
+was being imported is begun anew in the child.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
+from weakref import WeakSet
 
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
 if TYPE_CHECKING:
     from .agent import Agent
+    from .loop import Loop
 
 EXIT_S = 0.25  # how long all agents together may hold up the interpreter's exit
-FORK_S = 10.0  # how long a fork waits for an import of ours; they take a fraction of a second
+FORK_S = 1.0  # how long a fork waits for our threads, once for what one of them is doing
+#: How long our threads wait for a fork, whose other handlers may take their time: a boost has to
+#: end within 1 s of its expiry.
+PAUSE_S = 0.5
 
-#: Held by agents' threads while they import. A child forked in the midst of it would find the
-#: modules locked by a thread that it does not have, and hang at its own import of them.
-importing = threading.RLock()
 
-#: The started agents of this process.
+class Gate:
+    """Our threads are inside while they work, outside while they wait: there they may be lost.
+
+    A fork keeps them from entering, and waits for those inside. Whatever they call, ours or not,
+    may import, log and lock. A thread that forks itself does not wait for itself. What has
+    outlasted the patience of one fork is not waited for by the next, so a driver that hangs
+    holds up the application once.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # over an RLock: a signal handler may fork
+        self._inside: dict[int, int] = {}  # thread → how often it has entered
+        self._overdue: set[int] = set()
+        self._forks = 0
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        with self._changed:
+            if self._forks and me not in self._inside:
+                self._changed.wait_for(lambda: not self._forks, PAUSE_S)
+            self._inside[me] = self._inside.get(me, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        me = threading.get_ident()
+        with self._changed:
+            depth = self._inside.pop(me, 1) - 1
+            if depth:
+                self._inside[me] = depth
+            else:
+                self._overdue.discard(me)
+                if self._forks:
+                    self._changed.notify_all()
+
+    def close(self) -> None:
+        """Before a fork: let nobody in, and wait until nobody is inside."""
+        me = threading.get_ident()
+        # With a bound: at the interpreter's end, a thread may have ended with this lock held.
+        if not self._changed.acquire(timeout=FORK_S):
+            return
+        try:
+            self._forks += 1
+            # Two threads of ours that fork at once must not wait for one another.
+            mine = self._inside.pop(me, 0)
+            self._changed.notify_all()
+            if not self._changed.wait_for(lambda: self._inside.keys() <= self._overdue, FORK_S):
+                self._overdue |= self._inside.keys()
+            if mine:
+                self._inside[me] = mine
+        finally:
+            self._changed.release()
+
+    def open(self) -> None:
+        """After a fork, in the parent."""
+        with self._changed:
+            self._forks = max(0, self._forks - 1)
+            self._changed.notify_all()
+
+
+gate = Gate()
+
+#: The started agents of this process, and all loops that have been made in it.
 agents: list[Agent] = []
+loops: WeakSet[Loop] = WeakSet()
 
 _hooked = False
-_held = False
 
 
 def watch() -> None:
@@ -34,35 +101,62 @@ def watch() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
-        # These take a lock before a fork and release it after. Imported by an agent's thread while
-        # a fork waits for it, they would release what they have not taken. So not on that thread.
+        # These take a lock before a fork and release it after. Handlers run in the reverse order,
+        # so with these imported first, a fork has none of their locks while it waits for us.
         import concurrent.futures.thread  # noqa: F401  # for its fork handlers
         import logging  # noqa: F401  # for its fork handlers
 
         atexit.register(_at_exit)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
-                before=_before_fork,
-                after_in_parent=_after_fork_in_parent,
+                # Looked up at the time: a child has a gate of its own.
+                before=lambda: gate.close(),
+                after_in_parent=lambda: gate.open(),
                 after_in_child=_after_fork_in_child,
             )
 
 
-def _before_fork() -> None:
-    global _held
-    _held = importing.acquire(timeout=FORK_S)
-
-
-def _after_fork_in_parent() -> None:
-    if _held:
-        importing.release()
-
-
 def _after_fork_in_child() -> None:
-    global importing
-    importing = threading.RLock()
-    for agent in agents:
-        agent.restart_after_fork()
+    global gate
+    gate = Gate()
+    forget_lost_imports()
+    # All let go before the first begins anew: its thread might be given their descriptors.
+    for step in (*[loop.let_go for loop in loops], *[it.restart_after_fork for it in agents]):
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # one that fails must not cost the others theirs
+            log_failure(error)
+
+
+def forget_lost_imports() -> None:
+    """In a forked child: what a thread that is not here was importing can be imported anew.
+
+    Python leaves its module locked for ever. That is no public part of importlib; where it looks
+    different, nothing is done.
+    """
+    bootstrap = sys.modules.get("_frozen_importlib")
+    me = threading.get_ident()
+    locks = dict(getattr(bootstrap, "_module_locks", None) or {})
+    for name, reference in locks.items():
+        lock = reference()
+        if getattr(lock, "owner", None) in (None, me):
+            continue
+        bootstrap._module_locks.pop(name, None)  # type: ignore[union-attr]
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        if getattr(spec, "_initializing", False):
+            # A package's modules hang on the package. They are made again with it.
+            for half in [it for it in sys.modules if it == name or it.startswith(f"{name}.")]:
+                del sys.modules[half]
+    # A new thread may be given the number of a lost one; what that waited for is not its concern.
+    waiting = getattr(bootstrap, "_blocking_on", None)
+    if waiting is not None:
+        waiting.clear()
+
+
+def log_failure(error: BaseException) -> None:
+    import logging
+
+    logging.getLogger("upshift_agent").error("the agent cannot run here: %r", error)
 
 
 def _at_exit() -> None:
