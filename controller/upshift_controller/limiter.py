@@ -80,9 +80,9 @@ class Limiter:
                     steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
             return steps
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
-        asking = {
+        asking = {  # sorted, for who gets the last place must not depend on the order of alerts
             it: changes[it]
-            for it, step in steps.items()
+            for it, step in sorted(steps.items())
             if _longer(states[it], step.state) or _partial(changes[it], step)
         }
         if not asking:

@@ -54,6 +54,18 @@ async def test_a_refused_grant_says_so_in_the_answer_the_history_a_metric_and_ex
         assert outcomes(await running.notify(about("cart"))) == ["granted"], "there is room now"
 
 
+@pytest.mark.parametrize("services", [("cart", "checkout"), ("checkout", "cart")])
+async def test_who_gets_the_last_place_does_not_depend_on_the_order_of_alerts(
+    start: Start, services: tuple[str, str]
+) -> None:
+    async with start(limited(max_boosted_agents=2)) as running:
+        for service in services:
+            report(running, service, 2)
+        await running.notify(*map(about, services))
+        assert await running.leases("service/cart")
+        assert not await running.leases("service/checkout")
+
+
 async def test_a_boost_that_reverts_makes_room(start: Start) -> None:
     async with start(limited(max_boosted_agents=1)) as running:
         first = about("checkout", "HighLatency")

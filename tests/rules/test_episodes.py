@@ -323,3 +323,42 @@ def test_a_storm_that_resolves_at_once_is_looked_at_once(alerts: int) -> None:
     storm = crowd(alerts)
     world.tells(*storm, *(resolved(it, world.now_ms) for it in storm))
     assert [it.event for it in world.history] == ["granted", "reverted"]
+
+
+#: Any JSON, some of it nearly right.
+_values = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+_times = st.integers(0, 2 * START_MS)
+_cases = st.fixed_dictionaries(
+    {},
+    optional={
+        "lease": _values | st.just("boost/1"),
+        "started": _values | _times,
+        "cooling": _values | _times,
+        "episodes": _values | st.dictionaries(st.just(A.fingerprint), st.lists(_times | _values)),
+        "forgotten": _values | st.lists(_times, max_size=3),
+        "refusal": _values | st.tuples(st.text(), st.text(), _times),
+    },
+)
+
+
+@given(_cases)
+def test_what_the_decoder_takes_breaks_nothing_later(case: dict[str, object]) -> None:
+    document = {"rev": 1, "plan_rev": 1, "plan_after": 0, "leases": []}
+    text = json.dumps(document | {"cases": {"high_cpu": case}}, separators=(",", ":"))
+    try:
+        state = decode_state("service/checkout", text.encode())
+    except WireError:
+        return
+    rule = replace(HIGH_CPU, while_firing=True, on_resolved="revert", cooldown_ms=HOUR)
+    world = World(rule=rule, state=state)
+    for act in (world.fires, world.resolves):
+        act(A)
+        act(B)
+    world.looks()
+    world.released()
+    world.refusal = Refusal("limit", 1, 1, "too many")
+    world.fires(C)
