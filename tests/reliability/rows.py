@@ -19,12 +19,14 @@ from . import (
 )
 from .bad_input import api, connections, documents, webhooks
 from .changes import many_changes
+from .invariant import invariant
 from .killed import all_killed, controller_killed
 from .replicas import three_controllers
 from .table import Fault
 
 #: These mostly wait, and run side by side.
 WAITING: dict[str, Fault] = {
+    "invariant": invariant,
     "controller-killed": controller_killed,
     "all-killed": all_killed,
     "redis-restarted": redis_faults.restarted,
