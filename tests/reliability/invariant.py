@@ -76,6 +76,11 @@ class World:
         )
         self.fleet[name] = stack.enter_context(started), stack
 
+    def leases(self) -> dict[str, str | None]:
+        """Which lease decides for each agent."""
+        calls = (call for one, _ in self.fleet.values() for call in one.calls)
+        return {call.instance: call.lease for call in calls}
+
     def hz(self) -> dict[str, int]:
         return {key: hz for one, _ in self.fleet.values() for key, hz in one.hz().items()}
 
@@ -123,7 +128,7 @@ def _release(world: World) -> None:
 
 def _reload(world: World) -> None:
     file = Path(world.upshift.command[-1])
-    file.write_text(world.dice.choice([RULES, RULES + "nonsense: [", ""]))
+    file.write_text(world.dice.choice([RULES.replace("100", "90"), RULES + "nonsense: ["]))
     try:
         requests.post(f"{world.upshift.url}/-/reload", timeout=2)
     finally:
@@ -197,6 +202,7 @@ ACTIONS: list[Callable[[World], None]] = [
     _redis_freezes,
     _redis_dies,
     _redis_forgets,
+    *[_key_is_poisoned] * 2,
     _connections_are_cut,
     _controller_dies,
     _agent_dies,
@@ -256,7 +262,7 @@ def check(world: World, seen: Seen) -> str | None:
     try:
         eventually(lambda: _as_resolved(world), within_s=SETTLED_S)
     except AssertionError as error:
-        return f"agents at {world.hz()}, not where resolve puts them: {error}"
+        return f"agents by {world.leases()}, not where resolve puts them: {error}"
     return None
 
 
