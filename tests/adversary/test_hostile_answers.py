@@ -39,6 +39,11 @@ def hostile(served: Served) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
+            if "nested" in self.path:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"\\u001b":' + b"[" * 900 + b"]" * 900 + b"}")
+                return
             if "broken" in self.path:
                 self.wfile.write(b"\x1b[2J\x9b2J no HTTP\r\n")
                 return
@@ -112,9 +117,10 @@ def test_nothing_of_an_answer_is_obeyed_by_the_terminal(
 
 
 def test_a_server_that_speaks_no_http_is_quoted_and_not_obeyed(ask: Run, hostile: str) -> None:
-    ended = ask("status", "--url", f"{hostile}/broken")
-    assert ended.code == 3
-    check_plain(ended)
+    for path in ("broken", "nested"):
+        ended = ask("status", "--url", f"{hostile}/{path}")
+        assert ended.code == 3
+        check_plain(ended)
 
 
 def test_what_an_engineer_writes_is_made_clean(ask: Run, cli: Run) -> None:

@@ -76,9 +76,13 @@ class Client:
                 f"no controller answers at {self.url} ({_why(error)})\n"
                 "Start one with `upshift serve`, or say where it is with --url or UPSHIFT_URL."
             ) from error
+        # JSON without an escape in it holds nothing but what it shows; and most has none.
+        simple = said.isascii() and b"\\" not in said and b"\x7f" not in said
         try:
             answer = json.loads(said)
-        except ValueError:
+            if not (simple or (self._exact and status < 300)):
+                answer = plain_throughout(answer)
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise Unreachable(
@@ -86,10 +90,8 @@ class Client:
                 f"{status} {plain(reason)} to {method} {address}"
             )
         if status >= 300:
-            raise Failed(_problem(status, plain_throughout(answer)))
-        # JSON without an escape in it holds nothing but what it shows; and most has none.
-        simple = self._exact or (said.isascii() and b"\\" not in said and b"\x7f" not in said)
-        return answer if simple else plain_throughout(answer)
+            raise Failed(_problem(status, answer))
+        return answer
 
 
 def _scheme(url: str) -> str:
