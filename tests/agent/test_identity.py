@@ -1,0 +1,52 @@
+"""Agents that were told the same of themselves are still told apart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+
+from servers import RedisServer, eventually
+from upshift_agent import Agent
+from upshift_agent.testing import FakeController
+from upshift_agent.wire import AGENT
+
+SAME = {"service.instance.id": "host", "host.name": "host"}
+HOME = "service/checkout"
+
+
+def test_agents_of_one_instance_and_one_pid_do_not_overwrite_each_other(
+    start: Callable[..., Agent], controller: FakeController
+) -> None:
+    """As those in two containers that have the host's network, and are each process 1 of it."""
+    ours = [start(attributes=SAME) for _ in range(2)]
+    statuses = eventually(lambda: rows if len(rows := controller.statuses(HOME)) == 2 else None)
+    assert {it.instance for it in statuses.values()} == {"host"}
+    assert {it.attributes["process.pid"] for it in statuses.values()} == {str(os.getpid())}
+    assert set(statuses) == {it.status.attributes[AGENT] for it in ours if it.status}
+
+
+def test_forked_workers_have_ids_of_their_own(
+    valkey: RedisServer, controller: FakeController
+) -> None:
+    agent = Agent(redis_url=valkey.url, service="checkout", driver=lambda _: None, attributes=SAME)
+    with agent:
+        eventually(lambda: len(controller.statuses(HOME)) == 1)
+        here, there = get_context("fork").Pipe()
+        workers = [get_context("fork").Process(target=_wait, args=(there,)) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        try:
+            eventually(lambda: len(controller.statuses(HOME)) == 4)
+            assert len({it.attributes[AGENT] for it in controller.statuses(HOME).values()}) == 4
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.join()
+            here.close()
+            there.close()
+
+
+def _wait(end: Connection) -> None:
+    end.poll(30)
