@@ -46,9 +46,9 @@ from upshift_agent.wire import Lease
 
 from .draft import Draft, digest, scope_key
 from .durations import format_duration
-from .memory import MAX_EPISODES, MEMORY_MS, SKEW_MS
+from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
 from .model import Claim, Outcome, OutcomeName, Refusal
-from .state import RELEASED, RESOLVED, Case, Episode, Told
+from .state import RELEASED, RESOLVED, Case, Episode, Forgotten, Told
 
 #: How far behind `Episode.until_ms` may be: not every repeat is written.
 HEARD_EVERY_MS = 5 * 60 * 1000
@@ -160,8 +160,10 @@ def _one_of_many(
     draft: Draft, claim: Claim, scope: str, case: Case, boost: Lease | None
 ) -> Outcome:
     """An alert that may have been forgotten: it counts as known, and as firing."""
-    if abs(draft.now_ms - case.forgotten.heard_ms) >= HEARD_EVERY_MS:
-        draft.change(scope, forgotten=case.forgotten._replace(heard_ms=draft.now_ms))
+    until_ms = max(case.forgotten.until_ms, min(claim.alert.starts_at_ms + MOVES_MS, draft.now_ms))
+    unheard = abs(draft.now_ms - case.forgotten.heard_ms) >= HEARD_EVERY_MS
+    if unheard or until_ms > case.forgotten.until_ms:
+        draft.change(scope, forgotten=Forgotten(until_ms, draft.now_ms))
     if boost is not None and not claim.rule.while_firing:
         return _joined(draft, claim, boost, "; " + _MANY)
     return _still(draft, claim, scope, case, boost, _MANY)

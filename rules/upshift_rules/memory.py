@@ -1,11 +1,12 @@
 """What is remembered of a target's alerts: bounded, without being wrong about any of them. Pure.
 
-Rules for editors. What is too much is forgotten, those first that began first, and leaves its
-newest `startsAt` behind (`Forgotten`): an alert that is not remembered and began no later than
-that counts as known. So an alert that was forgotten gets no second boost when it is repeated. The
-price is that one which was never heard of, and began before those forgotten, gets none of its own
-either: it joins a boost that runs, and is told why. Nor can anybody know when a forgotten alert
-resolves, so no boost of the case is reverted for a day after one was heard: it ends on schedule.
+Rules for editors. What is too much is forgotten, those first that were heard longest ago, and
+leaves behind until when the last of them was known to fire (`Forgotten`): an alert that is not
+remembered and began by then counts as known. So an alert that was forgotten gets no second boost when it is
+repeated, though its `startsAt` may have moved. The price is that one which was never heard of, and
+began by then, gets none of its own either: it joins a boost that runs, and is told why. Nor can
+anybody know when a forgotten alert resolves, so no boost of the case is reverted for a day after
+one was heard: it ends on schedule.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ MAX_EPISODES = MAX_CASES = 512
 MEMORY_MS = 24 * 60 * 60 * 1000
 #: When an alert of which no resolution has come is as good as never heard of.
 UNHEARD_MS = 7 * MEMORY_MS
+#: How far apart two Prometheis may begin the same episode, where no more is known of it.
+MOVES_MS = 60 * 1000
 #: How far a sender's clock may be ahead before it is not believed.
 SKEW_MS = 5 * 60 * 1000
 
@@ -67,7 +70,7 @@ def _without_old(case: Case, now_ms: int) -> Case:
     if refusal is not None and not now_ms - MEMORY_MS < refusal.at_ms <= ahead_ms:
         refusal = None
     if forgotten.heard_ms > ahead_ms:
-        forgotten = Forgotten(min(forgotten.began_ms, ahead_ms), now_ms)
+        forgotten = Forgotten(min(forgotten.until_ms, ahead_ms), now_ms)
     elif forgotten.heard_ms <= now_ms - UNHEARD_MS:
         forgotten = NOBODY
     return case._replace(episodes=episodes, refusal=refusal, forgotten=forgotten)
@@ -95,16 +98,16 @@ def _forget(case: Case, share: int, now_ms: int) -> Case:
     surplus = len(case.episodes) - share
     if surplus <= 0:
         return case
-    rows = sorted((_began_ms(it), fingerprint) for fingerprint, it in case.episodes.items())
+    rows = sorted((_last_ms(it), fingerprint) for fingerprint, it in case.episodes.items())
     return case._replace(
         episodes={key: case.episodes[key] for _, key in rows[surplus:]},
         forgotten=_left(case.forgotten, Forgotten(rows[surplus - 1][0], now_ms)),
     )
 
 
-def _began_ms(episode: Episode) -> int:
-    """By a clock that is not too far ahead."""
-    return min(episode.began_ms, episode.until_ms + SKEW_MS)
+def _last_ms(episode: Episode) -> int:
+    """What began by then belongs to this episode. A clock may be ahead, though not too far."""
+    return max(episode.until_ms, min(episode.began_ms, episode.until_ms + SKEW_MS))
 
 
 def _left(one: Forgotten, other: Forgotten) -> Forgotten:

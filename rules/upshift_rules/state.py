@@ -39,15 +39,15 @@ RESOLVED, RELEASED = "resolved", "released"
 class Forgotten(NamedTuple):
     """Alerts that are too many to be remembered one by one.
 
-    began_ms: the newest `startsAt` of them. heard_ms: when one of them was heard, or forgotten.
+    until_ms: the latest of theirs. heard_ms: when one of them was heard, or forgotten.
     """
 
-    began_ms: int = 0
+    until_ms: int = 0
     heard_ms: int = 0
 
     def may_hold(self, starts_at_ms: int, newest_ms: int) -> bool:
         """Whether an alert that began then may be one of them; what is after `newest_ms` is not."""
-        return self.heard_ms > 0 and starts_at_ms <= min(self.began_ms, newest_ms)
+        return self.heard_ms > 0 and starts_at_ms <= min(self.until_ms, newest_ms)
 
 
 NOBODY = Forgotten()

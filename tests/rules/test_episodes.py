@@ -362,3 +362,24 @@ def test_what_the_decoder_takes_breaks_nothing_later(case: dict[str, object]) ->
     world.released()
     world.refusal = Refusal("limit", 1, 1, "too many")
     world.fires(C)
+
+
+def test_a_forgotten_alert_whose_startsat_moves_gets_no_second_boost() -> None:
+    world = World()
+    storm = crowd(1200)
+    earlier = [it._replace(starts_at_ms=it.starts_at_ms - 15_000) for it in storm]
+    for told in (earlier, storm, earlier, storm):
+        world.tells(*told[:600])
+        world.tells(*told[600:])
+        world.passes(15 * MINUTE)
+    assert granted(world) == 1
+
+
+def test_an_alert_that_came_among_many_gets_no_second_boost_when_its_startsat_moves() -> None:
+    world = World()
+    world.tells(*crowd(1200))
+    world.passes(5_000)
+    late = alert("late", started_ms=START_MS + 4_000)
+    assert world.fires(late._replace(starts_at_ms=START_MS - 11_000)).outcome == "joined"
+    world.passes(HOUR)
+    assert world.fires(late).outcome == "repeat"
