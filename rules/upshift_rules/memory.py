@@ -2,11 +2,11 @@
 
 Rules for editors. What is too much is forgotten, those first that were heard longest ago, and
 leaves behind until when the last of them was known to fire (`Forgotten`): an alert that is not
-remembered and began by then counts as known. So an alert that was forgotten gets no second boost when it is
-repeated, though its `startsAt` may have moved. The price is that one which was never heard of, and
-began by then, gets none of its own either: it joins a boost that runs, and is told why. Nor can
-anybody know when a forgotten alert resolves, so no boost of the case is reverted for a day after
-one was heard: it ends on schedule.
+remembered and began by then counts as known. So an alert that was forgotten gets no second boost
+when it is repeated, though its `startsAt` may have moved. The price is that one which was never
+heard of, and began by then, gets none of its own either: it joins a boost that runs, and is told
+why. Nor can anybody know when a forgotten alert resolves, so no boost of the case is reverted for a
+day after one was heard: it ends on schedule.
 """
 
 from __future__ import annotations
