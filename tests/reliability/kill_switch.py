@@ -48,7 +48,7 @@ def flooded(folder: Path, size: Size) -> Row:
     obeyed_s: list[float] = []
     answers: Counter[str] = Counter()
     broken: list[str] = []
-    rounds = [(it,) for it in ATTACKS] * size.of(3, 0) + [ATTACKS] * size.of(10, 2)
+    rounds = [(it,) for it in ATTACKS] * size.of(1, 0) + [ATTACKS] * size.of(5, 2)
     with (
         redis_server(folder / "redis") as server,
         controller(folder, server.url, rules=RULES) as upshift,
