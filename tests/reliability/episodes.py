@@ -21,6 +21,7 @@ sampling:
       duration: 2s
       max_duration: {max_s}s
       on_resolved: revert
+      while_firing: true
 """
 #: From the first webhook to the grant, and from an expiry to its record.
 SLACK_S = 1.0
