@@ -85,6 +85,9 @@ class Records:
             for key in keys:
                 batch.on(key).hvals(key)
             rows = await self._values(batch, keys)
+            for key, row in zip(keys, rows, strict=True):
+                if row is None:  # or no agent could report there until the next sweep of agents
+                    await self._mend(key, None)
         return {target: row or [] for target, row in zip(targets, rows, strict=True)}
 
     async def history(self, targets: Sequence[str], limit: int) -> list[HistoryLine]:
