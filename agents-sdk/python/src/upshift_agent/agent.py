@@ -14,7 +14,7 @@ from . import process
 
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Self
 
     from .config import Config
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .resolve import Decision
     from .wire import Status
+
+
+BEGIN_S = 5.0  # an agent's thread that has not begun by then is reported, and another one tried
+ATTEMPTS = 3  # at a thread that does not hang
 
 
 class Agent:
@@ -82,11 +86,15 @@ class Agent:
         return cls(driver=driver, **{**from_environment(os.environ), **arguments})
 
     def start(self) -> None:
-        """Begin, and return at once. A started agent stays as it is."""
+        """Begin, and return at once. A started agent stays as it is.
+
+        In a child of a fork that Python was not told of (uWSGI's), every agent begins anew.
+        """
+        process.catch_up()
         with process.gate, self._lock:
             if self._run is None:
                 process.watch()
-                self._run = Run(self._config, self._driver)
+                self._run = Run(self._config, self._driver, self._begin_again)
                 process.agents.append(self)
                 self._run.start()
 
@@ -137,25 +145,53 @@ class Agent:
         """In a forked child: begin anew, with nothing of the parent's."""
         self._lock = threading.RLock()
         if self._run is not None:
-            self._run = Run(self._config, self._driver)
+            self._run = Run(self._config, self._driver, self._begin_again)
             self._run.start()
+
+    def _begin_again(self, late: Run) -> None:
+        """From a thread of its own, if that of `late` is still wanted."""
+        with process.gate, self._lock:
+            if self._run is late:
+                late.stop()
+                self._run = Run(self._config, self._driver, self._begin_again, late.attempt + 1)
+                self._run.start()
 
 
 class Run:
-    """One life of an agent in one process: from start to stop, fork or exit."""
+    """One life of an agent in one process: from start to stop, fork or exit.
 
-    def __init__(self, config: Config, driver: Driver) -> None:
+    late(run): its thread has not begun its work in time. attempt: how often that was so before.
+    """
+
+    def __init__(
+        self, config: Config, driver: Driver, late: Callable[[Run], None], attempt: int = 0
+    ) -> None:
         self.engine: Engine | None = None
+        self.attempt = attempt
         self._config = config
         self._driver = driver
+        self._late = late
         self._stopping = False
+        self._begun = threading.Event()
         self._thread = threading.Thread(target=self._work, name="upshift-agent", daemon=True)
 
     def start(self) -> None:
         try:
             self._thread.start()
+            threading.Thread(target=self._watch, name="upshift-watch", daemon=True).start()
         except RuntimeError as error:  # no more threads to be had
             process.log_failure(error)
+
+    def _watch(self) -> None:
+        """See the work begin. A lock that nobody will release, or an error, may be in its way."""
+        if self._begun.wait(BEGIN_S * 2 ** min(self.attempt, 4)) or self._stopping:
+            return
+        with process.gate:
+            hangs = self._thread.is_alive()
+            process.log_late(self._thread.ident if hangs else None)
+        # Each attempt that hangs costs a thread for good.
+        if not hangs or self.attempt < ATTEMPTS:
+            self._late(self)
 
     def stop(self) -> None:
         self._stopping = True
@@ -183,5 +219,5 @@ class Run:
 
         self.engine = Engine(self._config, self._driver)
         if self._stopping:  # said before there was an engine to tell
-            self.engine.stop()
-        self.engine.run()
+            return
+        self.engine.run(self._begun.set)

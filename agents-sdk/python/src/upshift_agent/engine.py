@@ -76,9 +76,10 @@ class Engine:
     def connected(self) -> bool:
         return self._subscription is not None and self._subscription.connected
 
-    def run(self) -> None:
+    def run(self, begun: Callable[[], None]) -> None:
+        """begun(): nothing is left to be imported, the work goes on."""
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._main())
+            runner.run(self._main(begun))
 
     def stop(self) -> None:
         self._call(self._stop.set)
@@ -86,7 +87,7 @@ class Engine:
     def join_driver(self, timeout_s: float) -> None:
         self._driver.join(timeout_s)
 
-    async def _main(self) -> None:
+    async def _main(self, begun: Callable[[], None]) -> None:
         self._driver.start()
         self._decide()  # the local baseline, before anything is known of Redis
         from .subscription import Subscription
@@ -100,6 +101,7 @@ class Engine:
             report=self._report,
         )
         following = asyncio.create_task(self._subscription.run(), name="upshift-subscription")
+        begun()
         await self._stop.wait()
         self._driver.close(self._resolve(leases=False))
         await self._subscription.farewell()

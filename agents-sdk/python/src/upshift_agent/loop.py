@@ -52,11 +52,18 @@ class Selector(selectors.DefaultSelector):
 
 
 class Loop(asyncio.SelectorEventLoop):
+    _closed = True  # until it is made: where no descriptor is left, its end has nothing to close
+
     def __init__(self) -> None:
         self._polled = Selector()
-        process.loops.add(self)
         self._lookups: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
-        super().__init__(self._polled)
+        try:
+            super().__init__(self._polled)
+        except OSError:
+            self._closed = True
+            self._polled.close()
+            raise
+        process.loops.add(self)
 
     async def getaddrinfo(
         self,

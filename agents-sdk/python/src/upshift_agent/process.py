@@ -94,6 +94,7 @@ agents: list[Agent] = []
 loops: WeakSet[Loop] = WeakSet()
 
 _hooked = False
+_pid = os.getpid()
 
 
 def watch() -> None:
@@ -116,9 +117,15 @@ def watch() -> None:
             )
 
 
+def catch_up() -> None:
+    """Where a fork ran no handlers, because it was not Python's own, do their work late."""
+    if _pid != os.getpid():
+        _after_fork_in_child()
+
+
 def _after_fork_in_child() -> None:
-    global gate
-    gate = Gate()
+    global gate, _pid
+    gate, _pid = Gate(), os.getpid()
     forget_lost_imports()
     # All let go before the first begins anew: its thread might be given their descriptors.
     for step in (*[loop.let_go for loop in loops], *[it.restart_after_fork for it in agents]):
@@ -157,6 +164,17 @@ def log_failure(error: BaseException) -> None:
     import logging
 
     logging.getLogger("upshift_agent").error("the agent cannot run here: %r", error)
+
+
+def log_late(thread: int | None) -> None:
+    """thread: the number of the one that hangs, None if it has ended."""
+    import logging
+
+    frame = sys._current_frames().get(thread) if thread is not None else None
+    where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "its end"
+    logging.getLogger("upshift_agent").error(
+        "the agent's thread in process %d has not begun its work: it is at %s", os.getpid(), where
+    )
 
 
 def _at_exit() -> None:
