@@ -25,6 +25,7 @@ from .connect import Servers
 from .control import Control
 from .embedded import embedded_valkey
 from .errors import StartRefused, Unavailable
+from .keeping import Keeping
 from .limiter import Limiter
 from .listener import listening, load_certificate
 from .metrics import Metrics
@@ -60,6 +61,7 @@ class Controller:
             history_length=settings.history_length,
             unreadable=unreadable,
         )
+        self.keeping = Keeping(self.store, unreadable)
         self.records = Records(self._servers, keys, unreadable)
         self.limiter = Limiter(
             RedisBudgets(self._servers, keys, unreadable),
@@ -114,6 +116,8 @@ class Controller:
             self.schedule.start()
             stack.callback(self.schedule.stop)
             await self.schedule.sweep()
+            with suppress(Unavailable):  # as the sweep has said
+                await self.keeping.warn_of_eviction()
             await stack.enter_async_context(_background("sweep", self.schedule.sweep_forever()))
             watch = self._truncated.watch(self.control.receive)
             await stack.enter_async_context(_background("absences", watch))
@@ -168,6 +172,7 @@ class Controller:
                 self._signed = not count and self.store.secrets is secrets
                 if count:
                     log.info("signed anew with the first secret", targets=count)
+            await self.keeping.look_after()  # first: a baseline alone would replace a lost state
             await self.control.publish_baseline()
             await self.records.sweep()
             self.metrics.ready.set(1)

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 import structlog
 from redis.asyncio import Redis
@@ -31,8 +32,10 @@ from .errors import StartRefused
 
 log = structlog.get_logger()
 
-#: Tried first in a new data folder; the next ones where it is taken.
-FAVOURITE_PORT = 6395
+#: A folder's own port is one of these: below those that systems lend to outgoing connections. Were
+#: it the same for all, a Valkey that ends might find another folder's in its place, and so might
+#: its controller and agents. The next ones where it is taken.
+PORTS = range(10_000, 30_000)
 _PORTS = 1000
 #: A start may take this long; an end, until it is killed, as long as that.
 _START_S = 10.0
@@ -87,7 +90,7 @@ class _Valkey:
     async def start(self) -> None:
         try:
             if await self._starts_anew():
-                wanted = self._kept_port() or FAVOURITE_PORT
+                wanted = self._kept_port() or _own_port(self._folder)
                 await self._launch(*range(wanted, min(wanted + _PORTS, 2**16)))
                 self._port_file.write_text(f"{self.port}\n")
         except OSError as error:
@@ -283,3 +286,7 @@ def _is_free(port: int) -> bool:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _own_port(folder: Path) -> int:
+    return PORTS[crc32(bytes(folder.resolve())) % len(PORTS)]

@@ -13,7 +13,7 @@ import redis
 from applications import gunicorn, run
 from servers import eventually, redis_server
 from upshift_agent.testing import FakeController
-from upshift_agent.wire import Keys
+from upshift_agent.wire import Keys, Status
 
 from .ends import PROMISED_S, Ends
 from .table import Row, Size
@@ -89,7 +89,7 @@ def prefork(folder: Path, size: Size) -> Row:
                     for it in controller.statuses(HOME).values()
                 ]
                 before = controller.statuses(HOME)
-                victim = next(it for it in _workers(before) if it != web.process.pid)
+                victim = next(it for it in map(_pid, before.values()) if it != web.process.pid)
                 os.kill(victim, signal.SIGKILL)
                 eventually(lambda it=before: controller.statuses(HOME).keys() - it.keys())
                 _forget(server.url, before, victim)
@@ -116,14 +116,14 @@ def _applied(controller: FakeController) -> list[int | None]:
     return [it.applied and it.applied.hz for it in controller.statuses(HOME).values()]
 
 
-def _workers(statuses: dict[str, object]) -> list[int]:
-    return [int(field.split("/")[1]) for field in statuses]
+def _pid(status: Status) -> int:
+    return int(status.attributes["process.pid"])
 
 
-def _forget(url: str, statuses: dict[str, object], pid: int) -> None:
+def _forget(url: str, statuses: dict[str, Status], pid: int) -> None:
     """A killed process cannot take its status back; in time the controller's sweep does."""
     with redis.Redis.from_url(url) as client:
-        client.hdel(Keys().agents(HOME), *[it for it in statuses if it.split("/")[1] == str(pid)])
+        client.hdel(Keys().agents(HOME), *[it for it in statuses if _pid(statuses[it]) == pid])
 
 
 def forks(folder: Path, size: Size) -> Row:
