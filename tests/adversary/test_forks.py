@@ -62,12 +62,10 @@ LOCAL = "redis://127.0.0.1:1"  # nobody there: a driver is asked for the baselin
         "os.fork()",
         "os.forkpty()[0]",
         "thread_forks()",
-        "ctypes.PyDLL(None).fork()",  # as uWSGI does, without a word to Python
     ],
 )
 def test_a_child_has_its_agent_however_it_was_forked(how: str) -> None:
     script = f"""
-import ctypes
 def thread_forks():
     forked = []
     def fork():
@@ -79,7 +77,6 @@ def thread_forks():
     thread.join()
     return forked[0]
 def work():
-    agent.start()  # as in uWSGI's postfork; else it changes nothing
     until(mine)
     os._exit(0)
 agent.start()
@@ -87,6 +84,25 @@ until(mine)
 child = {how}
 if child == 0:
     work()
+child_ended_well(child)
+print("end", flush=True)
+"""
+    run(LOCAL, SLOW_IMPORT + script)
+
+
+def test_a_child_whose_fork_ran_no_handler_of_ours_has_its_agent_when_it_starts_it() -> None:
+    """As in a `postfork` of uWSGI. A fork that does not tell Python either is nobody's to survive:
+    without any Upshift a child of it may wait for the interpreter's own lock for ever."""
+    script = """
+from upshift_agent import process
+process._hooked = True  # so it does not hook in
+agent.start()
+until(mine)
+child = os.fork()
+if child == 0:
+    agent.start()
+    until(mine)
+    os._exit(0)
 child_ended_well(child)
 print("end", flush=True)
 """

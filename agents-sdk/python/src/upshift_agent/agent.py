@@ -88,7 +88,7 @@ class Agent:
     def start(self) -> None:
         """Begin, and return at once. A started agent stays as it is.
 
-        In a child of a fork that Python was not told of (uWSGI's), every agent begins anew.
+        In a child of a fork that ran no handlers, every agent begins anew: see `catch_up`.
         """
         process.catch_up()
         with process.gate, self._lock:

@@ -118,7 +118,7 @@ def watch() -> None:
 
 
 def catch_up() -> None:
-    """Where a fork ran no handlers, because it was not Python's own, do their work late."""
+    """Where a fork ran no handlers (uWSGI's, unless it is told to), do their work late."""
     if _pid != os.getpid():
         _after_fork_in_child()
 
