@@ -29,6 +29,7 @@ from .keeping import Keeping
 from .limiter import Limiter
 from .listener import listening, load_certificate
 from .metrics import Metrics
+from .newcomers import Newcomers
 from .overview import Overview
 from .records import Records
 from .schedule import Schedule
@@ -77,7 +78,12 @@ class Controller:
             took=metrics.commit_seconds.observe,
         )
         self.canaries = Canaries(self.store, self.committer)
-        self.control = Control(self.store, self.committer, configuration.rules)
+        self.control = Control(
+            self.store,
+            self.committer,
+            configuration.rules,
+            Newcomers(lambda: self.limiter.limits.max_new_targets),
+        )
         self.overview = Overview(self.store, self.records, lambda: self.control.rules.baseline)
         self.schedule = Schedule(self.control.revert_due, self._tidy)
         self._truncated = Truncated(lambda: self._configuration.settings.alertmanager)

@@ -2,8 +2,9 @@
 -- KEYS: state, plan, history; where they are on this server too: due, targets
 -- ARGV: 1 revision expected ("0": none stored)   2 new state   3 plan message ("": unchanged)
 --       4 channel   5 PUBLISH or SPUBLISH   6 new revision   7 entries of history to keep
---       8 retention in ms   9, 10 from when to when, in us of Redis time, it may be committed
---       11 target   12 its next expiry in ms ("": none)   13… new entries of history
+--       8, 9 how long to keep state and plan, and the history, in ms
+--       10, 11 from when to when, in us of Redis time, it may be committed
+--       12 target   13 its next expiry in ms ("": none)   14… new entries of history
 -- Returns 1, or what is stored ("" for nothing) when the revision has moved, or when it is not the
 -- time: before, the time was a guess, and a lease would end too early; after, whoever decided this
 -- has given up waiting, as when a server has stood still, and the alert will come again.
@@ -26,30 +27,30 @@ if #rev > 16 then  -- no commit wrote that
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-if rev ~= ARGV[1] or now < tonumber(ARGV[9]) or tonumber(ARGV[10]) < now then
+if rev ~= ARGV[1] or now < tonumber(ARGV[10]) or tonumber(ARGV[11]) < now then
   return stored or ''
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[8])
-for i = 13, #ARGV do
+for i = 14, #ARGV do
   -- The revision as the id: a reader of a plan finds its entries at once. The fallback is for
   -- a history that is ahead of its state, as after a partial restore.
-  local id = ARGV[6] .. '-' .. (i - 13)
+  local id = ARGV[6] .. '-' .. (i - 14)
   if add('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], id, 'entry', ARGV[i])
       and add('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'entry', ARGV[i]) then
     redis.call('DEL', KEYS[3])  -- its last id is the last one that there is
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], id, 'entry', ARGV[i])
   end
 end
-if #ARGV >= 13 then
-  redis.call('PEXPIRE', KEYS[3], ARGV[8])
+if #ARGV >= 14 and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[9]) then
+  redis.call('PEXPIRE', KEYS[3], ARGV[9])
 end
 if KEYS[4] then
-  if ARGV[12] ~= '' then
-    add('ZADD', KEYS[4], ARGV[12], ARGV[11])
+  if ARGV[13] ~= '' then
+    add('ZADD', KEYS[4], ARGV[13], ARGV[12])
   else
-    add('ZREM', KEYS[4], ARGV[11])
+    add('ZREM', KEYS[4], ARGV[12])
   end
-  add('ZADD', KEYS[5], math.floor(ARGV[9] / 1000), ARGV[11])
+  add('ZADD', KEYS[5], math.floor(ARGV[10] / 1000), ARGV[12])
 end
 if ARGV[3] ~= '' then
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[8])

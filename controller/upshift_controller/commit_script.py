@@ -10,14 +10,19 @@ from typing import Any
 from upshift_agent.wire import FLEET, Keys, encode_plan
 from upshift_rules.changes import Entry
 from upshift_rules.quick_json import dump
-from upshift_rules.state import encode_state, plan_of
+from upshift_rules.state import TargetState, encode_state, plan_of
 
 from .connect import ANSWER_S, Batch
 from .ports import Write
 from .seal import seal
 
-#: How long a target that nothing happens to is remembered.
+#: How long the history of a target is kept after its last entry, where agents report or an engineer
+#: made it, and the baseline.
 RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+#: How long the rest is, after the last change and the last end: longer than a lease, so that who
+#: was cut off still hears of a release, and longer than alerts are away from each other that are
+#: repeated once a day (each repeat is written).
+KEEP_MS = 26 * 60 * 60 * 1000
 
 #: After this a commit is given up, so it must not be made either.
 _VALID_US = int(ANSWER_S * 1_000_000)
@@ -47,6 +52,8 @@ def add(
     if not batch.sharded:
         names += [keys.due, keys.targets]
     next_ms = after.next_expiry_ms
+    keep_ms = keep_for(after, write.now_ms)
+    told_ms = RETENTION_MS if any(it.by is not None for it in write.entries) else keep_ms
     pipe = batch.on(names[0])
     run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
     run(
@@ -61,12 +68,22 @@ def add(
         "SPUBLISH" if batch.sharded and target != FLEET else "PUBLISH",
         after.rev,
         history_length,
-        RETENTION_MS,
+        keep_ms,
+        told_ms,
         *((0, _NEVER_US) if batch.sharded else (write.now_us, write.now_us + _VALID_US)),
         target,
         "" if next_ms is None else next_ms,
         *entries,
     )
+
+
+def keep_for(state: TargetState, now_ms: int) -> int:
+    """How long a state and its plan are kept, in ms."""
+    if state.baseline is not None:
+        return RETENTION_MS
+    ends_ms = [lease.expires_at_ms for lease in state.leases]
+    ends_ms += [case.cooling_ms for case in state.cases.values()]
+    return KEEP_MS + max(0, max(ends_ms, default=0) - now_ms)
 
 
 def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:

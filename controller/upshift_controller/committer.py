@@ -74,6 +74,7 @@ class _Queue:
 class _Request:
     changes: Mapping[str, Sequence[Change]]
     done: asyncio.Future[Outcomes]
+    made: Callable[[str], None] | None = None
     outcomes: dict[str, Sequence[Outcome]] = field(default_factory=dict)
 
     def give_up(self) -> None:
@@ -99,17 +100,22 @@ class Committer:
         self._took = took
         self._queues: Mapping[Lane, _Queue] = {lane: _Queue() for lane in get_args(Lane)}
 
-    async def apply(self, changes: Mapping[str, Sequence[Change]], lane: Lane) -> Outcomes:
+    async def apply(
+        self,
+        changes: Mapping[str, Sequence[Change]],
+        lane: Lane,
+        made: Callable[[str], None] | None = None,
+    ) -> Outcomes:
         """Commit `changes` (target → changes) and return their outcomes, in the same order.
 
         A target without changes is looked at all the same: what has expired there ends.
-        lane: whose request it is.
+        lane: whose request it is. made: is told each target that had no state before.
         Raise `Unavailable` when Redis does not answer in time. Then nothing is known for sure,
         and asking again is safe: an episode that got its boost gets no other.
         """
         if not changes:
             return {}
-        request = _Request(changes, asyncio.get_running_loop().create_future())
+        request = _Request(changes, asyncio.get_running_loop().create_future(), made)
         if lane == "alerts":
             self.check_room()
         queue = self._queues[lane]
@@ -201,6 +207,10 @@ class Committer:
         took = [write for write in writes if write.after.target not in met.states]
         for write in took:
             self._committed(Committed(write.after, write.entries, write.now_ms))
+            if not write.before.rev:
+                for request in pending[write.after.target]:
+                    if request.made:
+                        request.made(write.after.target)
         await self._limiter.settle(took)
         for target, requests in pending.items():
             if target not in met.states:

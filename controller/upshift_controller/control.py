@@ -6,7 +6,8 @@ parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per ta
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -26,12 +27,13 @@ from upshift_agent.wire import (
 from upshift_rules.changes import Change, Override, Release, SetBaseline
 from upshift_rules.durations import format_duration
 from upshift_rules.matching import Verdict, claims_of, explain
-from upshift_rules.model import Alert, Claim, Outcome, RuleSet
+from upshift_rules.model import Alert, Claim, Outcome, Refusal, RuleSet
 from upshift_rules.transition import republished
 
 from .alertmanager import BadAlert
 from .committer import Committer
 from .errors import Refused
+from .newcomers import Newcomers
 from .ports import States, Write
 from .slices import each
 
@@ -53,8 +55,11 @@ class Account(NamedTuple):
 class Control:
     """The rules may be replaced at any time; leases granted before run to their end."""
 
-    def __init__(self, states: States, committer: Committer, rules: RuleSet) -> None:
+    def __init__(
+        self, states: States, committer: Committer, rules: RuleSet, newcomers: Newcomers
+    ) -> None:
         self._states = states
+        self._newcomers = newcomers
         self._committer = committer
         self.rules = rules
         #: Latest Redis time seen. At the start nobody knows what the clock did before.
@@ -66,12 +71,13 @@ class Control:
         """Raise `Unavailable` when too many alerts wait already."""
         self._committer.check_room()
 
-    async def receive(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
-        """Let alerts do what the rules say: in one commit, or in parts where they are very many."""
+    async def receive(self, alerts: Sequence[Alert | BadAlert], sender: str = "") -> list[Account]:
+        """Let alerts do what the rules say: in one commit, or in parts where they are very many.
+
+        sender: whose alerts they are, for the limit on new targets.
+        """
         if len(alerts) <= BATCH:
-            answers = [self._match(alert) for alert in alerts]
-            outcomes = await self._committer.apply(_by_target(answers), "alerts")
-            return _accounts(alerts, answers, outcomes)
+            return await self._let_in(alerts, [self._match(alert) for alert in alerts], sender)
         # In parts, so that neither a transition nor a commit keeps others waiting. What fires goes
         # first, as in one commit. Should Redis go away in between, all of it comes again.
         order = sorted(range(len(alerts)), key=lambda i: _has_resolved(alerts[i]))
@@ -79,11 +85,61 @@ class Control:
         for start in range(0, len(order), BATCH):
             part = [alerts[i] for i in order[start : start + BATCH]]
             answers = await each(lambda it: self._match(it, hint=False), part)
-            outcomes = await self._committer.apply(_by_target(answers), "alerts")
-            accounts |= zip(
-                order[start : start + BATCH], _accounts(part, answers, outcomes), strict=True
-            )
+            told = await self._let_in(part, answers, sender)
+            accounts |= zip(order[start : start + BATCH], told, strict=True)
         return [accounts[i] for i in range(len(alerts))]
+
+    async def _let_in(
+        self,
+        alerts: Sequence[Alert | BadAlert],
+        answers: Sequence[Sequence[Claim | Outcome]],
+        sender: str,
+    ) -> list[Account]:
+        changes = _by_target(answers)
+        new = self._states.unknown(changes)
+        if not new:
+            return _accounts(alerts, answers, await self._committer.apply(changes, "alerts"))
+        counted = set(new[: self._newcomers.take(sender, len(new), _now_ms())])
+        made: list[str] = []
+        try:
+            if len(counted) < len(new):
+                beyond = await self._states.strangers(new[len(counted) :])
+                if beyond:
+                    answers = self._without(answers, set(beyond), sender)
+                    changes = _by_target(answers)
+            outcomes = await self._committer.apply(changes, "alerts", made.append)
+        finally:
+            unused = len(counted.difference(made))
+            if unused:
+                self._newcomers.give_back(sender, unused, _now_ms())
+        return _accounts(alerts, answers, outcomes)
+
+    def _without(
+        self, answers: Sequence[Sequence[Claim | Outcome]], beyond: Collection[str], sender: str
+    ) -> list[list[Claim | Outcome]]:
+        """The claims on targets beyond the limit on new ones are refused."""
+        most = self._newcomers.most()
+        who = f"{sender}'s alerts" if sender else "alerts"
+        reason = (
+            f"limits.max_new_targets is {most}, and within the hour {who} have named as many "
+            "targets that no agent reports to"
+        )
+        log.warning("alerts about new targets refused", targets=len(beyond), cause=reason)
+        refusal = Refusal("max_new_targets", most, most, reason)
+
+        def refused(claim: Claim) -> Outcome:
+            return Outcome(
+                outcome="refused",
+                reason=reason,
+                rule=claim.rule.name,
+                target=claim.target,
+                refusal=refusal,
+            )
+
+        return [
+            [refused(it) if isinstance(it, Claim) and it.target in beyond else it for it in answer]
+            for answer in answers
+        ]
 
     async def explain(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
         """What `receive` would do with these alerts now. Nothing is written."""
@@ -242,6 +298,10 @@ def _texts(where: Where) -> Iterator[str]:
     for name, wanted in where.items():
         yield name
         yield from (wanted,) if isinstance(wanted, str) else wanted
+
+
+def _now_ms() -> float:
+    return time.monotonic() * 1000
 
 
 def _has_resolved(alert: Alert | BadAlert) -> bool:

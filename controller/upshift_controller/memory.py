@@ -48,6 +48,9 @@ class Memory:
             _, oldest = self._states.popitem(last=False)
             self._parts -= _parts(oldest)
 
+    def unknown(self, targets: Iterable[str]) -> list[str]:
+        return [it for it in targets if it not in self._states]
+
     def recall(self, targets: Iterable[str]) -> Snapshot | None:
         """None as long as nothing is known of the time. A target not remembered may be new."""
         if self._offset_us is None:

@@ -51,6 +51,12 @@ class States(Protocol):
     def recall(self, targets: Iterable[str]) -> Snapshot | None:
         """States and time as they probably are, without a round trip; None: better ask."""
 
+    def unknown(self, targets: Iterable[str]) -> list[str]:
+        """Those of which nothing is remembered here; most are new. Without a round trip."""
+
+    async def strangers(self, targets: Sequence[str]) -> list[str]:
+        """Those that have no state, and that no agent reports to. One round trip."""
+
     async def commit(self, writes: Sequence[Write], unchanged: Snapshot = NOTHING) -> Snapshot:
         """Commit `writes`, and see whether `unchanged` was right. What was refused or is otherwise
         comes back as it is. One round trip."""

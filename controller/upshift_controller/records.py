@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from upshift_agent.errors import WireError
 from upshift_agent.wire import FLEET, MAX_MESSAGE_BYTES, Keys, Status, decode_status
 from upshift_agent.wire.reading import VERSION, mapping, parse, string, whole
 
-from .commit_script import RETENTION_MS
+from .commit_script import KEEP_MS, RETENTION_MS
 from .connect import Batch, Servers
 from .store import guarded, mend
 from .unreadable import Unreadable
@@ -144,9 +144,26 @@ class Records:
                 await self._mend(key, members)
             if time.monotonic() < self._sweep_agents_at:
                 return
-            for name in self._targets(reporting, names):
+            live = self._targets(reporting, names)
+            for name in live:
                 await self._sweep_agents(name, now_ms)
+            await self._sweep_targets(live, now_ms - KEEP_MS)
         self._sweep_agents_at = time.monotonic() + SWEEP_AGENTS_S
+
+    async def _sweep_targets(self, reporting: Collection[str], before_ms: int) -> None:
+        """Targets that were changed last before then, with no lease and no agent, are told of no
+        more; their states are gone, or mean nothing."""
+        batch = await self.servers.batch()
+        targets, due = self.keys.targets, self.keys.due
+        batch.on(targets).zrange(targets, "-inf", before_ms, byscore=True)
+        batch.on(due).zrange(due, 0, -1)
+        rows = await self._values(batch, [targets, due])
+        old, leased = (self._targets(*it) for it in zip((targets, due), rows, strict=True))
+        gone = sorted(set(old).difference(reporting, leased))
+        for start in range(0, len(gone), _AT_ONCE):
+            batch = await self.servers.batch()
+            batch.on(targets).zrem(targets, *gone[start : start + _AT_ONCE])
+            await batch.execute()
 
     async def _sweep_agents(self, target: str, now_ms: int) -> None:
         """By and by: to read all statuses of a large fleet at once would keep webhooks waiting.
@@ -157,7 +174,10 @@ class Records:
         while True:
             batch = await self.servers.batch()
             batch.on(key).hscan(key, cursor, count=_AT_ONCE)
-            (found,) = await self._values(batch, [key])
+            # Agents report here, so what became of it is worth to be kept for longer.
+            history = self.keys.history(target)
+            batch.on(history).pexpire(history, RETENTION_MS)
+            found, _ = await self._values(batch, [key, history])
             if found is None:
                 await self._mend(key, None)
                 return

@@ -13,7 +13,7 @@ from upshift_agent.wire import DEFAULT_NAMESPACE, MAX_HZ
 from upshift_rules.contradictions import above
 from upshift_rules.document import RuleDocument
 from upshift_rules.fields import Hz, Line
-from upshift_rules.limits import Limits
+from upshift_rules.limits import MAX_NEW_TARGETS, Limits
 from upshift_rules.located import Section, must_be
 from upshift_rules.nodes import Path
 
@@ -64,12 +64,18 @@ class LimitsEntry(Section):
     max_boosts_per_hour: Count | None = Field(
         default=None, description="Boosts that each rule grants in any hour, fleet-wide."
     )
+    max_new_targets: Count = Field(
+        default=MAX_NEW_TARGETS,
+        description="Targets without agents that the alerts of one token may make, at once and "
+        "again in each hour; by each controller.",
+    )
 
     def limits(self) -> Limits:
         return Limits(
             max_frequency_hz=self.max_frequency,
             max_boosted_agents=self.max_boosted_agents,
             max_boosts_per_hour=self.max_boosts_per_hour,
+            max_new_targets=self.max_new_targets,
         )
 
 

@@ -93,6 +93,20 @@ class Store:
         # The servers of a cluster have a clock each, so a guess could not be checked there.
         return None if self.servers.sharded else self._memory.recall(targets)
 
+    def unknown(self, targets: Iterable[str]) -> list[str]:
+        return self._memory.unknown(targets)
+
+    async def strangers(self, targets: Sequence[str]) -> list[str]:
+        with guarded():
+            batch = await self.servers.batch()
+            for target in targets:
+                batch.on(self.keys.state(target)).get(self.keys.state(target))
+            for target in targets:
+                batch.on(self.keys.reporting).zscore(self.keys.reporting, target)
+            rows = await batch.execute()
+        known = zip(targets, rows[: len(targets)], rows[len(targets) :], strict=True)
+        return [target for target, *signs in known if signs == [None, None]]
+
     async def commit(self, writes: Sequence[Write], unchanged: Snapshot = NOTHING) -> Snapshot:
         """What was refused, or is not `unchanged`, as it is. A second trip on a new server.
 

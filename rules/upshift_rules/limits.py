@@ -22,14 +22,21 @@ HOUR_MS = 60 * 60 * 1000
 #: second, and nothing else is done meanwhile.
 MAX_RESERVATIONS = 20_000
 
+#: A target takes some 5 KB of Redis for a day.
+MAX_NEW_TARGETS = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`max_frequency_hz` in Hz; agents of the whole fleet; boosts by each rule. None: no limit."""
+    """`max_frequency_hz` in Hz; agents of the whole fleet; boosts by each rule. None: no limit.
+
+    max_new_targets: of which nothing was known, by the alerts of one token, at once and in an hour.
+    """
 
     max_frequency_hz: int = MAX_HZ
     max_boosted_agents: int | None = None
     max_boosts_per_hour: int | None = None
+    max_new_targets: int = MAX_NEW_TARGETS
 
     @property
     def counted(self) -> bool:

@@ -31,6 +31,7 @@ sampling:
       frequency: 200
       duration: 1h
       on_resolved: revert
+limits: {max_new_targets: 100000000}  # many of the targets are new
 """
 
 

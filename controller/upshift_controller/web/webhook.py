@@ -28,7 +28,7 @@ from ..metrics import Metrics
 from ..models import Accounts
 from ..slices import each
 from ..truncated import Truncated
-from .routes import Route, json_body
+from .routes import CALLER, Route, json_body
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
         if notification.truncated:
             metrics.truncated.inc(notification.truncated)
         alerts += await truncated.missing(notification)
-        accounts = await control.receive(alerts)
+        accounts = await control.receive(alerts, request[CALLER].name or "")
         document = accounts_json(accounts, notification.truncated)
         for name, count in document["counts"].items():
             metrics.alerts.labels(name).inc(count)
