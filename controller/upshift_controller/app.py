@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ from .records import Records
 from .schedule import Schedule
 from .settings import check_exposure, needs_restart
 from .store import Store
+from .supervised import supervised
 from .truncated import Truncated
 from .unreadable import Unreadable
 from .web import api, events, health, openapi, problems, routes, webhook
@@ -43,9 +45,14 @@ log = structlog.get_logger()
 
 
 class Controller:
-    """A controller over one Redis. `configure` reads the configuration, at start and on reload."""
+    """A controller over one Redis. `configure` reads the configuration, at start and on reload.
 
-    def __init__(self, configure: Callable[[], Configuration], redis_url: str) -> None:
+    own_redis: that Redis is a part of this process, so its health counts as ours.
+    """
+
+    def __init__(
+        self, configure: Callable[[], Configuration], redis_url: str, *, own_redis: bool = False
+    ) -> None:
         self._configure = configure
         self._configuration = configuration = configure()
         settings = configuration.settings
@@ -77,6 +84,8 @@ class Controller:
             conflicted=metrics.conflicts.inc,
             took=metrics.commit_seconds.observe,
         )
+        self._own_redis = own_redis
+        self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
         self.canaries = Canaries(self.store, self.committer)
         self.control = Control(
             self.store,
@@ -100,7 +109,7 @@ class Controller:
             *webhook.routes(self.control, self.metrics, self._truncated),
             *api.routes(self.control, self.overview, self.records),
             *events.routes(self.records),
-            *health.routes(self.metrics, self.store.ping, self.reload),
+            *health.routes(self.metrics, self.readiness, self.reload, own_redis=self._own_redis),
         ]
         served.append(_openapi_route(served))
         routes.add(app, served, lambda: self._configuration.tokens)
@@ -111,7 +120,7 @@ class Controller:
         """Only commit what is asked for."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._servers.aclose)
-            await stack.enter_async_context(_background("committer", self.committer.run()))
+            await stack.enter_async_context(self._supervised("committer", self.committer.run))
             yield
 
     @asynccontextmanager
@@ -124,10 +133,15 @@ class Controller:
             await self.schedule.sweep()
             with suppress(Unavailable):  # as the sweep has said
                 await self.keeping.warn_of_eviction()
-            await stack.enter_async_context(_background("sweep", self.schedule.sweep_forever()))
-            watch = self._truncated.watch(self.control.receive)
-            await stack.enter_async_context(_background("absences", watch))
+            await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
+            watch = partial(self._truncated.watch, self.control.receive)
+            await stack.enter_async_context(self._supervised("absences", watch))
             yield
+
+    def _supervised(
+        self, name: str, work: Callable[[], Awaitable[None]]
+    ) -> AbstractAsyncContextManager[None]:
+        return supervised(name, work, lambda name: self.metrics.restarts.labels(name).inc())
 
     async def reload(self) -> str:
         """Put rules and tokens of the files in force. Raise `StartRefused`, changing nothing."""
@@ -162,29 +176,26 @@ class Controller:
         self.metrics.reload_time.set_to_current_time()
 
     def _committed(self, done: Committed) -> None:
-        self.metrics.committed(done)
-        self.canaries.notice(done.state)
-        for entry in done.entries:
-            logs.change(done, entry)
+        # First what ends leases: nothing that goes wrong in telling of it comes between.
         if (expiry_ms := done.state.next_expiry_ms) is not None:
             self.schedule.expect(expiry_ms, done.now_ms)
+        self.canaries.notice(done.state)
+        self.metrics.committed(done)
+        for entry in done.entries:
+            logs.change(done, entry)
 
     async def _tidy(self) -> None:
-        try:
-            if not self._signed:
-                secrets = self.store.secrets
-                count = await self.control.sign_anew()
-                # Not before nothing is left to sign, and not if a reload came meanwhile.
-                self._signed = not count and self.store.secrets is secrets
-                if count:
-                    log.info("signed anew with the first secret", targets=count)
-            await self.keeping.look_after()  # first: a baseline alone would replace a lost state
-            await self.control.publish_baseline()
-            await self.records.sweep()
-            self.metrics.ready.set(1)
-        except Unavailable:
-            self.metrics.ready.set(0)
-            raise
+        await self.readiness.check()  # also for the metric, which nobody else may ask for
+        if not self._signed:
+            secrets = self.store.secrets
+            count = await self.control.sign_anew()
+            # Not before nothing is left to sign, and not if a reload came meanwhile.
+            self._signed = not count and self.store.secrets is secrets
+            if count:
+                log.info("signed anew with the first secret", targets=count)
+        await self.keeping.look_after()  # first: a baseline alone would replace a lost state
+        await self.control.publish_baseline()
+        await self.records.sweep()
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
 
 
@@ -210,7 +221,8 @@ async def serve(config: Path | None, **options: Any) -> None:
         redis_url = settings.redis
         if redis_url is None:
             redis_url = await stack.enter_async_context(embedded_valkey(Path(settings.data)))
-        controller = Controller(lambda: load(config, **options), redis_url)
+        own = settings.redis is None
+        controller = Controller(lambda: load(config, **options), redis_url, own_redis=own)
         await stack.enter_async_context(controller.running())
         address = await stack.enter_async_context(
             listening(controller.web_app(), settings.listen, controller.tls)
@@ -249,26 +261,6 @@ def _reload_on_hang_up(controller: Controller) -> None:
         task.add_done_callback(reloads.discard)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
-
-
-@asynccontextmanager
-async def _background(name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Own a task for as long as the context lasts; one that ends early is a logged fault."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_report)
-    try:
-        yield
-    finally:
-        while not task.done():
-            # More than once: on Python 3.11 `asyncio.wait_for`, with which redis-py sends, loses a
-            # cancellation that comes just as the sending is done (python/cpython#86296).
-            task.cancel()
-            await asyncio.wait([task], timeout=0.1)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("background task died", task=task.get_name(), exc_info=error)
 
 
 def _openapi_route(served: list[routes.Route]) -> routes.Route:

@@ -16,7 +16,13 @@ local function add(command, key, ...)
       return done
     end
     redis.call('DEL', key)
-    return redis.call(command, key, ...)
+    redis.call(command, key, ...)
+  end
+end
+local function must_add(...)
+  local failed = add(...)
+  if failed then
+    error(failed.err)
   end
 end
 local stored = redis.pcall('GET', KEYS[1])
@@ -46,11 +52,11 @@ if #ARGV >= 14 and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[9]) then
 end
 if KEYS[4] then
   if ARGV[13] ~= '' then
-    add('ZADD', KEYS[4], ARGV[13], ARGV[12])
+    must_add('ZADD', KEYS[4], ARGV[13], ARGV[12])
   else
-    add('ZREM', KEYS[4], ARGV[12])
+    must_add('ZREM', KEYS[4], ARGV[12])
   end
-  add('ZADD', KEYS[5], math.floor(ARGV[10] / 1000), ARGV[12])
+  must_add('ZADD', KEYS[5], math.floor(ARGV[10] / 1000), ARGV[12])
 end
 if ARGV[3] ~= '' then
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[8])

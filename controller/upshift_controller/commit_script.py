@@ -86,6 +86,22 @@ def keep_for(state: TargetState, now_ms: int) -> int:
     return KEEP_MS + max(0, max(ends_ms, default=0) - now_ms)
 
 
+def probe(batch: Batch, keys: Keys, *, load: bool) -> None:
+    """Add a commit to `batch` that takes what every commit takes, on keys that nobody reads.
+
+    They are in the slot of `due`, without which nothing can be committed.
+    """
+    prefix = f"{keys.due.removesuffix('due')}{{{keys.due}}}"
+    parts = ["state", "plan", "history", *([] if batch.sharded else ["due", "targets"])]
+    names = [f"{prefix}:{part}" for part in parts]
+    pipe = batch.on(keys.due)
+    run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
+    publish = "SPUBLISH" if batch.sharded else "PUBLISH"
+    text, entry = "probe", "{}"
+    run(script, len(names), *names, 0, text, text, f"{prefix}:changes", publish, 1, 1, KEEP_MS, KEEP_MS,
+        0, _NEVER_US, text, "", entry)  # fmt: skip  # in the script's order
+
+
 def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:
     document: dict[str, Any] = {"at_ms": now_ms, "event": entry.event, "reason": entry.reason}
     if entry.lease is not None:

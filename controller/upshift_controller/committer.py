@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import structlog
 
@@ -41,6 +41,7 @@ MAX_BATCH = 500
 #: Each attempt lost means that another controller has made progress on the same target.
 MAX_ATTEMPTS = 50
 
+T = TypeVar("T")
 Outcomes = Mapping[str, Sequence[Outcome]]
 Lane = Literal["alerts", "ends", "engineers"]
 
@@ -76,6 +77,8 @@ class _Request:
     done: asyncio.Future[Outcomes]
     made: Callable[[str], None] | None = None
     outcomes: dict[str, Sequence[Outcome]] = field(default_factory=dict)
+    #: What a request without changes asks for.
+    probe: Callable[[], Awaitable[None]] | None = None
 
     def give_up(self) -> None:
         _fail([self], Unavailable(f"Redis has not answered for {PATIENCE_S:g} s"))
@@ -118,15 +121,28 @@ class Committer:
         request = _Request(changes, asyncio.get_running_loop().create_future(), made)
         if lane == "alerts":
             self.check_room()
-        queue = self._queues[lane]
-        queue.waiting.append(request)
-        queue.wake.set()
+        self._queues[lane].waiting.append(request)
+        return await self._answer(lane, request)
+
+    async def _answer(self, lane: Lane, request: _Request) -> Outcomes:
+        self._queues[lane].wake.set()
         # Cheaper than `asyncio.timeout`, which every alert would pay for.
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, request.give_up)
         try:
             return await request.done
         finally:
             patience.cancel()
+
+    async def probe(self) -> None:
+        """Raise `Unavailable` unless a commit would go through: each lane serves, and one commit
+        is tried, over the connections of all, on keys that nobody reads."""
+        answers = []
+        for lane, queue in self._queues.items():
+            done: asyncio.Future[Outcomes] = asyncio.get_running_loop().create_future()
+            probe = self._states.probe if lane == "engineers" else None
+            queue.waiting.appendleft(request := _Request({}, done, probe=probe))
+            answers.append(self._answer(lane, request))
+        await asyncio.gather(*answers)
 
     def check_room(self) -> None:
         """Raise `Unavailable` when too many alerts wait already; to ask early costs least.
@@ -153,8 +169,6 @@ class Committer:
 
     async def _serve(self, queue: _Queue) -> None:
         while True:
-            await queue.wake.wait()
-            queue.wake.clear()
             while queue.waiting:
                 batch = queue.next_batch()
                 try:
@@ -164,17 +178,25 @@ class Committer:
                 except Exception as error:  # a defect of ours must not stop all later requests
                     log.exception("commit failed")
                     _fail(batch, error)
+            # Last, for what waits already when this begins anew.
+            await queue.wake.wait()
+            queue.wake.clear()
 
     async def _commit(self, batch: Sequence[_Request]) -> None:
+        if probes := [request for request in batch if not request.changes]:
+            await _probe(probes)
+            batch = [request for request in batch if request.changes]
         started = time.perf_counter()
         pending: dict[str, list[_Request]] = {}
         for request in batch:
             for target in request.changes:
                 pending.setdefault(target, []).append(request)
+        if not pending:
+            return
         snapshot = await self._look(pending)
         for _ in range(MAX_ATTEMPTS):
             if not pending:
-                self._took(time.perf_counter() - started)
+                _tell(self._took, time.perf_counter() - started)
                 return
             snapshot = await self._attempt(snapshot, pending)
             pending = {target: pending[target] for target in snapshot.states}
@@ -203,19 +225,38 @@ class Committer:
                 unchanged[target] = before
         met = await self._states.commit(writes, replace(snapshot, states=unchanged))
         if snapshot.certain:
-            self._conflicted(len(met.states))
+            _tell(self._conflicted, len(met.states))
         took = [write for write in writes if write.after.target not in met.states]
         for write in took:
-            self._committed(Committed(write.after, write.entries, write.now_ms))
+            _tell(self._committed, Committed(write.after, write.entries, write.now_ms))
             if not write.before.rev:
                 for request in pending[write.after.target]:
                     if request.made:
-                        request.made(write.after.target)
+                        _tell(request.made, write.after.target)
         await self._limiter.settle(took)
         for target, requests in pending.items():
             if target not in met.states:
                 _hand_out(target, requests, steps[target].outcomes)
         return met
+
+
+async def _probe(probes: Sequence[_Request]) -> None:
+    for request in probes:
+        try:
+            if request.probe is not None:
+                await request.probe()
+        except Unavailable as error:  # no other request's trouble
+            _fail([request], error)
+        if not request.done.done():
+            request.done.set_result({})
+
+
+def _tell(hear: Callable[[T], object], what: T) -> None:
+    """Whoever hears of a commit changes neither that it was made, nor what is answered."""
+    try:
+        hear(what)
+    except Exception:
+        log.exception("a commit was made, but not everybody heard of it")
 
 
 def _fail(batch: Sequence[_Request], error: Exception) -> None:

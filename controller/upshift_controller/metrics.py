@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterable
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from . import log
 from .committer import Committed
+
+
+class _LostLines(Collector):
+    """The log counts them by itself, from before there are metrics."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(
+            "upshift_log_lines_lost", "Lines that could not be written", value=log.lost()
+        )
 
 
 class Metrics:
@@ -57,7 +71,12 @@ class Metrics:
             "upshift_config_last_reload_success_timestamp_seconds",
             "When the configuration in force was read", registry=registry,
         )  # fmt: skip  # as above
-        self.ready = Gauge("upshift_ready", "1 while Redis answers", registry=registry)
+        self.ready = Gauge("upshift_ready", "1 while a commit goes through", registry=registry)
+        self.restarts = Counter(
+            "upshift_task_restarts", "Background tasks that ended and were started again",
+            ["task"], registry=registry,
+        )  # fmt: skip  # as above
+        registry.register(_LostLines())
 
     def reject(self, reason: str) -> None:
         self.rejected.labels(reason).inc()

@@ -61,6 +61,9 @@ class States(Protocol):
         """Commit `writes`, and see whether `unchanged` was right. What was refused or is otherwise
         comes back as it is. One round trip."""
 
+    async def probe(self) -> None:
+        """Do all that a commit does, on keys of its own. One round trip."""
+
     async def due(self, limit: int) -> tuple[int, list[str], int | None]:
         """Redis ms now, at most `limit` targets that are due by then, and the next due ms."""
 

@@ -73,7 +73,7 @@ class Schedule:
             self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
 
     async def sweep(self) -> None:
-        """End whatever is overdue, then tidy. Redis being away is only logged."""
+        """End whatever is overdue, then tidy. What goes wrong is only logged."""
         await self._run()
         try:
             await self._tidy()

@@ -273,11 +273,19 @@ class Store:
             if row and signed_otherwise(name, row, self.secrets)
         ]
 
-    async def ping(self) -> None:
+    async def probe(self) -> None:
+        """Do all that a commit does, on keys that nobody reads."""
         with guarded():
-            batch = await self.servers.batch()
-            batch.on(self.keys.due).ping()
-            await batch.execute()
+            for load in (False, True):
+                batch = await self.servers.batch()
+                commit_script.probe(batch, self.keys, load=load)
+                (result,) = await batch.execute(raise_on_error=False)
+                if not isinstance(result, NoScriptError):
+                    break
+            if isinstance(result, Exception):
+                raise result
+        if result != 1:
+            raise Unavailable("Redis did not make a commit that nothing stood against")
 
 
 async def mend(

@@ -31,12 +31,19 @@ class _Terminal(io.TextIOWrapper):
 def said(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
     """What `upshift serve` writes to stderr, where that is a pipe or a terminal."""
     raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stderr", request.param(raw, encoding="utf-8", write_through=True))
+    stream = request.param(raw, encoding="utf-8", write_through=True)
+    monkeypatch.setattr(sys, "stderr", stream)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
     before = structlog.get_config()
     logs.configure()
-    yield lambda: raw.getvalue().decode()
+
+    def written() -> str:
+        logs.drain()
+        stream.flush()  # also for its own sake: who lets go of it closes `raw`
+        return raw.getvalue().decode()
+
+    yield written
     structlog.configure(**before)
 
 

@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from .. import __version__
+from ..sink import keep_streams_open
 from .verb import Verb
 
 app = typer.Typer(
@@ -81,6 +82,7 @@ class _Verbs(Mapping[str, TyperCommand]):
 
 
 def main() -> None:
+    keep_streams_open()  # before anything else is opened
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIOWrapper
     sys.exit(_run())

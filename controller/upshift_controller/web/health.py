@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -11,24 +13,61 @@ from ..errors import Refused, StartRefused, Unavailable
 from ..metrics import Metrics
 from .routes import Route
 
+#: A readiness that was found is told for this many seconds.
+CACHED_S = 1.0
+
+
+class Readiness:
+    """Whether a commit would go through. However many ask, `probe` is run once at a time."""
+
+    def __init__(self, probe: Callable[[], Awaitable[None]], told: Callable[[bool], None]) -> None:
+        self._probe = probe
+        self._told = told
+        self._until = 0.0
+        self._problem: str | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        """Raise `Unavailable`, saying why, unless it would."""
+        if time.monotonic() >= self._until:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look(), name="readiness")
+            await asyncio.shield(self._looking)
+        if self._problem is not None:
+            raise Unavailable(self._problem)
+
+    async def _look(self) -> None:
+        try:
+            await self._probe()
+            self._problem = None
+        except Unavailable as error:
+            self._problem = error.detail
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+            self._problem = f"a defect of the controller's: {error!r}"
+        self._until = time.monotonic() + CACHED_S
+        self._told(self._problem is None)
+
 
 def routes(
-    metrics: Metrics, ping: Callable[[], Awaitable[None]], reload: Callable[[], Awaitable[str]]
+    metrics: Metrics,
+    readiness: Readiness,
+    reload: Callable[[], Awaitable[str]],
+    *,
+    own_redis: bool = False,
 ) -> list[Route]:
+    """`own_redis`: its Redis is a part of this process, so it is healthy with that one only."""
+
     async def show_metrics(_: web.Request) -> web.Response:
         text = generate_latest(metrics.registry)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthy(_: web.Request) -> web.Response:
+        if own_redis:
+            await readiness.check()
         return web.Response(text="upshift is up\n")
 
     async def ready(_: web.Request) -> web.Response:
-        try:
-            await ping()
-        except Unavailable:
-            metrics.ready.set(0)
-            raise
-        metrics.ready.set(1)
+        await readiness.check()
         return web.Response(text="upshift is ready\n")
 
     async def do_reload(_: web.Request) -> web.Response:
@@ -43,9 +82,9 @@ def routes(
         Route(method="GET", path="/metrics", handler=show_metrics, role="viewer",
               summary="Prometheus metrics."),
         Route(method="GET", path="/-/healthy", handler=healthy, role=None,
-              summary="200 while the process serves."),
+              summary="200 while the process serves, and so does its own Valkey."),
         Route(method="GET", path="/-/ready", handler=ready, role=None,
-              summary="200 while Redis answers."),
+              summary="200 while a commit goes through."),
         Route(method="POST", path="/-/reload", handler=do_reload, role="operator",
               summary="Read rules and tokens again; a bad file changes nothing."),
     ]  # fmt: skip  # a table, one route a row
