@@ -93,13 +93,13 @@ def probe(batch: Batch, keys: Keys, *, load: bool) -> None:
     """
     prefix = f"{keys.due.removesuffix('due')}{{{keys.due}}}"
     parts = ["state", "plan", "history", *([] if batch.sharded else ["due", "targets"])]
-    names = [f"{prefix}:{part}" for part in parts]
+    names = [f"{prefix}:probe-{part}" for part in parts]
     pipe = batch.on(keys.due)
     run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
     publish = "SPUBLISH" if batch.sharded else "PUBLISH"
     text, entry = "probe", "{}"
-    run(script, len(names), *names, 0, text, text, f"{prefix}:changes", publish, 1, 1, KEEP_MS, KEEP_MS,
-        0, _NEVER_US, text, "", entry)  # fmt: skip  # in the script's order
+    run(script, len(names), *names, 0, text, text, f"{prefix}:changes", publish, 1, 1,
+        KEEP_MS, KEEP_MS, 0, _NEVER_US, text, "", entry)  # fmt: skip  # in the script's order
 
 
 def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:

@@ -35,7 +35,10 @@ def log(server: HttpServer) -> list[dict[str, Any]]:
 
 def agents_redis(server: HttpServer) -> redis.Redis:
     """The Valkey that the newest start announced to agents."""
-    urls = [line["redis_for_agents"] for line in log(server) if "redis_for_agents" in line]
+    # It is ready a moment before it says so.
+    urls = eventually(
+        lambda: [line["redis_for_agents"] for line in log(server) if "redis_for_agents" in line]
+    )
     return redis.Redis.from_url(urls[-1], decode_responses=True)
 
 
@@ -80,8 +83,8 @@ def test_every_change_is_one_line_with_target_frequency_cause_and_revision(
     with serve(tmp_path) as server:
         notify(server)
         notify(server)
-        changes = [it for it in log(server) if it.get("target") == "service/checkout"]
-    (line,) = changes
+        server.stop()  # lines go out a moment later, the last ones at the end
+    (line,) = [it for it in log(server) if it.get("target") == "service/checkout"]
     assert (line["event"], line["hz"], line["level"]) == ("granted", 100, "info")
     assert line["cause"] == f"boost {line['lease']}: alert HighCPU"
     assert line["rev"] > 1_700_000_000_000_000
