@@ -60,6 +60,8 @@ class Controller:
         self._bound = settings.listen
         self.metrics = metrics = Metrics()
         self._servers = Servers(redis_url)
+        #: For whoever only looks: no number of them keeps a commit waiting for a connection.
+        self._looks = Servers(redis_url)
         keys = Keys(settings.namespace)
         unreadable = Unreadable(lambda what: metrics.unreadable.labels(what).inc())
         self.store = Store(
@@ -70,10 +72,11 @@ class Controller:
             unreadable=unreadable,
         )
         self.keeping = Keeping(self.store, unreadable)
-        self.records = Records(self._servers, keys, unreadable)
+        self.records = Records(self._looks, keys, unreadable)
+        self._shown = Store(self._looks, keys, secrets=configuration.secrets, unreadable=unreadable)
         self.limiter = Limiter(
             RedisBudgets(self._servers, keys, unreadable),
-            self.records,
+            Records(self._servers, keys, unreadable),
             lambda: self.control.rules.baseline,
             configuration.limits,
         )
@@ -93,7 +96,7 @@ class Controller:
             configuration.rules,
             Newcomers(lambda: self.limiter.limits.max_new_targets),
         )
-        self.overview = Overview(self.store, self.records, lambda: self.control.rules.baseline)
+        self.overview = Overview(self._shown, self.records, lambda: self.control.rules.baseline)
         self.schedule = Schedule(self.control.revert_due, self._tidy)
         self._truncated = Truncated(lambda: self._configuration.settings.alertmanager)
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -120,6 +123,7 @@ class Controller:
         """Only commit what is asked for."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._servers.aclose)
+            stack.push_async_callback(self._looks.aclose)
             await stack.enter_async_context(self._supervised("committer", self.committer.run))
             yield
 
@@ -162,7 +166,7 @@ class Controller:
         self._configuration = configuration
         self.control.put_in_force(configuration.rules)
         self._signed = self._signed and self.store.secrets == configuration.secrets
-        self.store.secrets = configuration.secrets
+        self.store.secrets = self._shown.secrets = configuration.secrets
         self.limiter.limits = configuration.limits
         self._configured()
         with suppress(Unavailable):  # the sweep will

@@ -31,6 +31,8 @@ FORGET_AGENTS_MS = 60 * 60 * 1000
 #: How often they are looked for.
 SWEEP_AGENTS_S = 300.0
 _AT_ONCE = 200
+#: Entries of the history in one batch, some 10 ms of Redis.
+_ENTRIES = 5000
 #: The list of targets may come this much after their history: longer than any commit takes.
 _LATE_MS = 10_000
 
@@ -91,19 +93,41 @@ class Records:
         return {target: row or [] for target, row in zip(targets, rows, strict=True)}
 
     async def history(self, targets: Sequence[str], limit: int) -> list[HistoryLine]:
-        """The newest `limit` entries of these targets, newest first."""
+        """The newest `limit` entries of these targets, newest first.
+
+        A few of each target first, then twice as many of those that may have more of the newest:
+        `limit` of each would be too much to wait for. Some round trips.
+        """
+        lines: list[HistoryLine] = []
+        last = dict.fromkeys(targets, "+")
+        count = max(8, 2 * limit // max(1, len(targets)))
+        while last:
+            oldest: dict[str, tuple[str, int]] = {}
+            names = list(last)
+            for start in range(0, len(names), max(1, _ENTRIES // count)):
+                some = names[start : start + max(1, _ENTRIES // count)]
+                for target, rows in (await self._entries(some, last, count)).items():
+                    read = self.lines(target, rows)
+                    lines += read
+                    if len(rows) == count:
+                        oldest[target] = rows[-1][0].decode(), read[-1].at_ms if read else 2**63
+            lines.sort(key=lambda line: (line.at_ms, line.rev), reverse=True)
+            del lines[limit:]
+            needed_ms = lines[-1].at_ms if len(lines) == limit else 0
+            last = {it: f"({at}" for it, (at, at_ms) in oldest.items() if at_ms >= needed_ms}
+            count *= 2
+        return lines
+
+    async def _entries(
+        self, targets: Sequence[str], last: Mapping[str, str], count: int
+    ) -> dict[str, list[tuple[bytes, Any]]]:
         with guarded():
             batch = await self.servers.batch()
             keys = [self.keys.history(target) for target in targets]
-            for key in keys:
-                batch.on(key).xrevrange(key, count=limit)
+            for target, key in zip(targets, keys, strict=True):
+                batch.on(key).xrevrange(key, max=last[target], count=count)
             rows = await self._values(batch, keys)
-        lines = [
-            line
-            for target, entries in zip(targets, rows, strict=True)
-            for line in self.lines(target, entries or ())
-        ]
-        return sorted(lines, key=lambda line: (line.at_ms, line.rev), reverse=True)[:limit]
+        return {target: row or [] for target, row in zip(targets, rows, strict=True)}
 
     async def recently_changed(self, limit: int) -> list[str]:
         with guarded():

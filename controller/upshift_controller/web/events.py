@@ -3,32 +3,106 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
+import structlog
 from aiohttp import web
 from aiohttp_sse import sse_response
 
-from ..errors import Unavailable
+from ..errors import Refused, Unavailable
 from ..models import HistoryEntry
-from ..records import Records
+from ..records import HistoryLine, Records
 from .api import history_entry
-from .routes import Route
+from .routes import ALLOWED, CALLER, Route
 
-#: Between looks for news.
+log = structlog.get_logger()
+
+#: Between looks for news, and at whether the token is still one.
 POLL_S = 0.5
+#: Streams at a time for each token.
+MAX_STREAMS = 50
+#: Events that may wait for a client that does not read; then its stream ends.
+MAX_WAITING = 10_000
+
+
+class _Event(NamedTuple):
+    text: str
+    event: str
+    id: str
+
+
+class News:
+    """One reader for all streams, for as long as there are any."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._streams: dict[asyncio.Queue[_Event], str | None] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def listening(self, name: str | None) -> AsyncIterator[asyncio.Queue[_Event]]:
+        """Changes from now on, for the holder of token `name`.
+
+        Raise `Refused` where it has too many streams, `Unavailable` without Redis.
+        """
+        if Counter(self._streams.values())[name] >= MAX_STREAMS:
+            raise Refused(
+                f"there are {MAX_STREAMS} streams for this token already; end some first",
+                slug="streams",
+                status=429,
+            )
+        queue: asyncio.Queue[_Event] = asyncio.Queue(MAX_WAITING)
+        self._streams[queue] = name
+        try:
+            if self._reader is None or self._reader.done():
+                watch = await self._records.watch()
+                self._reader = asyncio.create_task(self._read(watch.news), name="news")
+            yield queue
+        finally:
+            self._streams.pop(queue, None)
+            if not self._streams and self._reader is not None:
+                self._reader.cancel()
+                self._reader = None
+
+    def still(self, queue: asyncio.Queue[_Event]) -> bool:
+        """Whether a stream has kept up."""
+        return queue in self._streams
+
+    async def _read(self, news: Callable[[], Awaitable[list[HistoryLine]]]) -> None:
+        while True:
+            try:
+                for line in await news():
+                    text = history_entry(line).model_dump_json(exclude_none=True)
+                    self._tell(_Event(text, str(line.entry["event"]), str(line.rev)))
+            except Unavailable:
+                pass  # the next look will find what this one missed
+            except Exception:  # what cannot be told must not end the streams
+                log.exception("news cannot be told")
+            await asyncio.sleep(POLL_S)
+
+    def _tell(self, event: _Event) -> None:
+        for queue in list(self._streams):
+            try:
+                queue.put_nowait(event)
+            except asyncio.QueueFull:
+                del self._streams[queue]
 
 
 def routes(records: Records) -> list[Route]:
+    news = News(records)
+
     async def events(request: web.Request) -> web.StreamResponse:
-        watch = await records.watch()
-        async with sse_response(request) as response:
-            while response.is_connected():
-                with suppress(Unavailable):  # the next look will find what this one missed
-                    for line in await watch.news():
-                        entry = history_entry(line).model_dump_json(exclude_none=True)
-                        event = str(line.entry["event"])
-                        await response.send(entry, event=event, id=str(line.rev))
-                await asyncio.sleep(POLL_S)
+        async with news.listening(request[CALLER].name) as queue, sse_response(request) as response:
+            while response.is_connected() and request[ALLOWED]() and news.still(queue):
+                try:
+                    async with asyncio.timeout(POLL_S):
+                        event = await queue.get()
+                except TimeoutError:
+                    continue
+                await response.send(event.text, event=event.event, id=event.id)
         return response
 
     return [

@@ -22,6 +22,23 @@ M = TypeVar("M", bound=BaseModel)
 CALLER = web.RequestKey("caller", Caller)
 
 
+@dataclass(frozen=True, slots=True)
+class StillAllowed:
+    """Says whether the caller may still do this, for answers that last."""
+
+    role: Role
+    request: web.Request
+    tokens: Callable[[], Tokens]
+
+    def __call__(self) -> bool:
+        certificate = self.request.get_extra_info("peercert")
+        caller = self.tokens().caller(self.request.headers.get("Authorization"), certificate)
+        return caller is not None and self.role in caller.roles
+
+
+ALLOWED = web.RequestKey("allowed", StillAllowed)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """`role` None: open to all. `query`: names of parameters and what they mean."""
@@ -65,6 +82,7 @@ def _checked(
                     status=403,
                 )
             request[CALLER] = caller
+            request[ALLOWED] = StillAllowed(route.role, request, tokens)
         if request.query_string and (unknown := set(request.query) - set(route.query)):
             these = f"known: {', '.join(route.query)}" if route.query else "none is known here"
             raise Refused(f"unknown parameter {min(unknown)}; {these}", slug="query", status=422)
