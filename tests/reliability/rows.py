@@ -9,6 +9,7 @@ from . import (
     drivers,
     episodes,
     failovers,
+    forking,
     kill_switch,
     load,
     lossy,
@@ -54,11 +55,13 @@ WAITING: dict[str, Fault] = {
     "prefork": applications.prefork,
     "forks": applications.forks,
     "exits": applications.exits,
+    "forks-importing": forking.importing,
 }
 
 #: These keep the machine busy, or measure how busy it is, and run alone.
 BUSY: dict[str, Fault] = {
     "kill-switch-flooded": kill_switch.flooded,
+    "prefork-starts": forking.starts,
     "many-changes": many_changes,
     "episodes-storm": episodes.storm,
     "load-webhooks": load.webhooks,
