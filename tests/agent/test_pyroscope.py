@@ -13,6 +13,7 @@ import pytest
 from servers import eventually
 from upshift_agent import ConfigurationError, Decision, UpshiftError
 from upshift_agent.drivers.pyroscope import PyroscopeDriver
+from upshift_agent.log import log
 
 ATTRIBUTES = {"service.name": "checkout", "service.instance.id": "seven", "process.pid": "1"}
 
@@ -119,6 +120,7 @@ def test_it_never_runs_above_what_was_asked_for(
     for _ in range(2):
         assert driver.apply(Decision(hz=4)) == 0
     assert [call["sample_rate"] for call in configured] == [19]
+    log.flush(time.monotonic() + 10)
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [
         "pyroscope stopped: 4 Hz is below the 5 Hz that it can keep"
     ]

@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from servers import eventually, redis_server
+from servers import RedisServer, eventually, redis_server
+from upshift_agent.wire import Keys
 
 from .agents import agents
 from .controllers import controller, firing
@@ -76,20 +77,34 @@ def _wrong(folder: Path, size: Size, whose: str) -> Row:
     )
 
 
+def _reporting(server: RedisServer) -> int:
+    with server.client() as client:
+        agents: int = client.hlen(Keys().agents("service/checkout"))  # type: ignore[assignment]
+    return agents
+
+
 def _boost(folder: Path, whose: str, before: str, after: str) -> tuple[Ends, list[float]]:
     """One boost; how far off the agents left it, and how late its end was recorded, in s."""
     folder.mkdir()
     clock = folder / "clock"
-    clock.write_text(before)
+
+    def set_to(offset: str) -> None:
+        """At once: a process that looks in between would find nothing."""
+        (folder / "next").write_text(offset)
+        (folder / "next").rename(clock)
+
+    set_to(before)
     wrong, right = _faked(clock), dict[str, str]()
     with (
         redis_server(folder / "redis") as server,
         agents(folder, server.url, "a", "b", **(wrong if whose == "agent" else right)) as fleet,
         controller(folder, server.url, **(wrong if whose == "controller" else right)) as upshift,
     ):
+        # Where a process is slow to start, the boost could be over before its agents follow plans.
+        eventually(lambda: _reporting(server) == len(fleet.instances), within_s=30)
         upshift.notify(firing())
         eventually(lambda: fleet.all_at(100))
-        clock.write_text(after)
+        set_to(after)
         eventually(lambda: fleet.all_at(19), within_s=20)
         eventually(lambda: [it for it in upshift.history() if it["event"] == "expired"])
         history = upshift.history()

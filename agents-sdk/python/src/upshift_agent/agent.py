@@ -11,6 +11,7 @@ import threading
 import time
 
 from . import process
+from .log import describe, log
 
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 BEGIN_S = 5.0  # an agent's thread that has not begun by then is reported, and another one tried
 ATTEMPTS = 3  # at a thread that does not hang
+#: Between tries of an agent that fails as a whole.
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
 
 
 class Agent:
@@ -145,6 +149,7 @@ class Agent:
         """In a forked child: begin anew, with nothing of the parent's."""
         self._lock = threading.RLock()
         if self._run is not None:
+            self._driver.renew_turn()
             self._run = Run(self._config, self._driver, self._begin_again)
             self._run.start()
 
@@ -173,6 +178,7 @@ class Run:
         self._late = late
         self._stopping = False
         self._begun = threading.Event()
+        self._failure = ""
         self._thread = threading.Thread(target=self._work, name="upshift-agent", daemon=True)
 
     def start(self) -> None:
@@ -180,7 +186,7 @@ class Run:
             self._thread.start()
             threading.Thread(target=self._watch, name="upshift-watch", daemon=True).start()
         except RuntimeError as error:  # no more threads to be had
-            process.log_failure(error)
+            log.error("the agent cannot run here: %s", describe(error))
 
     def _watch(self) -> None:
         """See the work begin. A lock that nobody will release, or an error, may be in its way."""
@@ -205,19 +211,33 @@ class Run:
             self._thread.join(max(0, deadline - time.monotonic()))
         if self.engine is not None:
             self.engine.join_driver(max(0, deadline - time.monotonic()))
+        log.flush(deadline)
 
     def _work(self) -> None:
+        pause_s, told = FIRST_PAUSE_S, ""
+        while not self._follow() and not self._stopping:
+            with process.gate:
+                if told != (told := self._failure):
+                    log.error("the agent cannot run here, and tries again: %s", told)
+            time.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+
+    def _follow(self) -> bool:
+        """Run until it is stopped. Return False if that failed; the profiler is left at rest."""
+        engine = None
         try:
             with process.gate:
-                self._follow()
+                from .engine import Engine
+
+                engine = self.engine = Engine(self._config, self._driver)
+                if self._stopping:  # said before there was an engine to tell
+                    return True
+                engine.run(self._begun.set)
         except BaseException as error:  # noqa: BLE001  # the application must not hear of it
-            if not self._stopping:
-                process.log_failure(error)
-
-    def _follow(self) -> None:
-        from .engine import Engine
-
-        self.engine = Engine(self._config, self._driver)
-        if self._stopping:  # said before there was an engine to tell
-            return
-        self.engine.run(self._begun.set)
+            with process.gate:
+                self._failure = describe(error)
+                if engine is not None:
+                    engine.end_driver()
+            self._begun.set()  # it does not hang, and tries again by itself
+            return False
+        return True

@@ -1,4 +1,4 @@
-"""An estimate of Redis time that wrong or jumping wall clocks cannot touch. Pure."""
+"""An estimate of Redis time that wrong or jumping wall clocks cannot touch."""
 
 from __future__ import annotations
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+from .log import log, text_of
 
 MAX_DIFFERENT = 50  # a complaint may hold anything, so their number must have an end
 
 #: Redis before version 6 repeats a login that it does not understand, password and all.
 _REPEATED = ", with args beginning with"
 
-log = logging.getLogger("upshift_agent")
-
 
 def harmless(error: BaseException) -> str:
     """What an error of Redis says, without what it repeats. Only time-outs say nothing."""
-    return str(error).partition(_REPEATED)[0] or "no answer in time"
+    return text_of(error).partition(_REPEATED)[0] or "no answer in time"
 
 
 class Complaints:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from . import process
 from .complaints import Complaints
-from .drivers import Driver
+from .drivers import Driver, Turn
+from .elapsed import elapsed_s
+from .log import describe
 from .resolve import Decision
 from .wire import State
 
@@ -22,7 +23,8 @@ FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 #: A driver that takes longer is reported as not returning: in time for 5 s after the decision.
 SLOW_AFTER_S = 4.0
-MAX_ERROR = 500  # characters of a driver's exception that travel in a status
+#: How often a thread looks whether it is its turn, while another still has the driver.
+TURN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ class Progress:
     def begin(self, now: float) -> None:
         self._busy_since = now
 
+    def idle(self) -> None:
+        self._busy_since = None
+
     def succeed(
         self, hz: int, revs: Mapping[str, int], achieved_hz: float | None, now: float
     ) -> None:
@@ -98,7 +103,7 @@ class Progress:
         self._busy_since = None
         self._in_doubt = True
         if self._wanted is not None and self._wanted[0].hz == hz:
-            self._error = error[:MAX_ERROR]
+            self._error = error
             self._retry_at = now + min(LONGEST_RETRY_S, FIRST_RETRY_S * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
 
@@ -137,44 +142,71 @@ class DriverThread:
 
     def want(self, decision: Decision, revs: Mapping[str, int]) -> None:
         with self._news:
-            self._progress.want(decision, revs, time.monotonic())
+            self._progress.want(decision, revs, elapsed_s())
             self._news.notify()
 
     def close(self, last: Decision) -> None:
         """End as soon as the driver returns: close it, or leave the profiler at `last`."""
         with self._news:
             self._closing = True
-            self._progress.want(last, {}, time.monotonic())
+            self._progress.want(last, {}, elapsed_s())
             self._news.notify()
 
     def join(self, timeout_s: float) -> None:
         # A thread that was never started cannot be joined, nor can a driver wait for itself.
-        if self._thread.ident not in (None, threading.get_ident()):
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
     def view(self) -> View:
         with self._news:
-            return self._progress.view(time.monotonic())
+            return self._progress.view(elapsed_s())
 
     def _run(self) -> None:
-        while (job := self._take()) is not None:
+        turn = self._driver.turn  # a driver that forks finds another one in the child
+        if not self._have_turn(turn):
+            return
+        try:
+            while (job := self._take()) is not None:
+                with process.gate:
+                    self._do(*job)
             with process.gate:
-                self._do(*job)
-            self._changed()
-        with process.gate:
-            self._end()
+                self._end()
+        finally:
+            turn.release()
+
+    def _have_turn(self, turn: Turn) -> bool:
+        """Wait until no other thread has the driver: that of an agent that was stopped and whose
+        driver has not returned yet, or another agent's that was handed the same one."""
+        waiting = False
+        while not turn.acquire(timeout=TURN_S if waiting else 0):
+            with self._news:
+                if self._closing:
+                    return False
+                if not waiting:
+                    self._progress.begin(elapsed_s())
+            if not waiting:
+                with process.gate:
+                    self._complaints.make(
+                        "the driver is still busy for another agent, or for this one"
+                    )
+            waiting = True
+        with self._news:
+            self._progress.idle()
+        return True
 
     def _do(self, decision: Decision, revs: Mapping[str, int]) -> None:
         try:
             achieved_hz = self._apply(decision)
         except BaseException as error:  # noqa: BLE001  # SystemExit and Rust panics, too
-            self._complaints.make(f"driver failed to set {decision.hz} Hz: {describe(error)}")
+            said = describe(error)
             with self._news:
-                self._progress.fail(decision.hz, describe(error), time.monotonic())
+                self._progress.fail(decision.hz, said, elapsed_s())
+            self._complaints.make(f"driver failed to set {decision.hz} Hz: {said}")
         else:
             self._complaints.forget()
             with self._news:
-                self._progress.succeed(decision.hz, revs, achieved_hz, time.monotonic())
+                self._progress.succeed(decision.hz, revs, achieved_hz, elapsed_s())
+        self._changed()
 
     def _apply(self, decision: Decision) -> float | None:
         if not self._called and self._driver.identify is not None:
@@ -186,7 +218,7 @@ class DriverThread:
         """Wait for a decision that needs the driver; None when there will be no more."""
         with self._news:
             while not self._closing:
-                now = time.monotonic()
+                now = elapsed_s()
                 job = self._progress.next(now)
                 if isinstance(job, tuple):
                     self._progress.begin(now)
@@ -196,7 +228,14 @@ class DriverThread:
 
     def _with_previous(self, decision: Decision) -> Decision:
         confirmed = self._progress.confirmed
-        return replace(decision, previous_hz=None if confirmed is None else confirmed.hz)
+        lease = decision.lease
+        return replace(
+            decision,
+            previous_hz=None if confirmed is None else confirmed.hz,
+            # Of its own: what a driver does to them must not reach the plan.
+            because=dict(decision.because),
+            lease=lease and replace(lease, where=dict(lease.where), because=dict(lease.because)),
+        )
 
     def _end(self) -> None:
         """Nobody will step this profiler down any more, so leave it as if no lease applied."""
@@ -210,7 +249,3 @@ class DriverThread:
                 self._apply(self._with_previous(last[0]))
         except BaseException as error:  # noqa: BLE001  # nobody is left to be told but the log
             self._complaints.make(f"driver failed to stop: {describe(error)}")
-
-
-def describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -21,7 +20,9 @@ from .complaints import Complaints
 from .config import Config
 from .drivers import Driver
 from .driving import DriverThread
+from .elapsed import elapsed_s
 from .errors import WireError
+from .log import describe, log
 from .loop import Loop, end
 from .plans import Plans
 from .resolve import Decision, resolve
@@ -45,7 +46,12 @@ if TYPE_CHECKING:
 #: with ours, and goes first.
 LOOK_S = 0.005
 
-log = logging.getLogger("upshift_agent")
+#: How soon a decision that failed is tried again.
+UNDECIDED_MS = 1000
+#: How far the wall clock may drift from the other in a second before it counts as a jump.
+JUMP_S = 1.0
+#: How long a timer sleeps at once: the machine may be suspended meanwhile, and a timer with it.
+NAP_S = 1.0
 
 
 class Engine:
@@ -58,7 +64,7 @@ class Engine:
         self._attributes = config.identity(os.environ, self._field)
         self._instance = self._attributes[INSTANCE]
         self._plans = Plans(config.targets, config.secrets)
-        self._clock = RedisClock(time.time() * 1000, _monotonic_ms())
+        self._clock = RedisClock(time.time() * 1000, _elapsed_ms())
         self._driver_name = driver.name
         self._driver = DriverThread(driver, self._attributes, self._driver_moved)
         self._subscription: Subscription | None = None
@@ -67,7 +73,9 @@ class Engine:
         self._looking = False
         self._since: tuple[State, int] | None = None
         self._complaints = Complaints()
+        self._ahead_s = time.time() - elapsed_s()
         self._loop = Loop()
+        self._loop.set_exception_handler(_told)
         self._stop = asyncio.Event()
         self.decision = self._resolve()
         self.status: Status | None = None
@@ -86,6 +94,10 @@ class Engine:
 
     def join_driver(self, timeout_s: float) -> None:
         self._driver.join(timeout_s)
+
+    def end_driver(self) -> None:
+        """After `run` has failed: nobody else will take the profiler down."""
+        self._driver.close(Decision(hz=self._config.baseline_hz))
 
     async def _main(self, begun: Callable[[], None]) -> None:
         self._driver.start()
@@ -109,7 +121,7 @@ class Engine:
 
     def _hear(self, target: str, message: bytes) -> None:
         """A plan was pushed."""
-        now_ms = _monotonic_ms()
+        now_ms = _elapsed_ms()
         # Before the first TIME nothing can be said about age: it counts as part of the snapshot.
         pushed_at_ms = self._clock.now_ms(now_ms) if self._clock.synchronised else None
         plan = self._take(target, message, pushed_at_ms)
@@ -150,25 +162,47 @@ class Engine:
     def _decide(self) -> None:
         former, decision = self.decision, self._resolve()
         self.decision = decision
+        self._sleep_until_due()  # first of all: nothing that follows must keep a lease from ending
         self._driver.want(decision, self._plans.revs)
         if decision.hz != former.hz:
             log.info("%d Hz: %s", decision.hz, decision.reason)
+        self._refresh()
+
+    def _sleep_until_due(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
-        if decision.until_ms is not None:
-            delay_ms = decision.until_ms - self._now_ms()
-            self._expiry = self._loop.call_later(max(0, delay_ms) / 1000, self._decide)
-        self._refresh()
+        if self.decision.until_ms is not None:
+            delay_s = max(0, self.decision.until_ms - self._now_ms()) / 1000
+            self._expiry = self._loop.call_later(min(delay_s, NAP_S), self._awake)
+
+    def _awake(self) -> None:
+        until_ms = self.decision.until_ms
+        if until_ms is None or until_ms <= self._now_ms():
+            self._decide()
+            return
+        self._sleep_until_due()
+        # A virtual machine that was paused finds all of its clocks standing where they were, until
+        # somebody sets its wall clock right.
+        ahead_s = time.time() - elapsed_s()
+        if abs(ahead_s - self._ahead_s) > JUMP_S:
+            self._ahead_s = ahead_s
+            self._doubt()
 
     def _resolve(self, *, leases: bool = True) -> Decision:
         plans = self._plans.known
-        return resolve(
-            plans if leases else [replace(plan, leases=()) for plan in plans],
-            self._attributes,
-            Baseline(self._config.baseline_hz),
-            self._config.max_hz,
-            self._now_ms(),
-        )
+        try:
+            return resolve(
+                plans if leases else [replace(plan, leases=()) for plan in plans],
+                self._attributes,
+                Baseline(self._config.baseline_hz),
+                self._config.max_hz,
+                self._now_ms(),
+            )
+        except Exception as error:  # noqa: BLE001  # no memory, or a mistake of ours: down, not up
+            self._complaints.make(f"cannot decide: {describe(error)}")
+            hz = min(self.decision.hz, self._config.baseline_hz)
+            reason = "baseline (no decision could be made; trying again)"
+            return Decision(hz=hz, reason=reason, until_ms=self._now_ms() + UNDECIDED_MS)
 
     def _driver_moved(self) -> None:
         self._call(self._refresh)
@@ -227,12 +261,19 @@ class Engine:
         return self.status
 
     def _now_ms(self) -> int:
-        return self._clock.now_ms(_monotonic_ms())
+        return self._clock.now_ms(_elapsed_ms())
 
     def _call(self, callback: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to be done
             self._loop.call_soon_threadsafe(callback)
 
 
-def _monotonic_ms() -> float:
-    return time.monotonic() * 1000
+def _elapsed_ms() -> float:
+    return elapsed_s() * 1000
+
+
+def _told(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """What asyncio would log itself, with a traceback, from the thread that ends leases."""
+    error = context.get("exception")
+    why = describe(error) if isinstance(error, BaseException) else "no exception"
+    log.error("%s: %s", context.get("message"), why)

@@ -17,6 +17,8 @@ import threading
 import time
 from weakref import WeakSet
 
+from .log import describe, log
+
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
 if TYPE_CHECKING:
     from .agent import Agent
@@ -126,13 +128,14 @@ def catch_up() -> None:
 def _after_fork_in_child() -> None:
     global gate, _pid
     gate, _pid = Gate(), os.getpid()
+    log.begin_anew()
     forget_lost_imports()
     # All let go before the first begins anew: its thread might be given their descriptors.
     for step in (*[loop.let_go for loop in loops], *[it.restart_after_fork for it in agents]):
         try:
             step()
         except Exception as error:  # noqa: BLE001  # one that fails must not cost the others theirs
-            log_failure(error)
+            log.error("the agent cannot run here: %s", describe(error))
 
 
 def forget_lost_imports() -> None:
@@ -160,19 +163,11 @@ def forget_lost_imports() -> None:
         waiting.clear()
 
 
-def log_failure(error: BaseException) -> None:
-    import logging
-
-    logging.getLogger("upshift_agent").error("the agent cannot run here: %r", error)
-
-
 def log_late(thread: int | None) -> None:
     """thread: the number of the one that hangs, None if it has ended."""
-    import logging
-
     frame = sys._current_frames().get(thread) if thread is not None else None
     where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "its end"
-    logging.getLogger("upshift_agent").error(
+    log.error(
         "the agent's thread in process %d has not begun its work: it is at %s", os.getpid(), where
     )
 
@@ -182,3 +177,4 @@ def _at_exit() -> None:
     running = [run for agent in agents if (run := agent.begin_stop())]
     for run in running:
         run.join(deadline)
+    log.flush(deadline)

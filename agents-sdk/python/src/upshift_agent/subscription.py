@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,10 +22,10 @@ from redis.exceptions import AskError, RedisError, ResponseError
 
 from .complaints import Complaints, harmless
 from .connect import NOT_HERE, Servers, reading
+from .elapsed import elapsed_s
+from .log import log
 from .loop import until_one_fails
 from .wire import FLEET, STATUS_INTERVAL_S, Keys
-
-log = logging.getLogger("upshift_agent")
 
 RESYNC_S = 30.0  # between snapshots, about
 PAUSE_S = 0.2  # between snapshots at least, whatever is pushed
@@ -46,7 +44,7 @@ class Subscription:
 
     hear(target, message): a plan was pushed.
     read(plans, redis_ms, sent_ms, received_ms): a snapshot; the plans that exist, by target.
-        `sent_ms` and `received_ms` are of `time.monotonic()`.
+        `sent_ms` and `received_ms` are of `elapsed_s`, in milliseconds.
     report(): the status to write now: its field, its JSON, and Redis time in milliseconds.
     """
 
@@ -93,11 +91,13 @@ class Subscription:
         """Follow for ever. An outage is logged when it begins and when it ends, never between."""
         failures = 0
         while True:
-            began = time.monotonic()
+            began = elapsed_s()
             try:
                 await self._session()
-            except Exception as error:  # noqa: BLE001  # whatever it was, begin afresh
-                lasted = self.connected and time.monotonic() - began > LASTING_S
+            except BaseException as error:  # whatever it was, begin afresh
+                if isinstance(error, asyncio.CancelledError) and _ending():
+                    raise
+                lasted = self.connected and elapsed_s() - began > LASTING_S
                 failures = 0 if lasted else min(failures + 1, 10)
                 self._lost(error, first=lasted)
             self._resync.clear()
@@ -143,7 +143,7 @@ class Subscription:
 
     async def _hear_all(self, pubsub: PubSub, line: Line) -> None:
         async for message in pubsub.listen():
-            line.heard_at = time.monotonic()
+            line.heard_at = elapsed_s()
             if message["type"] in ("message", "smessage"):
                 self._hear(self._channels[message["channel"]], message["data"])
             elif message["type"] in ("subscribe", "ssubscribe"):
@@ -154,6 +154,10 @@ class Subscription:
 
     async def _keep_reading(self, client: Redis) -> None:
         await self._resync.wait()
+        # Connecting takes its time, which is no part of how long an answer to TIME was under way.
+        first = client.pipeline(transaction=False)
+        first.time()
+        await self._execute(first)
         while True:
             self._resync.clear()
             await self._snapshot(client)
@@ -165,9 +169,9 @@ class Subscription:
         for target in self._targets:
             pipeline.get(self._keys.plan(target))
         pipeline.time()
-        sent_ms = time.monotonic() * 1000
+        sent_ms = elapsed_s() * 1000
         *answers, now = await self._execute(pipeline, raise_on_error=False)
-        received_ms = time.monotonic() * 1000
+        received_ms = elapsed_s() * 1000
         plans = {}
         elsewhere = []
         for target, answer in zip(self._targets, answers, strict=True):
@@ -190,8 +194,8 @@ class Subscription:
             raise now
         redis_ms = now[0] * 1000 + now[1] / 1000
         self._read(plans, redis_ms, sent_ms, received_ms)
-        if self._servers.sharded and time.monotonic() >= self._visit_at:
-            self._visit_at = time.monotonic() + _about(VISIT_S)
+        if self._servers.sharded and elapsed_s() >= self._visit_at:
+            self._visit_at = elapsed_s() + _about(VISIT_S)
             if plans := await self._visit(elsewhere, redis_ms):
                 self._read(plans, redis_ms, sent_ms, received_ms)
         self._found()
@@ -247,7 +251,7 @@ class Subscription:
             self._outage = False
             log.info("following plans from %s again", self._server)
 
-    def _lost(self, error: Exception, *, first: bool) -> None:
+    def _lost(self, error: BaseException, *, first: bool) -> None:
         self._outage = True
         if self._outage_logged and not first:
             return
@@ -262,24 +266,30 @@ class Subscription:
 
 
 class Line:
-    """When a subscription's connection was last heard, of `time.monotonic()`."""
+    """When a subscription's connection was last heard, of `elapsed_s()`."""
 
     def __init__(self) -> None:
-        self.heard_at = time.monotonic()
+        self.heard_at = elapsed_s()
 
 
 async def _keep_asking(pubsub: PubSub, line: Line) -> None:
     """Ask a silent server whether it lives. Raise `TimeoutError` if it does not answer."""
     while True:
-        silent_s = time.monotonic() - line.heard_at
+        silent_s = elapsed_s() - line.heard_at
         if silent_s < PING_S:
             await asyncio.sleep(PING_S - silent_s)
             continue
-        asked_at = time.monotonic()
+        asked_at = elapsed_s()
         await pubsub.ping()
         await asyncio.sleep(TIMEOUT_S)
         if line.heard_at < asked_at:
             raise TimeoutError("the subscription does not answer")
+
+
+def _ending() -> bool:
+    """Whether somebody has asked this task to end; libraries cancel what is theirs."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _about(seconds: float) -> float:

@@ -9,15 +9,34 @@ good; and `identify(attributes)`, called once in each process before the first d
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Callable, Mapping
-from inspect import iscoroutinefunction
+from inspect import iscoroutine, iscoroutinefunction, signature
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ..errors import ConfigurationError
 from ..resolve import Decision
-from ..wire import shorten
+from ..wire import one_line, shorten
 
 WANTED = "a driver is a callable that takes a Decision, or an object with apply(decision)"
+
+
+MAX_ACHIEVED_HZ = 1e9  # far above any profiler, and a number that every reader takes
+MAX_NAME = 100  # characters
+
+
+class Turn:
+    """Whoever holds it calls the driver."""
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        self.acquire, self.release = lock.acquire, lock.release
+
+
+#: Of each driver in use, by process and its id: agents that share one share its turn.
+_turns: WeakValueDictionary[tuple[int, int], Turn] = WeakValueDictionary()
 
 
 class Driver:
@@ -28,21 +47,53 @@ class Driver:
         apply = getattr(given, "apply", given)
         if isinstance(given, type) or not callable(apply):
             raise ConfigurationError(f"{WANTED}, got {shorten(given)}")
-        if iscoroutinefunction(apply):
+        given_close = getattr(given, "close", None)
+        given_identify = getattr(given, "identify", None)
+        called = (apply, given_close, given_identify)
+        if any(map(_is_async, called)):
             raise ConfigurationError(
                 f"{WANTED}, not a coroutine function: it is called on a thread of its own, from "
                 "where loop.call_soon_threadsafe() reaches your event loop"
             )
+        _check_call(apply)
         self._apply: Callable[[Decision], object] = apply
-        self.identify: Callable[[Mapping[str, str]], Any] | None = getattr(given, "identify", None)
-        self.close: Callable[[], Any] | None = getattr(given, "close", None)
-        self.name = str(
-            getattr(given, "name", None) or getattr(given, "__name__", None) or type(given).__name__
-        )
+        self.identify: Callable[[Mapping[str, str]], Any] | None = given_identify
+        self.close: Callable[[], Any] | None = given_close
+        names = (getattr(given, "name", None), getattr(given, "__name__", None))
+        name = next((it for it in names if isinstance(it, str) and it), type(given).__name__)
+        self.name = one_line(name, MAX_NAME)
+        self._owner = getattr(apply, "__self__", apply)  # alive, so that its id stays its own
+        self.renew_turn()
+
+    def renew_turn(self) -> None:
+        """Also in a forked child, where nobody may be left to give the parent's back."""
+        self.turn = _turns.setdefault((os.getpid(), id(self._owner)), Turn())
 
     def apply(self, decision: Decision) -> float | None:
         """Set the frequency. Return the achieved one in Hz, if the driver can tell."""
         achieved = self._apply(decision)
+        if iscoroutine(achieved):
+            achieved.close()
+            raise TypeError("the driver returned a coroutine, which nobody awaits")
         if isinstance(achieved, bool) or not isinstance(achieved, int | float):
             return None
-        return float(achieved) if math.isfinite(achieved) and achieved >= 0 else None
+        try:
+            hz = float(achieved)
+        except Exception:  # noqa: BLE001  # its class, or 10 ** 400: the frequency is set anyway
+            return None
+        return hz if math.isfinite(hz) and 0 <= hz <= MAX_ACHIEVED_HZ else None
+
+
+def _is_async(call: object) -> bool:
+    return iscoroutinefunction(call) or iscoroutinefunction(type(call).__dict__.get("__call__"))
+
+
+def _check_call(apply: Callable[..., object]) -> None:
+    try:
+        takes = signature(apply)
+    except (ValueError, TypeError):  # written in C, for one
+        return
+    try:
+        takes.bind(None)
+    except TypeError as error:
+        raise ConfigurationError(f"{WANTED}; this one cannot be called so: {error}") from None

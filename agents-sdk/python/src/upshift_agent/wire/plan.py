@@ -20,6 +20,7 @@ from .reading import (
     string,
     whole,
 )
+from .text import one_line
 
 PROFILE = "cpu"
 KINDS = ("boost", "pin", "cap")
@@ -40,6 +41,9 @@ SET_BACK_MS = 5_000
 #: How old a *pushed* signed plan may be. A snapshot may be as old as its last change: there the
 #: leases' own expiry and the growing revision bound what a replay can do.
 MAX_PUSH_AGE_MS = 30_000
+
+#: Longest reason in characters: it goes into logs and statuses.
+MAX_REASON = 1000
 
 #: Attribute → the one value it must have, or the values it may have.
 Where = Mapping[str, "str | tuple[str, ...]"]
@@ -66,14 +70,15 @@ class Lease:
     @property
     def reason(self) -> str:
         """In one line: `boost high_cpu/3f9a: alert HighCPU`, `cap/00c0ffee: rollback, by ann`."""
-        why = self.because
-        parts = [f"alert {why['alertname']}"] if why.get("alertname") else []
-        parts += [str(why["reason"])] if why.get("reason") else []
-        parts += [f"by {why['by']}"] if why.get("by") else []
-        parts += [f"via {why['via']}"] if why.get("via") else []
+        # Text and numbers only: what is nested, or an object, may be endless or fail to be shown.
+        why = {key: str(it) for key, it in self.because.items() if type(it) in (str, int) and it}
+        parts = [f"alert {why['alertname']}"] if "alertname" in why else []
+        parts += [why["reason"]] if "reason" in why else []
+        parts += [f"by {why['by']}"] if "by" in why else []
+        parts += [f"via {why['via']}"] if "via" in why else []
         # An override's id begins with its kind.
         name = self.id if self.id.startswith(f"{self.kind}/") else f"{self.kind} {self.id}"
-        return f"{name}: {', '.join(parts)}" if parts else name
+        return one_line(f"{name}: {', '.join(parts)}" if parts else name, MAX_REASON)
 
     def to_json(self) -> dict[str, Any]:
         return {

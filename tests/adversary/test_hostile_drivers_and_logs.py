@@ -1,0 +1,356 @@
+"""Drivers, exceptions and log handlers that do their worst: every lease ends all the same."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from servers import RedisServer, eventually
+from upshift_agent import Agent, Decision, driving, elapsed
+from upshift_agent.drivers import Driver
+from upshift_agent.log import describe, log
+from upshift_agent.testing import FakeController, RecordingDriver
+
+HOME = "service/checkout"
+BOOST_S = 1.0
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RecursionError("and neither can this")
+
+    __repr__ = __str__
+
+
+class Trap(str):
+    def __format__(self, _: str) -> str:
+        raise SystemExit(3)
+
+    __getitem__ = __len__ = __iter__ = __format__  # type: ignore[assignment]
+
+
+class Booby(Exception):
+    def __str__(self) -> str:
+        return Trap("a trap")
+
+
+class Odd(float):
+    def __float__(self) -> float:
+        raise SystemExit(4)
+
+
+def deep() -> None:
+    deep()
+
+
+ERRORS: dict[str, Callable[[], object]] = {
+    "cannot say why": Mute,
+    "says it with a trap": Booby,
+    "is endless": lambda: ValueError("x" * 50_000_000),
+    "forges lines": lambda: ValueError("no\nERROR root: all is lost\x1b[2J\u2028\ud800"),
+    "ends the process": lambda: SystemExit(Mute()),
+    "has no memory": MemoryError,
+    "is cancelled": GeneratorExit,
+}
+
+
+@pytest.fixture
+def controller(valkey: RedisServer) -> Iterator[FakeController]:
+    controller = FakeController(valkey.url)
+    yield controller
+    controller.close()
+
+
+class Hostile(RecordingDriver):
+    """Raises in every way at 100 Hz, and every other time at the baseline."""
+
+    def __init__(self, wrong: Callable[[], object]) -> None:
+        super().__init__()
+        self.wrong = wrong
+
+    def apply(self, decision: Decision) -> Any:
+        super().apply(decision)
+        if decision.because:
+            decision.because["alertname"] = self  # type: ignore[index]
+        if decision.lease is not None:
+            decision.lease.where.clear()  # type: ignore[attr-defined]
+        if decision.hz == 100:
+            wrong = self.wrong()
+            if isinstance(wrong, BaseException):
+                raise wrong
+            return wrong
+        return None
+
+
+def comes_back(url: str, controller: FakeController, driver: RecordingDriver) -> None:
+    with Agent(redis_url=url, service="checkout", driver=driver) as agent:
+        eventually(lambda: agent.connected)
+        controller.boost(HOME, hz=100, for_s=BOOST_S)
+        until_ms = driver.wait_for(100).until_ms
+        assert until_ms is not None
+        driver.wait_for(19)
+        assert -100 < controller.now_ms() - until_ms < 1000
+        eventually(lambda: agent.status and agent.status.state == "applied")
+
+
+@pytest.mark.parametrize("wrong", [*ERRORS.values(), deep], ids=[*ERRORS, "recurses for ever"])
+def test_whatever_a_driver_raises_its_boost_ends(
+    wrong: Callable[[], object], valkey: RedisServer, controller: FakeController
+) -> None:
+    comes_back(valkey.url, controller, Hostile(wrong))
+
+
+async def _nobody_awaits_this() -> None: ...
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(Mute, Odd, _nobody_awaits_this),
+        *(lambda: 10**400, lambda: -1, lambda: float("nan"), lambda: 2**63),
+    ],
+)
+def test_whatever_a_driver_returns_its_boost_ends_and_its_status_can_be_read(
+    odd: Callable[[], object], valkey: RedisServer, controller: FakeController
+) -> None:
+    comes_back(valkey.url, controller, Hostile(odd if odd is not Mute else lambda: Mute))
+    assert controller.statuses(HOME) == {}
+
+
+class Handler(logging.Handler):
+    def __init__(self, wrong: Callable[[], object]) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        self.wrong()
+
+
+@pytest.fixture
+def handle() -> Iterator[Callable[[Callable[[], object]], Handler]]:
+    logger = logging.getLogger("upshift_agent")
+    level = logger.level
+    logger.setLevel("INFO")
+    handlers = []
+
+    def handle(wrong: Callable[[], object]) -> Handler:
+        handlers.append(Handler(wrong))
+        logger.addHandler(handlers[-1])
+        return handlers[-1]
+
+    yield handle
+    logger.setLevel(level)
+    for handler in handlers:
+        logger.removeHandler(handler)
+
+
+def raise_(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), SystemExit(5), Mute(), RecursionError()])
+def test_a_log_handler_that_raises_keeps_no_boost_from_ending(
+    error: BaseException,
+    valkey: RedisServer,
+    controller: FakeController,
+    handle: Callable[..., Handler],
+) -> None:
+    handler = handle(lambda: raise_(error))
+    comes_back(valkey.url, controller, Hostile(lambda: None))
+    assert any("19 Hz" in line for line in handler.lines)
+
+
+def test_a_log_handler_that_never_returns_keeps_no_boost_from_ending(
+    valkey: RedisServer, controller: FakeController, handle: Callable[..., Handler]
+) -> None:
+    go_on = threading.Event()
+    handle(go_on.wait)
+    try:
+        comes_back(valkey.url, controller, Hostile(Mute))
+        for number in range(10_000):
+            log.warning("line %d", number)
+        assert threading.active_count() < 20
+    finally:
+        go_on.set()
+        log.flush(time.monotonic() + 10)
+
+
+def test_no_plan_forges_a_line_in_the_applications_log(
+    valkey: RedisServer, controller: FakeController, handle: Callable[..., Handler]
+) -> None:
+    handler = handle(lambda: None)
+    driver = RecordingDriver()
+    forged = "x\nCRITICAL root: all is lost\r\x1b[2J\x85\u2028" * 1000
+    with Agent(redis_url=valkey.url, service="checkout", driver=driver) as agent:
+        eventually(lambda: agent.connected)
+        for because in ({"alertname": forged, "by": forged}, {"reason": {"a": [forged]}}):
+            controller.add(HOME, "boost", hz=100, for_s=60, because=because)
+            decision = driver.wait_for(100)
+            assert decision.reason.isprintable()
+            assert len(decision.reason) <= 1000
+            controller.release(HOME)
+            driver.wait_for(19)
+        controller.publish_raw(HOME, forged)
+        controller.publish_raw(HOME, '{"v":1,"target":"service/\\nforged","rev":1}')
+        eventually(lambda: agent.status and agent.status.skipped)
+    log.flush(time.monotonic() + 10)
+    assert handler.lines
+    assert all(line.isprintable() and len(line) <= 1000 for line in handler.lines)
+
+
+def test_every_line_of_the_log_goes_through_one_door() -> None:
+    from pathlib import Path
+
+    import upshift_agent
+
+    package = Path(upshift_agent.__file__).parent
+    loggers = [it.name for it in package.rglob("*.py") if "getLogger" in it.read_text()]
+    assert loggers == ["log.py"]
+
+
+def test_an_exception_is_described_whatever_its_class_does() -> None:
+    assert describe(Mute()) == "Mute: it cannot say why"
+    assert describe(Booby()) == "Booby: a trap"
+    assert describe(ValueError()) == "ValueError"
+    assert len(describe(ValueError("x" * 10_000_000))) <= 500
+
+
+def test_an_agent_that_dies_leaves_the_profiler_at_rest_and_begins_again(
+    valkey: RedisServer, controller: FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = RecordingDriver()
+    with Agent(redis_url=valkey.url, service="checkout", driver=driver) as agent:
+        eventually(lambda: agent.connected)
+        lease = controller.boost(HOME, hz=100, for_s=60)
+        driver.wait_for(100)
+        engine = agent._run.engine  # type: ignore[union-attr]
+        engine._loop.call_soon_threadsafe(raise_, SystemExit("out of luck"))  # type: ignore[union-attr]
+        driver.wait_for(19)
+        driver.wait_for(100)  # it has begun again, and read the plan
+        controller.release(HOME, lease)
+        driver.wait_for(19)
+
+
+class OneAtATime(RecordingDriver):
+    """Slow, and keeps account of who is in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = self.most = 0
+        self.events: list[str] = []
+
+    def _be_in(self, what: str) -> None:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        time.sleep(0.05)
+        self.events.append(what)
+        self.inside -= 1
+
+    def apply(self, decision: Decision) -> float | None:
+        super().apply(decision)
+        self._be_in("apply")
+        return None
+
+    def close(self) -> None:
+        self._be_in("close")
+
+
+def test_stopped_and_started_again_a_slow_driver_is_in_one_hand_at_a_time(
+    valkey: RedisServer,
+) -> None:
+    driver = OneAtATime()
+    agent = Agent(redis_url=valkey.url, service="checkout", driver=driver)
+    for _ in range(10):
+        agent.start()
+        eventually(lambda: driver.inside, every_s=0.001)
+        agent.stop(timeout_s=0)
+    agent.start()
+    eventually(lambda: agent.status and agent.status.state == "applied")
+    agent.stop()
+    assert driver.most == 1
+    assert driver.events[-1] == "close"
+    assert "close,close" not in ",".join(driver.events)
+
+
+def driving_threads() -> list[threading.Thread]:
+    return [it for it in threading.enumerate() if it.name == "upshift-driver"]
+
+
+def test_a_driver_that_hangs_leaves_no_thread_behind_for_each_start(valkey: RedisServer) -> None:
+    driver = RecordingDriver()
+    driver.returns.clear()
+    others = driving_threads()
+    agent = Agent(redis_url=valkey.url, service="checkout", driver=driver)
+    agent.start()
+    eventually(lambda: driver.frequencies)
+    for _ in range(10):
+        agent.stop(timeout_s=0)
+        agent.start()
+    eventually(lambda: len([it for it in driving_threads() if it not in others]) <= 2)
+    driver.returns.set()
+    eventually(lambda: agent.status and agent.status.state == "applied")
+    agent.stop()
+    assert driver.frequencies[-1] == 19
+
+
+def test_of_two_agents_with_one_driver_one_drives_and_the_other_says_that_it_waits(
+    valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "SLOW_AFTER_S", 0.2)
+    driver = OneAtATime()
+    with Agent(redis_url=valkey.url, service="one", driver=driver) as one:
+        eventually(lambda: one.status and one.status.state == "applied")
+        with Agent(redis_url=valkey.url, service="two", driver=driver) as two:
+            eventually(lambda: two.status and "not returned" in (two.status.error or ""))
+            one.stop()
+            eventually(lambda: two.status and two.status.state == "applied")
+    assert driver.most == 1
+
+
+@pytest.mark.parametrize("name", [None, 7, "", "a\nb", Mute()])
+def test_a_drivers_name_is_one_line(name: object) -> None:
+    driver = RecordingDriver()
+    driver.name = name  # type: ignore[assignment]
+    assert Driver(driver).name.isprintable()
+
+
+def test_a_boost_ends_when_the_machine_wakes_from_a_sleep_that_outlasted_it(
+    valkey: RedisServer, controller: FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Linux CLOCK_BOOTTIME goes on meanwhile, the clock that timers use does not."""
+    driver = RecordingDriver()
+    with Agent(redis_url=valkey.url, service="checkout", driver=driver) as agent:
+        eventually(lambda: agent.connected)
+        controller.boost(HOME, hz=100, for_s=600)
+        driver.wait_for(100)
+        valkey.kill()
+        before = elapsed.CLOCK
+        real = time.clock_gettime
+        monkeypatch.setattr(
+            time, "clock_gettime", lambda which: real(which) + 700 * (which == before)
+        )
+        driver.wait_for(19, timeout_s=2)
+
+
+def test_a_paused_machine_asks_redis_for_the_time_once_its_wall_clock_is_set_right(
+    valkey: RedisServer, controller: FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = RecordingDriver()
+    with Agent(redis_url=valkey.url, service="checkout", driver=driver) as agent:
+        eventually(lambda: agent.connected)
+        controller.boost(HOME, hz=100, for_s=600)
+        driver.wait_for(100)
+        engine = agent._run.engine  # type: ignore[union-attr]
+        engine._clock._offset -= 700_000  # type: ignore[union-attr]  # as after a pause
+        real = time.time
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda: real() + 700)
+            # Right again long before the next reading, which is up to 36 s away.
+            eventually(lambda: abs(engine._now_ms() - controller.now_ms()) < 1000, within_s=5)  # type: ignore[union-attr]
