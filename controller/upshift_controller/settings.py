@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from upshift_agent.wire import DEFAULT_NAMESPACE, MAX_HZ
+from upshift_agent.wire import DEFAULT_NAMESPACE, MAX_HZ, NAMESPACE
 from upshift_rules.contradictions import above
 from upshift_rules.document import RuleDocument
 from upshift_rules.fields import Hz, Line
@@ -96,7 +96,7 @@ class Settings(RuleDocument):
     )
     namespace: Line = Field(
         default=DEFAULT_NAMESPACE,
-        pattern=r"^[A-Za-z0-9._-]+$",
+        pattern=NAMESPACE,
         description="Prefix of every Redis key; agents need the same.",
     )
     secret_file: Line | None = Field(

@@ -39,7 +39,7 @@ async def switch(decision: object) -> None:
         ({"baseline_hz": 19.5}, "baseline_hz must be 0–1000 whole Hz"),
         ({"max_hz": 1001}, "max_hz must be 0–1000"),
         ({"max_hz": True}, "max_hz must be 0–1000"),
-        ({"namespace": "a b"}, "namespace must be text without"),
+        ({"namespace": "a b"}, "namespace is made of letters"),
         ({"attributes": {"k8s.pod.name": 3}}, "attributes must map text to text"),
         ({"secrets": ""}, "none empty"),
         ({"secrets": [b"good", ""]}, "none empty"),

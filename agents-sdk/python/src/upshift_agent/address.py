@@ -4,14 +4,16 @@ redis://HOST:PORT/DB                          also rediss:// (TLS) and unix://
 redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB  also rediss+sentinel://
 redis+cluster://HOST:PORT,HOST:PORT           also rediss+cluster://
 
-`user:password@` goes before the hosts, options of redis-py after a `?`; both hold for every server.
+`user:password@` goes before the hosts, some of redis-py's options (`OPTIONS`) after a `?`; both
+hold for every server.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from .errors import ConfigurationError
 
@@ -22,6 +24,23 @@ SCHEMES = tuple(
         *("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
     )
 )
+#: Options that may stand in a URL; the second ones with TLS only.
+OPTIONS = ("db", "username", "password", "client_name", "socket_keepalive")
+TLS_OPTIONS = (
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password"),
+    *("ssl_cert_reqs", "ssl_check_hostname"),
+)
+#: Others that redis-py knows. They would change what is read, or how long is waited, under us.
+_OURS = (
+    *("decode_responses", "encoding", "encoding_errors", "protocol", "max_connections", "timeout"),
+    *("socket_timeout", "socket_connect_timeout", "retry_on_timeout", "health_check_interval"),
+)
+_VALUES = {
+    "db": re.compile(r"\d{1,5}"),
+    "socket_keepalive": re.compile("(?i)true|false|yes|no|0|1"),
+    "ssl_check_hostname": re.compile("(?i)true|false|yes|no|0|1"),
+    "ssl_cert_reqs": re.compile("none|optional|required"),
+}
 SENTINEL_PORT = 26379
 REDIS_PORT = 6379
 
@@ -64,14 +83,33 @@ def parse_address(url: object) -> Address:
         where = parts.path if base == "unix" else parts.netloc.rpartition("@")[2]
         if f"{parts.scheme}://" not in SCHEMES or not where:
             raise ConfigurationError(f"it must begin with {', '.join(SCHEMES)}")
+        _check_options(parts.query, tls=base == "rediss")
         if kind == "sentinel":
             return _sentinels(parts, where)
         if kind == "cluster":
             return _cluster(parts, where)
         _ = parts.port  # parsed, and refused, only when asked for
+        if base != "unix" and not re.fullmatch(r"/?(\d{1,5})?", parts.path):
+            raise ConfigurationError("the database after the host must be a number")
     except ValueError:
         raise ConfigurationError("its host or port cannot be read") from None
-    return Address("single", (), "", where, url, parts)
+    return Address("single", (), "", where, parts.scheme + url[len(parts.scheme) :], parts)
+
+
+def _check_options(query: str, *, tls: bool) -> None:
+    """No more of an unknown option is shown than that it is there: it may be a piece of a password
+    with a `?` in it."""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name in _OURS:
+            raise ConfigurationError(f"its option {name} is not for a URL to set; leave it out")
+        if name in TLS_OPTIONS and not tls:
+            raise ConfigurationError(f"its option {name} is for rediss:// only")
+        if name not in (*OPTIONS, *TLS_OPTIONS):
+            raise ConfigurationError(
+                f"it has an option that is none of {', '.join((*OPTIONS, *TLS_OPTIONS))}"
+            )
+        if name in _VALUES and not _VALUES[name].fullmatch(value):
+            raise ConfigurationError(f"the value of its option {name} cannot be used")
 
 
 def _sentinels(parts: SplitResult, where: str) -> Address:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from .wire import (
     MAX_HZ,
     POD,
     canonical,
+    check_namespace,
     check_target,
     node_target,
     service_target,
@@ -26,6 +26,9 @@ from .wire import (
 )
 
 DEFAULT_BASELINE_HZ = 19  # the usual always-on frequency in production
+
+#: As JSON in each status; `where` needs a few of them.
+MAX_ATTRIBUTES_BYTES = 32_768
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +55,14 @@ class Config:
         _check_hz("baseline_hz", self.baseline_hz)
         if self.max_hz is not None:
             _check_hz("max_hz", self.max_hz)
-        if not isinstance(self.namespace, str) or not re.fullmatch(r"[^\s{}]+", self.namespace):
-            raise ConfigurationError(
-                f"namespace must be text without spaces or braces, got {shorten(self.namespace)}"
-            )
+        check_namespace(self.namespace)
         if not isinstance(self.attributes, Mapping) or not all(
             isinstance(item, str) for pair in self.attributes.items() for item in pair
         ):
             raise ConfigurationError(
                 f"attributes must map text to text, got {shorten(self.attributes)}"
             )
+        _check_size(self.attributes)
         if self.service is None and self.node is None:
             raise ConfigurationError(
                 'which service is this? Pass service="checkout", or set OTEL_SERVICE_NAME'
@@ -126,7 +127,10 @@ def as_secrets(given: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...]:
         isinstance(secret, str | bytes) and secret for secret in several
     ):
         raise ConfigurationError("secrets must be one text or bytes, or a list of them, none empty")
-    return tuple(s.encode() if isinstance(s, str) else s for s in several)
+    try:
+        return tuple(s.encode() if isinstance(s, str) else s for s in several)
+    except UnicodeEncodeError:  # which would show the secret
+        raise ConfigurationError("a secret is not valid Unicode; bytes may be anything") from None
 
 
 def _read_secrets(path: str) -> tuple[bytes, ...]:
@@ -160,3 +164,14 @@ def _check_url(url: object) -> None:
         raise ConfigurationError(
             f"redis_url cannot be used: {error}; right would be redis://127.0.0.1:6379"
         ) from None
+
+
+def _check_size(attributes: Mapping[str, str]) -> None:
+    try:
+        size = sum(len(key.encode()) + len(value.encode()) for key, value in attributes.items())
+    except UnicodeEncodeError:
+        raise ConfigurationError("attributes must be valid Unicode") from None
+    if size > MAX_ATTRIBUTES_BYTES:
+        raise ConfigurationError(
+            f"attributes may take {MAX_ATTRIBUTES_BYTES} bytes together, these take {size}"
+        )

@@ -29,6 +29,20 @@ ATTRIBUTE_ALIASES = {"deployment.environment": ENVIRONMENT}
 INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, AGENT, "process.pid"})
 
 
+#: Of a namespace: what leaves the hash tag, channel patterns and Redis users whole.
+NAMESPACE = r"^[A-Za-z0-9._-]{1,64}$"
+
+
+def check_namespace(namespace: object) -> str:
+    """Return `namespace`, or raise `ConfigurationError` saying what one looks like."""
+    if not isinstance(namespace, str) or not re.fullmatch(NAMESPACE.rstrip("$") + r"\Z", namespace):
+        raise ConfigurationError(
+            "a namespace is made of letters, digits, dots, dashes and underscores, at most 64 of "
+            f"them, got {shorten(namespace)}"
+        )
+    return namespace
+
+
 def service_target(name: str) -> str:
     return f"service/{name}"
 
@@ -77,11 +91,7 @@ class Keys:
     namespace: str = DEFAULT_NAMESPACE
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9._/:-]+", self.namespace):
-            raise ConfigurationError(
-                "a namespace is made of letters, digits and . _ / : -,"
-                f" got {shorten(self.namespace)}"
-            )
+        check_namespace(self.namespace)
 
     def _of(self, target: str, what: str) -> str:
         # quote() leaves "~" alone, which the contract does not.
