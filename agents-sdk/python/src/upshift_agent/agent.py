@@ -231,6 +231,7 @@ class Run:
 
                 engine = self.engine = Engine(self._config, self._driver)
                 if self._stopping:  # said before there was an engine to tell
+                    engine.close()
                     return True
                 engine.run(self._begun.set)
         except BaseException as error:  # noqa: BLE001  # the application must not hear of it

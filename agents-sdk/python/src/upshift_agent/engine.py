@@ -92,6 +92,10 @@ class Engine:
     def stop(self) -> None:
         self._call(self._stop.set)
 
+    def close(self) -> None:
+        """In place of `run`: let go of the loop."""
+        self._loop.close()
+
     def join_driver(self, timeout_s: float) -> None:
         self._driver.join(timeout_s)
 
