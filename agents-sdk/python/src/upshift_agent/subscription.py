@@ -94,7 +94,7 @@ class Subscription:
             began = elapsed_s()
             try:
                 await self._session()
-            except BaseException as error:  # whatever it was, begin afresh
+            except (Exception, asyncio.CancelledError) as error:  # whatever it was, begin afresh
                 if isinstance(error, asyncio.CancelledError) and _ending():
                     raise
                 lasted = self.connected and elapsed_s() - began > LASTING_S
