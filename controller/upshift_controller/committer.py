@@ -245,7 +245,7 @@ async def _probe(probes: Sequence[_Request]) -> None:
         try:
             if request.probe is not None:
                 await request.probe()
-        except Unavailable as error:  # no other request's trouble
+        except Exception as error:  # noqa: BLE001  # of the probe, and no other request's trouble
             _fail([request], error)
         if not request.done.done():
             request.done.set_result({})

@@ -176,7 +176,7 @@ class Run:
         self._config = config
         self._driver = driver
         self._late = late
-        self._stopping = False
+        self._stopping = threading.Event()
         self._begun = threading.Event()
         self._failure = ""
         self._thread = threading.Thread(target=self._work, name="upshift-agent", daemon=True)
@@ -190,7 +190,7 @@ class Run:
 
     def _watch(self) -> None:
         """See the work begin. A lock that nobody will release, or an error, may be in its way."""
-        if self._begun.wait(BEGIN_S * 2 ** min(self.attempt, 4)) or self._stopping:
+        if self._begun.wait(BEGIN_S * 2 ** min(self.attempt, 4)) or self._stopping.is_set():
             return
         with process.gate:
             hangs = self._thread.is_alive()
@@ -200,7 +200,7 @@ class Run:
             self._late(self)
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopping.set()
         if self.engine is not None:
             self.engine.stop()
 
@@ -215,11 +215,11 @@ class Run:
 
     def _work(self) -> None:
         pause_s, told = FIRST_PAUSE_S, ""
-        while not self._follow() and not self._stopping:
+        while not self._follow() and not self._stopping.is_set():
             with process.gate:
                 if told != (told := self._failure):
                     log.error("the agent cannot run here, and tries again: %s", told)
-            time.sleep(pause_s)
+            self._stopping.wait(pause_s)
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def _follow(self) -> bool:
@@ -230,7 +230,7 @@ class Run:
                 from .engine import Engine
 
                 engine = self.engine = Engine(self._config, self._driver)
-                if self._stopping:  # said before there was an engine to tell
+                if self._stopping.is_set():  # said before there was an engine to tell
                     engine.close()
                     return True
                 engine.run(self._begun.set)

@@ -101,7 +101,7 @@ def text_of(error: BaseException, most: int = 500) -> str:
     try:
         # As plain text: a subclass of str could raise later, elsewhere.
         return one_line(str.__str__(str(error)), most)
-    except BaseException:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001  # what `str` of somebody's class raises may be anything
         return "it cannot say why"
 
 
