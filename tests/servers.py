@@ -55,13 +55,21 @@ def may_be_left_out() -> bool:
     return os.environ.get("CI") != "true"
 
 
+#: Each of xdist's workers has ports of its own, and so have the processes that it starts.
+_PORTS = range(15_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8, 32_000, 8)
+_given: set[int] = set()
+
+
 def free_port() -> int:
     """A port below those that systems lend to outgoing connections (from 32768 on Linux), or one of
     those might have it by the time that a server binds it, or binds it again after a restart."""
     while True:
-        port = random.randint(15_000, 32_000)
+        port = random.choice(_PORTS)
+        if port in _given:  # its server may not have bound it yet
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -135,9 +136,13 @@ def reading(key: str) -> Callable[[Redis], Awaitable[bytes | None]]:
     return get
 
 
-def _client(url: str, timeout_s: float, **connection: Any) -> Redis:
-    """connection: redis-py's options of connections that go before what the URL says."""
-    client = Redis.from_url(
+@asynccontextmanager
+async def _client(url: str, timeout_s: float, **connection: Any) -> AsyncIterator[Redis]:
+    """A client with one connection, which is closed at the end.
+
+    connection: redis-py's options of connections that go before what the URL says.
+    """
+    pool = _Pool.from_url(
         url,
         protocol=2,  # pushes have a connection of their own, so any server will do
         socket_timeout=timeout_s,
@@ -146,5 +151,24 @@ def _client(url: str, timeout_s: float, **connection: Any) -> Redis:
         # Trying again is the business of the subscription, also once and at once.
         retry=Retry(NoBackoff(), 0, supported_errors=()),
     )
-    client.connection_pool.connection_kwargs.update(connection)
-    return client
+    pool.connection_kwargs.update(connection)
+    try:
+        yield Redis(connection_pool=pool)
+    finally:
+        for made in pool.made:
+            await made.disconnect(nowait=True)  # which nothing can break off
+
+
+class _Pool(ConnectionPool):
+    """Knows all that it has made: redis-py can lose a connection while a task is cancelled."""
+
+    made: list[AbstractConnection]
+
+    def __init__(self, *options: Any, **more: Any) -> None:
+        self.made = []
+        super().__init__(*options, **more)
+
+    def make_connection(self) -> AbstractConnection:
+        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # redis-py has none there
+        self.made.append(connection)
+        return connection

@@ -23,8 +23,7 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     while running := [task for task in tasks if not task.done()]:
         for task in running:
             task.cancel()
-        # Not too soon: a second cancellation would break off the closing of a connection.
-        await asyncio.wait(running, timeout=0.5)
+        await asyncio.wait(running, timeout=0.1)
     for task in tasks:  # what they died of was told by the first of them
         task.cancelled() or task.exception()
 
