@@ -124,6 +124,7 @@ class Controller:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._servers.aclose)
             stack.push_async_callback(self._looks.aclose)
+            stack.push_async_callback(self.readiness.aclose)
             await stack.enter_async_context(self._supervised("committer", self.committer.run))
             yield
 

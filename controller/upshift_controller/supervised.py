@@ -29,7 +29,7 @@ async def supervised(
     try:
         yield
     finally:
-        await _end(task)
+        await end(task)
 
 
 async def _forever(
@@ -42,7 +42,7 @@ async def _forever(
         try:
             await asyncio.wait([task])
         finally:
-            await _end(task)
+            await end(task)
         # A library may have cancelled it: nobody here did.
         error = None if task.cancelled() else task.exception()
         log.error("background task ended; it is started again", task=name, exc_info=error)
@@ -57,7 +57,8 @@ async def _run(work: Callable[[], Awaitable[None]]) -> None:
     await work()
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it is done."""
     while not task.done():
         # More than once: on Python 3.11 `asyncio.wait_for`, with which redis-py sends, loses a
         # cancellation that comes just as the sending is done (python/cpython#86296).

@@ -15,6 +15,7 @@ from aiohttp_sse import sse_response
 from ..errors import Refused, Unavailable
 from ..models import HistoryEntry
 from ..records import HistoryLine, Records
+from ..supervised import end
 from .api import history_entry
 from .routes import ALLOWED, CALLER, Route
 
@@ -64,8 +65,8 @@ class News:
         finally:
             self._streams.pop(queue, None)
             if not self._streams and self._reader is not None:
-                self._reader.cancel()
-                self._reader = None
+                reader, self._reader = self._reader, None
+                await end(reader)
 
     def still(self, queue: asyncio.Queue[_Event]) -> bool:
         """Whether a stream has kept up."""

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from ..errors import Refused, StartRefused, Unavailable
 from ..metrics import Metrics
+from ..supervised import end
 from .routes import Route
 
 #: A readiness that was found is told for this many seconds.
@@ -35,6 +36,11 @@ class Readiness:
             await asyncio.shield(self._looking)
         if self._problem is not None:
             raise Unavailable(self._problem)
+
+    async def aclose(self) -> None:
+        """End a look that is under way: it has connections."""
+        if self._looking is not None:
+            await end(self._looking)
 
     async def _look(self) -> None:
         try:
