@@ -31,7 +31,7 @@ from upshift_controller.cache import Cache
 from upshift_controller.commit_script import KEEP_MS
 from upshift_controller.newcomers import Newcomers
 from upshift_controller.slices import each
-from upshift_controller.web import webhook
+from upshift_controller.web import large, webhook
 from upshift_rules import text
 
 HEADERS = {"Content-Type": "application/json"}
@@ -138,6 +138,32 @@ async def test_labels_too_large_to_be_matched_are_an_alert_that_cannot_be_read(
     answer = await post(upshift, json.dumps(notification(large)).encode())
     assert outcomes(answer) == ["invalid"]
     assert len(answer.body["alerts"][0]["outcomes"][0]["reason"]) < 200
+
+
+async def test_large_bodies_of_one_caller_are_read_two_at_a_time(
+    upshift: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "WAIT_S", 0.2)
+    go_on = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"version": "4", "alerts": ['
+        await go_on.wait()
+        yield b"]}"
+
+    async def post_slowly() -> int:
+        async with upshift.client.post(WEBHOOK, data=slowly(), headers=HEADERS) as answer:
+            return answer.status
+
+    posts = {asyncio.create_task(post_slowly()) for _ in range(large.TOGETHER + 1)}
+    try:
+        done, others = await asyncio.wait(posts, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        assert [it.result() for it in done] == [503]
+        assert (await override(upshift, target="fleet", kind="cap", hz=0)).status == 201
+    finally:
+        go_on.set()
+    assert await asyncio.gather(*others) == [200] * large.TOGETHER
+    assert await post_slowly() == 200
 
 
 def test_what_is_remembered_is_bounded_in_bytes() -> None:

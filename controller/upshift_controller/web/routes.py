@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ..auth import Caller, Tokens
 from ..errors import Refused
 from ..settings import Role
+from .large import LargeBodies
 from .pages import refuse_web_pages
 
 #: A body must be there after this many seconds: what Alertmanager sends is, in one.
@@ -55,12 +56,13 @@ class Route:
 
 
 def add(app: web.Application, routes: Sequence[Route], tokens: Callable[[], Tokens]) -> None:
+    large = LargeBodies()
     for route in routes:
-        app.router.add_route(route.method, route.path, _checked(route, tokens))
+        app.router.add_route(route.method, route.path, _checked(route, tokens, large))
 
 
 def _checked(
-    route: Route, tokens: Callable[[], Tokens]
+    route: Route, tokens: Callable[[], Tokens], large: LargeBodies
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(request: web.Request) -> web.StreamResponse:
         if route.role is not None:
@@ -86,7 +88,9 @@ def _checked(
         if request.query_string and (unknown := set(request.query) - set(route.query)):
             these = f"known: {', '.join(route.query)}" if route.query else "none is known here"
             raise Refused(f"unknown parameter {min(unknown)}; {these}", slug="query", status=422)
-        return await route.handler(request)
+        caller = request.get(CALLER)
+        async with large.turn(request, caller and caller.name):
+            return await route.handler(request)
 
     return handler
 
