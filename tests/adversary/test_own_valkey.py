@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from controller.test_serve import agents_redis, log, notify, serve
+from own_valkey import valkeys
 from servers import eventually, free_port
 
 
@@ -25,16 +26,6 @@ def refused(folder: Path) -> str:
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     return " ".join(done.stderr.split())
-
-
-def valkeys(folder: Path) -> list[int]:
-    """The processes, found by where they work; a zombie works nowhere."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (process / "cwd").readlink() == folder:
-                found.append(int(process.name))
-    return found
 
 
 @contextmanager

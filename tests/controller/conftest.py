@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from controller.command import NOWHERE, Run, runner
-from servers import RedisServer, eventually, free_port, http_server
+from own_valkey import announced
+from servers import RedisServer, free_port, http_server
 from upshift_controller.app import Controller
 from upshift_controller.configuration import load
 
@@ -141,13 +142,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder, port = tmp_path_factory.mktemp("served"), free_port()
     command = [sys.executable, "-m", "upshift_controller", "serve", "--data", str(folder / "data")]
     with http_server(folder, port, *command, "--listen", f"127.0.0.1:{port}") as server:
-
-        def announced() -> list[str]:
-            lines = [json.loads(line) for line in server.log.read_text().splitlines()]
-            return [line["redis_for_agents"] for line in lines if "redis_for_agents" in line]
-
-        # It is ready a moment before it says so.
-        yield Served(server.url, eventually(announced)[0])
+        yield Served(server.url, announced(server.log))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import redis
 import requests
 
 from controller.conftest import WEBHOOK, alert, notification
+from own_valkey import announced
 from servers import HttpServer, eventually, free_port, http_server
 from upshift_agent.wire import Keys
 
@@ -35,11 +36,7 @@ def log(server: HttpServer) -> list[dict[str, Any]]:
 
 def agents_redis(server: HttpServer) -> redis.Redis:
     """The Valkey that the newest start announced to agents."""
-    # It is ready a moment before it says so.
-    urls = eventually(
-        lambda: [line["redis_for_agents"] for line in log(server) if "redis_for_agents" in line]
-    )
-    return redis.Redis.from_url(urls[-1], decode_responses=True)
+    return redis.Redis.from_url(announced(server.log), decode_responses=True)
 
 
 def notify(server: HttpServer) -> list[str]:

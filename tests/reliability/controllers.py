@@ -34,12 +34,16 @@ class Controller(HttpServer):
     """`upshift serve`. It can be killed and started again under the same address."""
 
     environment: dict[str, str] = field(default_factory=dict)
+    stderr: int | None = None
 
     def spawn(self) -> None:
         """Start without waiting until it is ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, env=os.environ | self.environment
+                self.command,
+                stdout=log,
+                stderr=log if self.stderr is None else self.stderr,
+                env=os.environ | self.environment,
             )
 
     def notify(self, *alerts: dict[str, Any], timeout_s: float = 10) -> requests.Response:
@@ -56,6 +60,14 @@ class Controller(HttpServer):
         """End all leases of a target."""
         requests.delete(f"{self.url}/api/v1/targets/{target}/leases", timeout=10).raise_for_status()
 
+    def is_ready(self) -> bool:
+        return requests.get(f"{self.url}/-/ready", timeout=10).status_code == 200
+
+    def metric(self, name: str) -> float:
+        """`name` with its labels, as `/metrics` writes them; 0 where there is none yet."""
+        lines = (line.rpartition(" ") for line in self.get("/metrics").splitlines())
+        return sum(float(value) for it, _, value in lines if it == name)
+
     def target(self, name: str = "service/checkout") -> dict[str, Any]:
         return dict(self.get(f"/api/v1/targets/{name}"))
 
@@ -68,21 +80,25 @@ class Controller(HttpServer):
 @contextmanager
 def controller(
     folder: Path,
-    redis_url: str,
+    redis_url: str | None,
     *,
     rules: str = RULES,
     command: tuple[str, ...] = (),
+    stderr: int | None = None,
     **environment: str,
 ) -> Iterator[Controller]:
+    """Without a `redis_url` it has a Valkey of its own. `stderr`: else it goes to its log."""
     folder.mkdir(parents=True, exist_ok=True)
     # Alerts name as many new targets as they like, where that is not the fault.
     limits = "" if "limits:" in rules else "limits: {max_new_targets: 100000000}\n"
     (folder / "upshift.yaml").write_text(rules + limits)
     port = free_port()
     serve = [*command, sys.executable, "-m", "upshift_controller", "serve"]
-    serve += ["--listen", f"127.0.0.1:{port}", "--redis", redis_url]
+    serve += ["--listen", f"127.0.0.1:{port}"]
+    serve += ["--redis", redis_url] if redis_url else ["--data", str(folder / "data")]
     serve += ["--config", str(folder / "upshift.yaml")]
-    started = Controller(serve, port, folder / "controller.log", environment=environment)
+    log = folder / "controller.log"
+    started = Controller(serve, port, log, environment=environment, stderr=stderr)
     started.spawn()
     try:
         eventually(lambda: started.get("/-/ready"), within_s=30)

@@ -14,7 +14,6 @@ from statistics import linear_regression
 from typing import Any
 
 import redis
-import requests
 
 from servers import eventually, redis_server
 from upshift_agent.wire import Applied, Keys, Requested, Status, encode_status
@@ -236,10 +235,7 @@ def due_together(folder: Path, size: Size) -> Row:
             began = time.monotonic()
             assert upshift.notify(firing(service="bystander")).status_code == 200
             answers_s.append(time.monotonic() - began)
-            with requests.get(f"{upshift.url}/metrics", timeout=10) as metrics:
-                lines = metrics.text.splitlines()
-            ended = [it for it in lines if it.startswith('upshift_changes_total{event="expired"}')]
-            return any(float(it.rpartition(" ")[2]) >= leases for it in ended)
+            return upshift.metric('upshift_changes_total{event="expired"}') >= leases
 
         eventually(all_reverted, within_s=90, every_s=0.1)
         pipeline = client.pipeline(transaction=False)

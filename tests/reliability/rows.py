@@ -13,9 +13,11 @@ from . import (
     kill_switch,
     load,
     lossy,
+    lost_log,
     network,
     redis_faults,
     slow_disk,
+    valkey_killed,
     wall_clocks,
 )
 from .bad_input import api, connections, documents, webhooks
@@ -52,6 +54,8 @@ WAITING: dict[str, Fault] = {
     "driver-raises": drivers.raising,
     "driver-hangs": drivers.hanging,
     "driver-dawdles": drivers.dawdling,
+    "log-lost": lost_log.lost_log,
+    "own-valkey-killed": valkey_killed.own_valkey_killed,
     "prefork": applications.prefork,
     "forks": applications.forks,
     "exits": applications.exits,
