@@ -216,3 +216,27 @@ print("end", flush=True)
 """
     output, _ = run(LOCAL, SLOW_IMPORT + script)
     assert output.count("has not begun its work") == 1
+
+
+def test_a_fork_waits_while_a_handler_of_the_applications_log_holds_a_lock() -> None:
+    script = """
+import logging
+class Slow(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.own, self.busy = threading.Lock(), threading.Event()
+    def emit(self, record):
+        with self.own:
+            self.busy.set()
+            time.sleep(0.3)
+handler = Slow()
+logging.getLogger("upshift_agent").addHandler(handler)
+agent.start()  # it will say that nobody is there
+assert handler.busy.wait(20)
+child = os.fork()
+if child == 0:
+    os._exit(not handler.own.acquire(timeout=5))
+child_ended_well(child)
+print("end", flush=True)
+"""
+    run(LOCAL, SLOW_IMPORT + script)

@@ -11,6 +11,7 @@ import threading
 import time
 
 from . import process
+from .gate import gate
 from .log import describe, log
 
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
@@ -95,7 +96,7 @@ class Agent:
         In a child of a fork that ran no handlers, every agent begins anew: see `catch_up`.
         """
         process.catch_up()
-        with process.gate, self._lock:
+        with gate, self._lock:
             if self._run is None:
                 process.watch()
                 self._run = Run(self._config, self._driver, self._begin_again)
@@ -138,7 +139,7 @@ class Agent:
 
     def begin_stop(self) -> Run | None:
         """Tell the agent to stop, without waiting for it."""
-        with process.gate, self._lock:
+        with gate, self._lock:
             run, self._run = self._run, None
             if run is not None:
                 process.agents.remove(self)
@@ -155,7 +156,7 @@ class Agent:
 
     def _begin_again(self, late: Run) -> None:
         """From a thread of its own, if that of `late` is still wanted."""
-        with process.gate, self._lock:
+        with gate, self._lock:
             if self._run is late:
                 late.stop()
                 self._run = Run(self._config, self._driver, self._begin_again, late.attempt + 1)
@@ -192,7 +193,7 @@ class Run:
         """See the work begin. A lock that nobody will release, or an error, may be in its way."""
         if self._begun.wait(BEGIN_S * 2 ** min(self.attempt, 4)) or self._stopping.is_set():
             return
-        with process.gate:
+        with gate:
             hangs = self._thread.is_alive()
             process.log_late(self._thread.ident if hangs else None)
         # Each attempt that hangs costs a thread for good.
@@ -216,7 +217,7 @@ class Run:
     def _work(self) -> None:
         pause_s, told = FIRST_PAUSE_S, ""
         while not self._follow() and not self._stopping.is_set():
-            with process.gate:
+            with gate:
                 if told != (told := self._failure):
                     log.error("the agent cannot run here, and tries again: %s", told)
             self._stopping.wait(pause_s)
@@ -226,7 +227,7 @@ class Run:
         """Run until it is stopped. Return False if that failed; the profiler is left at rest."""
         engine = None
         try:
-            with process.gate:
+            with gate:
                 from .engine import Engine
 
                 engine = self.engine = Engine(self._config, self._driver)
@@ -235,7 +236,7 @@ class Run:
                     return True
                 engine.run(self._begun.set)
         except BaseException as error:  # noqa: BLE001  # the application must not hear of it
-            with process.gate:
+            with gate:
                 self._failure = describe(error)
                 if engine is not None:
                     engine.end_driver()

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from . import process
 from .complaints import Complaints
 from .drivers import Driver, Turn
 from .elapsed import elapsed_s
+from .gate import gate
 from .log import describe
 from .resolve import Decision
 from .wire import State
@@ -167,9 +167,9 @@ class DriverThread:
             return
         try:
             while (job := self._take()) is not None:
-                with process.gate:
+                with gate:
                     self._do(*job)
-            with process.gate:
+            with gate:
                 self._end()
         finally:
             turn.release()
@@ -185,7 +185,7 @@ class DriverThread:
                 if not waiting:
                     self._progress.begin(elapsed_s())
             if not waiting:
-                with process.gate:
+                with gate:
                     self._complaints.make(
                         "the driver is still busy for another agent, or for this one"
                     )

@@ -12,6 +12,8 @@ import threading
 import time
 from collections import deque
 
+from .gate import gate
+
 NAME = "upshift_agent"
 MAX_LINE = 1000  # characters
 MAX_WAITING = 100  # lines; while a handler blocks, further ones are dropped and counted
@@ -88,9 +90,10 @@ class Log:
 
 
 def _hand_over(level: int, line: str) -> None:
-    import logging
+    # A handler's failure is its owner's business, but no child is to begin with its locks held.
+    with gate, contextlib.suppress(BaseException):
+        import logging
 
-    with contextlib.suppress(BaseException):  # a handler's failure is its owner's business
         logging.getLogger(NAME).log(level, "%s", line)
 
 

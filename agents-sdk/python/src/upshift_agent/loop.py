@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from . import process
+from .gate import gate
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
@@ -40,10 +41,9 @@ async def until_one_fails(**named: Coroutine[Any, Any, None]) -> None:
 
 
 class Selector(selectors.DefaultSelector):
-    """Lets forks happen while its loop waits, and only then: see `process.Gate`."""
+    """Lets forks happen while its loop waits, and only then: see `gate`."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        gate = process.gate
         gate.__exit__()
         try:
             return super().select(timeout)
