@@ -17,7 +17,7 @@ from upshift_rules.located import Section
 from upshift_rules.model import Rule, RuleSet
 
 DAY_MS = 24 * 60 * 60 * 1000
-#: The frequency at which the defaults were measured (the guide's cost table), in Hz.
+#: The frequency at which the defaults were measured, in Hz.
 _MEASURED_HZ = 19
 
 

@@ -1,6 +1,6 @@
 """What an alert does to the boosts of a target: grant, renew, or nothing, always with its reason.
 
-Rules for editors. Each answer of the architecture's chapter 4 is a branch here and a test in
+Rules for editors. Each answer in `tests/README.md` about an alert is a branch here and a test in
 `tests/rules/test_boosts.py`; change both or neither. The theory:
 
 A **case** is one rule in one scope of one target. It has at most one live boost, and what belongs

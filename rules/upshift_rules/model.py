@@ -67,7 +67,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Which alert labels name what; the first present one counts (architecture, chapter 4)."""
+    """Which alert labels name what; the first present one counts."""
 
     service: tuple[str, ...] = ("service_name", "service", "app", "job")
     environment: tuple[str, ...] = ("deployment_environment", "environment", "env")

@@ -42,7 +42,7 @@ def predict(alerts_per_day: float, *rules: Rule, **environments: int) -> list[Fo
     return forecasts(several, load, Coefficients())
 
 
-def test_without_alerts_19_hz_cost_what_the_guide_measured() -> None:
+def test_without_alerts_19_hz_cost_what_the_defaults_say() -> None:
     (quiet,) = predict(0)
     assert quiet.mean_hz == 19
     assert quiet.cpu_percent == pytest.approx(2)

@@ -1,4 +1,4 @@
-"""The answers of the architecture's chapter 4, one claim each."""
+"""What becomes of an alert, one claim each; `tests/README.md` has the answers."""
 
 from rules.world import MINUTE, START_MS, World, alert
 

@@ -1,4 +1,4 @@
-"""Which rules an alert meets and whom the boosts are about: the architecture's chapter 4."""
+"""Which rules an alert meets and whom the boosts are about."""
 
 from itertools import product
 

@@ -1,11 +1,10 @@
-"""The messages under `golden/`: agents and controllers of every age read them.
+"""The messages under `agents-sdk/contract/golden`: agents and controllers of every age read them.
 
 A change that breaks one of these breaks somebody's running fleet: bump the version instead.
 Signatures were made with `openssl dgst -sha256 -hmac SECRET`, not with our own code.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,9 @@ from upshift_agent.wire import (
     encode_status,
 )
 
-GOLDEN = Path(__file__).with_name("golden")
+from . import CONTRACT
+
+GOLDEN = CONTRACT / "golden"
 SECRET = b"a shared secret"
 REVS = {"service/checkout": 1795395815291229, "fleet": 1795395815291230}
 

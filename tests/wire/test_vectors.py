@@ -1,11 +1,10 @@
 """`vectors.json`: what an agent does in each of these cases, for SDKs in any language.
 
-The expectations are thought out from the architecture, not printed by the code. Where the two
-disagree, one of them is wrong: find out which before you change either.
+The expectations are thought out from what `agents-sdk/contract` says, not printed by the code.
+Where the two disagree, one of them is wrong: find out which before you change either.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ import pytest
 from upshift_agent.resolve import Decision, resolve
 from upshift_agent.wire import Baseline, decode_plan
 
-CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("vectors.json").read_text())[
-    "cases"
-]
+from . import CONTRACT
+
+CASES: list[dict[str, Any]] = json.loads((CONTRACT / "vectors.json").read_text())["cases"]
 
 
 def decide(case: dict[str, Any], now_ms: int, *, backwards: bool = False) -> Decision:

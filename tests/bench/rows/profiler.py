@@ -18,8 +18,8 @@ from ..results import NO_GOAL, Goal, Rounds, Row, at_most, at_most_times, in_tur
 from ..sizes import Size
 
 MONTH_S = 30 * 24 * 60 * 60
-#: What of the bytes sent stays after the backend has merged windows and symbols: the guide's own
-#: share, ~10 GB a month of ~150 KB/s. It is taken over, not measured: a sink merges nothing.
+#: What of the bytes sent stays after the backend has merged windows and symbols: ~10 GB a
+#: month of ~150 KB/s, as in the defaults of `upshift cost`. Not measured: a sink merges nothing.
 STORED = 10e9 / (150e3 * MONTH_S)
 WARM_UP_S = 2.0
 

@@ -64,7 +64,7 @@ def row(_: Path, size: Size) -> Row:
     tried(_yaml | st.binary(max_size=120), times, held("rules", rules, DocumentError))
     tried(sampling | jsons, times, held("rules", rules_of, DocumentError))
     message = st.builds(lambda it: json.dumps(it), jsons) | st.binary(max_size=120)
-    golden = Path(__file__).parents[2] / "wire" / "golden"
+    golden = Path(__file__).parents[3] / "agents-sdk/contract/golden"
     for name, read in (("plan", decode_plan), ("status", decode_status)):
         seed = json.loads((golden / f"{name}.json").read_text())
         near = st.tuples(st.sampled_from(sorted(seed)), jsons).map(

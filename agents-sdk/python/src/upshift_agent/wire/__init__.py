@@ -4,8 +4,9 @@ What belongs here: names of keys, and the translation between bytes and frozen v
 What does not: I/O, clocks, randomness, decisions. Standard library only, because this runs in
 other people's processes.
 
-Rules for editors. `tests/wire/golden/` freezes these messages: agents of every age read them.
-Add a field, never change the meaning of one; a reader ignores what it does not know.
+Rules for editors. `agents-sdk/contract` says what holds, in words, and freezes these messages in
+`golden/`: agents of every age read them. Add a field, never change the meaning of one; a reader
+ignores what it does not know.
 """
 
 from .keys import (
