@@ -1,7 +1,8 @@
 """The one place where a frequency is decided: plans, attributes and a moment → a decision.
 
 Pure: it is handed `now_ms` and never asks for it. The controller calls the same function to say
-what an agent should be doing, and `agents-sdk/contract/vectors.json` holds SDKs in other languages to it.
+what an agent should be doing; `agents-sdk/contract` tells it in words, and its `vectors.json` holds
+SDKs in other languages to it.
 """
 
 from __future__ import annotations
