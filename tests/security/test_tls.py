@@ -211,10 +211,8 @@ receivers:
             eventually(lambda: client.exists(Keys().plan("service/checkout")), within_s=30)
 
 
-@pytest.mark.servers("redis-server")
-def test_both_sides_speak_tls_to_redis_and_trust_only_its_ca(
-    files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def tls_redis(files: Files, tmp_path: Path) -> Iterator[RedisServer]:
     port = free_port()
     binary = shutil.which("redis-server")
     assert binary
@@ -223,18 +221,51 @@ def test_both_sides_speak_tls_to_redis_and_trust_only_its_ca(
     command += [files.path("server.key"), "--tls-ca-cert-file", files.path("ca.pem")]
     command += ["--tls-auth-clients", "optional", "--save", "", "--dir", str(tmp_path)]
     server = RedisServer(command, port, tmp_path / "redis.log")
-    url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={files.path('ca.pem')}"
-    server.start(lambda: redis.Redis.from_url(url).ping())
+    server.start(lambda: redis.Redis.from_url(tls_url(server, files)).ping())
+    yield server
+    server.stop()
+
+
+def tls_url(server: RedisServer, files: Files) -> str:
+    return f"rediss://127.0.0.1:{server.port}?ssl_ca_certs={files.path('ca.pem')}"
+
+
+@pytest.mark.servers("redis-server")
+def test_both_sides_speak_tls_to_redis_and_trust_only_its_ca(
+    files: Files, tls_redis: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = tls_url(tls_redis, files)
     driver = RecordingDriver()
+    with (
+        processes.controller(tmp_path / "controller", url) as controller,
+        Agent(redis_url=url, service="checkout", driver=driver),
+    ):
+        controller.lease(target="fleet", kind="pin", hz=77, duration="1m")
+        driver.wait_for(77)
+    with Agent(redis_url=url.partition("?")[0], service="checkout", driver=driver) as wary:
+        eventually(lambda: "certificate verify failed" in caplog.text)
+        assert not wary.connected
+
+
+@pytest.mark.servers("redis-server")
+def test_an_agent_that_ends_closes_its_tls_connections_though_nobody_answers_its_farewell(
+    files: Files, tls_redis: RedisServer
+) -> None:
+    def connections() -> int:
+        ours = {os.stat(fd).st_ino for fd in Path("/proc/self/fd").iterdir() if fd.exists()}
+        lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+        rows = [line.split() for line in lines]
+        return sum(
+            row[2].endswith(f":{tls_redis.port:04X}") and int(row[9]) in ours for row in rows
+        )
+
+    agent = Agent(redis_url=tls_url(tls_redis, files), service="checkout", driver=RecordingDriver())
+    agent.start()
+    eventually(lambda: agent.connected)
+    assert connections() == 2
+    tls_redis.freeze()
     try:
-        with (
-            processes.controller(tmp_path / "controller", url) as controller,
-            Agent(redis_url=url, service="checkout", driver=driver),
-        ):
-            controller.lease(target="fleet", kind="pin", hz=77, duration="1m")
-            driver.wait_for(77)
-        with Agent(redis_url=url.partition("?")[0], service="checkout", driver=driver) as wary:
-            eventually(lambda: "certificate verify failed" in caplog.text)
-            assert not wary.connected
+        agent.stop()
+        assert connections() == 0
     finally:
-        server.stop()
+        tls_redis.thaw()

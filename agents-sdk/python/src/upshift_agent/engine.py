@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -71,6 +72,7 @@ class Engine:
         self._expiry: asyncio.TimerHandle | None = None
         self._slow: asyncio.TimerHandle | None = None
         self._looking = False
+        self._heard_ms = 0.0
         self._since: tuple[State, int] | None = None
         self._complaints = Complaints()
         self._ahead_s = time.time() - elapsed_s()
@@ -122,10 +124,11 @@ class Engine:
         self._driver.close(self._resolve(leases=False))
         await self._subscription.farewell()
         await end(following)
+        self._loop.abort_connections()
 
     def _hear(self, target: str, message: bytes) -> None:
         """A plan was pushed."""
-        now_ms = _elapsed_ms()
+        now_ms = self._heard_ms = _elapsed_ms()
         # Before the first TIME nothing can be said about age: it counts as part of the snapshot.
         pushed_at_ms = self._clock.now_ms(now_ms) if self._clock.synchronised else None
         plan = self._take(target, message, pushed_at_ms)
@@ -146,17 +149,25 @@ class Engine:
         """A snapshot was read."""
         self._clock.observe(redis_ms, sent_ms, received_ms)
         for target, message in plans.items():
-            self._take(target, message)
+            self._take(target, message, asked_ms=sent_ms)
         self._plans.bound(self._now_ms())
         self._decide()
 
-    def _take(self, target: str, message: bytes, pushed_at_ms: int | None = None) -> Plan | None:
+    def _take(
+        self,
+        target: str,
+        message: bytes,
+        pushed_at_ms: int | None = None,
+        *,
+        asked_ms: float = math.inf,
+    ) -> Plan | None:
+        """asked_ms: when it was read; what was pushed since may be newer."""
         reported = self._plans.skipped
         try:
             return self._plans.take(target, message, pushed_at_ms=pushed_at_ms)
         except WireError as error:
             self._complaints.make(f"skipped a plan of {target}: {error}")
-            if pushed_at_ms is not None:
+            if pushed_at_ms is not None or self._heard_ms >= asked_ms:
                 self._doubt()
             return None
         finally:

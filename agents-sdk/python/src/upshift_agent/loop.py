@@ -8,6 +8,7 @@ import os
 import selectors
 import socket
 import threading
+import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -56,6 +57,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._polled = Selector()
+        self._dialled = weakref.WeakSet[asyncio.Transport]()
         self._lookups: dict[tuple[Any, ...], asyncio.Future[Any]] = {}
         try:
             super().__init__(self._polled)
@@ -64,6 +66,16 @@ class Loop(asyncio.SelectorEventLoop):
             self._polled.close()
             raise
         process.loops.add(self)
+
+    async def create_connection(self, *options: Any, **more: Any) -> Any:
+        transport, protocol = await super().create_connection(*options, **more)
+        self._dialled.add(transport)
+        return transport, protocol
+
+    def abort_connections(self) -> None:
+        """Before the end: by TLS, closing is a farewell, and takes until it is answered."""
+        for transport in self._dialled:
+            transport.abort()
 
     async def getaddrinfo(
         self,
