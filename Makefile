@@ -2,7 +2,8 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null && echo $$python && break; done)
 LOCK := deploy/requirements.lock
-MANIFESTS := pyproject.toml agents-sdk/python/pyproject.toml $(LOCK)
+MANIFESTS := pyproject.toml agents-sdk/python/pyproject.toml rules/pyproject.toml $(LOCK)
+OURS := -e agents-sdk/python -e rules
 DEMO := .venv/demo
 DEV := .venv/dev
 # Tests at a time: they mostly wait, for expiries and for servers to start.
@@ -33,24 +34,24 @@ lint: $(DEV)/.ready  ## Style, types, import direction
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
-	$(DEV)/bin/lint-imports --no-logo
+	PYTHONPATH=tests $(DEV)/bin/lint-imports --no-logo
 
 lock: $(DEV)/.ready  ## Pin every dependency anew, for every Python and platform
 	$(DEV)/bin/pip install -q uv
 	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --universal \
-		--python-version 3.11 --no-emit-package upshift-agent --no-annotate --no-header -q -U -o $(LOCK)
+		--python-version 3.11 --no-emit-package upshift-agent --no-emit-package upshift-rules --no-annotate --no-header -q -U -o $(LOCK)
 
 clean:  ## Remove the environments
 	rm -rf .venv
 
 $(DEMO)/.ready: $(MANIFESTS)
 	@$(call environment,$(DEMO))
-	@$(DEMO)/bin/pip install -q -c $(LOCK) -e agents-sdk/python -e '.[demo]'
+	@$(DEMO)/bin/pip install -q -c $(LOCK) $(OURS) -e '.[demo]'
 	@touch $@
 
 $(DEV)/.ready: $(MANIFESTS)
 	@$(call environment,$(DEV))
-	@$(DEV)/bin/pip install -q -c $(LOCK) -e agents-sdk/python -e '.[demo]' --group dev
+	@$(DEV)/bin/pip install -q -c $(LOCK) $(OURS) -e '.[demo]' --group dev
 	@touch $@
 
 # pip learned --group in 25.1; the one that comes with Python may be older.

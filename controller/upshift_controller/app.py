@@ -15,31 +15,31 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
-from upshift_agent.wire import Keys
+from upshift_agent.contract import Keys
 
 from . import log as logs
-from .budgets import RedisBudgets
-from .canaries import Canaries
-from .committer import Committed, Committer
 from .configuration import Configuration, load
-from .connect import Servers
-from .control import Control
-from .embedded import embedded_valkey
 from .errors import StartRefused, Unavailable
-from .keeping import Keeping
-from .limiter import Limiter
-from .listener import listening, load_certificate
+from .leasing.canaries import Canaries
+from .leasing.committer import Committed, Committer
+from .leasing.control import Control
+from .leasing.expiry import Schedule
+from .leasing.limiter import Limiter
+from .leasing.newcomers import Newcomers
 from .metrics import Metrics
-from .newcomers import Newcomers
-from .overview import Overview
-from .records import Records
-from .schedule import Schedule
 from .settings import check_exposure, needs_restart
-from .store import Store
+from .sources.alertmanager.api import Truncated
+from .storage.budgets import RedisBudgets
+from .storage.connect import Servers
+from .storage.embedded import embedded_valkey
+from .storage.keeping import Keeping
+from .storage.records import Records
+from .storage.store import Store
+from .storage.unreadable import Unreadable
 from .supervised import supervised
-from .truncated import Truncated
-from .unreadable import Unreadable
+from .views.overview import Overview
 from .web import api, events, health, openapi, problems, routes, webhook
+from .web.listener import listening, load_certificate
 
 log = structlog.get_logger()
 

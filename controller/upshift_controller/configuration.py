@@ -8,16 +8,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from upshift_rules.contradictions import above
-from upshift_rules.document import RuleDocument, read_rules
-from upshift_rules.limits import Limits
-from upshift_rules.located import DocumentError, Located, read_located
+from upshift_rules.documents.contradictions import above
+from upshift_rules.documents.document import RuleDocument, read_rules
+from upshift_rules.documents.located import DocumentError, Located, read_located
+from upshift_rules.leases.limits import Limits
 from upshift_rules.model import RuleSet
 
-from .auth import Tokens, read_secrets
 from .errors import StartRefused
-from .listener import tls_context
 from .settings import MAX_FREQUENCY, LimitsEntry, Settings, check_exposure
+from .web.auth import Tokens, read_secrets
+from .web.listener import tls_context
 
 #: Looked for where no `--config` is given.
 DEFAULT_FILE = "upshift.yaml"
@@ -101,7 +101,7 @@ def _rules(settings: Settings, config: Path | None) -> tuple[RuleDocument, str]:
     if settings.rules is not None:
         path = Path(settings.rules)
         return _within(settings.limits, read_rules(_read(path), str(path))), str(path)
-    built_in = files("upshift_rules").joinpath("default.yaml")
+    built_in = files("upshift_rules.documents").joinpath("default.yaml")
     default = read_rules(built_in.read_bytes(), "default.yaml")
     return _within(settings.limits, default), "the built-in default"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from upshift_agent.errors import UpshiftError
+from upshift_agent.contract.errors import UpshiftError
 
 
 class Refused(UpshiftError):

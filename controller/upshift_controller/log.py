@@ -14,10 +14,10 @@ from typing import Any, cast
 import orjson
 import structlog
 
-from upshift_agent.wire import one_line
-from upshift_rules.changes import Entry
+from upshift_agent.contract import one_line
+from upshift_rules.leases.changes import Entry
 
-from .committer import Committed
+from .leasing.committer import Committed
 from .sink import Sink, to_file
 
 #: Characters of one value, and of one line of a traceback.

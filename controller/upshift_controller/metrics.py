@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from . import log
-from .committer import Committed
+from .leasing.committer import Committed
 
 
 class _LostLines(Collector):

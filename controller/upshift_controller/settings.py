@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from upshift_agent.wire import DEFAULT_NAMESPACE, MAX_HZ, NAMESPACE
-from upshift_rules.contradictions import above
-from upshift_rules.document import RuleDocument
-from upshift_rules.fields import Hz, Line
-from upshift_rules.limits import MAX_NEW_TARGETS, Limits
-from upshift_rules.located import Section, must_be
-from upshift_rules.nodes import Path
+from upshift_agent.contract import DEFAULT_NAMESPACE, MAX_HZ, NAMESPACE
+from upshift_rules.cost import Coefficients
+from upshift_rules.documents.contradictions import above
+from upshift_rules.documents.document import RuleDocument
+from upshift_rules.documents.fields import Hz, Line
+from upshift_rules.documents.located import Section, must_be
+from upshift_rules.documents.nodes import Path
+from upshift_rules.leases.limits import MAX_NEW_TARGETS, Limits
 
-from .cost import Coefficients
 from .errors import StartRefused
 
 DEFAULT_LISTEN = "127.0.0.1:9095"

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from upshift_agent.errors import WireError
-from upshift_agent.wire import (
+from upshift_agent.contract import (
     ENVIRONMENT,
     FLEET,
     INSTANCE,
@@ -20,6 +19,7 @@ from upshift_agent.wire import (
     service_target,
     shorten,
 )
+from upshift_agent.contract.errors import WireError
 
 from .model import Alert, Claim, Matcher, Outcome, Rule, RuleSet
 from .text import nearest, normalised

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from upshift_agent.wire import MAX_HZ, Baseline, Where
+from upshift_agent.contract import MAX_HZ, Baseline, Where
 
 from .text import normalised
 

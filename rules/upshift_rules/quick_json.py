@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from upshift_agent import wire
+from upshift_agent import contract as wire
 
 
 def loads(text: bytes | str, *, lenient: bool = True) -> Any:

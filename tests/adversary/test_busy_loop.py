@@ -9,8 +9,8 @@ from contextlib import aclosing
 import pytest
 
 from servers import RedisServer
-from upshift_controller import connect
-from upshift_controller.connect import Servers
+from upshift_controller.storage import connect
+from upshift_controller.storage.connect import Servers
 
 
 async def test_an_answer_that_came_while_the_loop_was_busy_counts(

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from controller.conftest import PRODUCTION, WEBHOOK, Start, alert, notification
-from upshift_agent.wire import Keys
-from upshift_controller.auth import Tokens
+from upshift_agent.contract import Keys
 from upshift_controller.web import events
+from upshift_controller.web.auth import Tokens
 
 KEYS = Keys()
 

@@ -15,7 +15,7 @@ import pytest
 
 from controller.command import Ended, Run, agent, runner
 from controller.conftest import Served, alert
-from upshift_agent.wire import is_plain
+from upshift_agent.contract import is_plain
 
 HOSTILE = "\n[error] forged\r\x1b[2J\x9b2J\u2028\u202e\x85\x7f\ud800"
 #: Words that the command chooses by, and what it tells targets by.

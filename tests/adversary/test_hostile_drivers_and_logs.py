@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from servers import RedisServer, eventually
-from upshift_agent import Agent, Decision, driving, elapsed
+from upshift_agent import Agent, Decision, driving
 from upshift_agent.drivers import Driver
-from upshift_agent.log import describe, log
+from upshift_agent.runtime import elapsed
+from upshift_agent.runtime.log import describe, log
 from upshift_agent.testing import FakeController, RecordingDriver
 
 HOME = "service/checkout"

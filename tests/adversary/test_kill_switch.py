@@ -12,11 +12,11 @@ import pytest
 
 from controller.conftest import PRODUCTION, Running, Start, alert, outcomes
 from controller.limiting import about, override, report
-from upshift_agent.errors import WireError
-from upshift_agent.plans import Plans
-from upshift_agent.resolve import resolve
-from upshift_agent.wire import MAX_LEASES, Baseline, Keys, decode_plan
-from upshift_rules.limits import Reservation, encode_budget
+from upshift_agent.contract import MAX_LEASES, Baseline, Keys, decode_plan
+from upshift_agent.contract.errors import WireError
+from upshift_agent.contract.resolve import resolve
+from upshift_agent.following.plans import Plans
+from upshift_rules.leases.limits import Reservation, encode_budget
 
 KEYS = Keys()
 #: From the request to the answer, whatever else is going on.

@@ -11,8 +11,8 @@ import pytest
 from yarl import URL
 
 from controller.conftest import PRODUCTION, WEBHOOK, Answer, Running, alert, notification
-from upshift_agent.resolve import resolve
-from upshift_agent.wire import MAX_LEASE_BYTES, Baseline, Keys, Plan, decode_plan, is_plain
+from upshift_agent.contract import MAX_LEASE_BYTES, Baseline, Keys, Plan, decode_plan, is_plain
+from upshift_agent.contract.resolve import resolve
 
 KEYS = Keys()
 #: More than a message may have; sent as a file, for aiohttp warns of a body that large.

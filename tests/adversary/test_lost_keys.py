@@ -6,9 +6,9 @@ import pytest
 
 from controller.conftest import PRODUCTION, Running, Start, alert
 from servers import RedisServer
-from upshift_agent.wire import FLEET, Keys, decode_plan
-from upshift_controller.keeping import mended
-from upshift_rules.state import TargetState
+from upshift_agent.contract import FLEET, Keys, decode_plan
+from upshift_controller.storage.keeping import mended
+from upshift_rules.leases.state import TargetState
 
 KEYS = Keys()
 HOME = "service/checkout"

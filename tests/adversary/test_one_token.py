@@ -25,12 +25,12 @@ from controller.conftest import (
     outcomes,
 )
 from controller.limiting import override, report
-from upshift_agent.wire import shorten
-from upshift_controller import alertmanager
+from upshift_agent.contract import shorten
 from upshift_controller.cache import Cache
-from upshift_controller.commit_script import KEEP_MS
-from upshift_controller.newcomers import Newcomers
+from upshift_controller.leasing.newcomers import Newcomers
 from upshift_controller.slices import each
+from upshift_controller.sources.alertmanager import payload as alertmanager
+from upshift_controller.storage.commit_script import KEEP_MS
 from upshift_controller.web import large, webhook
 from upshift_rules import text
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contract.strategies import jsons
 from controller.conftest import Running, Start, alert, outcomes
 from servers import RedisServer, eventually
-from upshift_agent.errors import WireError
-from upshift_agent.wire import FLEET, Keys
-from upshift_rules.limits import decode_budget
-from upshift_rules.state import TargetState, decode_state, encode_state, stored_rev
-from wire.strategies import jsons
+from upshift_agent.contract import FLEET, Keys
+from upshift_agent.contract.errors import WireError
+from upshift_rules.leases.limits import decode_budget
+from upshift_rules.leases.state import TargetState, decode_state, encode_state, stored_rev
 
 KEYS = Keys()
 HOME = "service/checkout"

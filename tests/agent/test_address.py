@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from upshift_agent.address import SCHEMES, parse_address
-from upshift_agent.errors import ConfigurationError
+from upshift_agent.contract.address import SCHEMES, parse_address
+from upshift_agent.contract.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshift_agent.clock import RedisClock
+from upshift_agent.following.clock import RedisClock
 
 times = st.integers(0, 2**41)
 delays = st.integers(0, 10_000)

@@ -6,11 +6,11 @@ import time
 from typing import cast
 
 from upshift_agent.config import Config
-from upshift_agent.elapsed import elapsed_s
+from upshift_agent.contract import Plan, encode_plan
 from upshift_agent.engine import Engine
-from upshift_agent.subscription import Subscription
+from upshift_agent.following.subscription import Subscription
+from upshift_agent.runtime.elapsed import elapsed_s
 from upshift_agent.testing import RecordingDriver
-from upshift_agent.wire import Plan, encode_plan
 
 HOME = "service/checkout"
 BAD = b"no JSON"

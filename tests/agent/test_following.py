@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from servers import RedisServer, eventually
-from upshift_agent import Agent, subscription
+from upshift_agent import Agent
+from upshift_agent.contract import Keys
+from upshift_agent.following import subscription
 from upshift_agent.testing import FakeController, RecordingDriver
-from upshift_agent.wire import Keys
 
 HOME = "service/checkout"
 Start = Callable[..., Agent]

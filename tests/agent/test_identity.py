@@ -9,8 +9,8 @@ from multiprocessing.connection import Connection
 
 from servers import RedisServer, eventually
 from upshift_agent import Agent
+from upshift_agent.contract import AGENT
 from upshift_agent.testing import FakeController
-from upshift_agent.wire import AGENT
 
 SAME = {"service.instance.id": "host", "host.name": "host"}
 HOME = "service/checkout"

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from upshift_agent.loop import end
+from upshift_agent.runtime.loop import end
 
 
 async def test_a_task_that_loses_a_cancellation_ends_all_the_same() -> None:

@@ -1,8 +1,8 @@
 import pytest
 
-from upshift_agent.errors import SignatureRefused, WireError
-from upshift_agent.plans import Plans
-from upshift_agent.wire import Lease, Plan, encode_plan
+from upshift_agent.contract import Lease, Plan, encode_plan
+from upshift_agent.contract.errors import SignatureRefused, WireError
+from upshift_agent.following.plans import Plans
 
 HOME = "service/checkout"
 

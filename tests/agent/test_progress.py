@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from upshift_agent import driving
+from upshift_agent.contract.resolve import Decision
 from upshift_agent.driving import Progress
-from upshift_agent.resolve import Decision
 
 REV: Mapping[str, int] = {"fleet": 1}
 NEWER: Mapping[str, int] = {"fleet": 2}

@@ -13,7 +13,7 @@ import pytest
 from servers import eventually
 from upshift_agent import ConfigurationError, Decision, UpshiftError
 from upshift_agent.drivers.pyroscope import PyroscopeDriver
-from upshift_agent.log import log
+from upshift_agent.runtime.log import log
 
 ATTRIBUTES = {"service.name": "checkout", "service.instance.id": "seven", "process.pid": "1"}
 

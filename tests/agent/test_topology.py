@@ -15,8 +15,8 @@ from redis.crc import key_slot
 from servers import RedisServer, eventually
 from topologies import Cluster, cluster, failover
 from upshift_agent import Agent
+from upshift_agent.contract import FLEET, Keys, Plan, encode_plan
 from upshift_agent.testing import FakeController, RecordingDriver
-from upshift_agent.wire import FLEET, Keys, Plan, encode_plan
 
 KEYS = Keys()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from upshift_controller.cost import Coefficients
+from upshift_rules.cost import Coefficients
 
 from .curves import by_curve, line
 from .results import Row

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import redis
 
-from upshift_agent.wire import (
+from upshift_agent.contract import (
     INSTANCE,
     Applied,
     Keys,
@@ -18,7 +18,7 @@ from upshift_agent.wire import (
     encode_plan,
     encode_status,
 )
-from upshift_rules.state import TargetState, encode_state, plan_of
+from upshift_rules.leases.state import TargetState, encode_state, plan_of
 
 KEYS = Keys()
 _BATCH = 1000

@@ -19,11 +19,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from servers import RedisServer, redis_server
-from upshift_agent.wire import Keys, Lease
-from upshift_controller.connect import Servers
-from upshift_controller.ports import Write
-from upshift_controller.store import Store
-from upshift_rules.state import TargetState
+from upshift_agent.contract import Keys, Lease
+from upshift_controller.leasing.ports import Write
+from upshift_controller.storage.connect import Servers
+from upshift_controller.storage.store import Store
+from upshift_rules.leases.state import TargetState
 
 KEYS = Keys()
 CLIENTS = 400

@@ -14,7 +14,7 @@ from bench.results import Rounds, Row, at_most, at_most_times, in_turns, percent
 from bench.rows import ROWS
 from bench.sizes import TINY
 from upshift_controller.settings import Settings
-from upshift_rules.located import read_located
+from upshift_rules.documents.located import read_located
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -17,8 +17,8 @@ from redis import Redis
 
 from servers import eventually
 from upshift_agent import Agent
+from upshift_agent.contract import Keys, service_target
 from upshift_agent.testing import RecordingDriver
-from upshift_agent.wire import Keys, service_target
 from upshift_controller.cli import main
 
 #: Nobody listens there: the port is reserved, and ours to bind only as root.

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from controller.conftest import Answer, Running, alert
-from upshift_agent.wire import Applied, Keys, Requested, Status, encode_status
+from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
 
 KEYS = Keys()
 RULES = """

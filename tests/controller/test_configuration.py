@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.conftest import Start, alert, outcomes
-from upshift_agent.wire import Keys, decode_plan
+from upshift_agent.contract import Keys, decode_plan
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
 from upshift_controller.settings import RELOADED, Settings, TlsEntry, needs_restart

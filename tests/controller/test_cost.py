@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.command import Run
-from upshift_agent.wire import Baseline
-from upshift_controller.cost import (
-    Coefficients,
-    Forecast,
-    Load,
-    Share,
-    coverage,
-    forecasts,
-    missed,
-)
+from upshift_agent.contract import Baseline
+from upshift_rules.cost import Coefficients, Forecast, Load, Share, coverage, forecasts, missed
 from upshift_rules.model import Rule, RuleSet
 
 MINUTE = 60_000

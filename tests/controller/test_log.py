@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
-from upshift_agent.wire import is_plain
+from upshift_agent.contract import is_plain
 from upshift_controller import log as logs
 
 HOSTILE = "x\n[error] forged\r\x1b[2J\u2028\u202e\x85\ud800"

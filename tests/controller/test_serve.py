@@ -18,7 +18,7 @@ import requests
 from controller.conftest import WEBHOOK, alert, notification
 from own_valkey import announced
 from servers import HttpServer, eventually, free_port, http_server
-from upshift_agent.wire import Keys
+from upshift_agent.contract import Keys
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from servers import RedisServer, eventually
-from upshift_controller.demo.receiver import Profile, Rate, measure
+from upshift_controller.demo.receiving.receiver import Profile, Rate, measure
 
 from .ledger import Ledger
 from .world import BOOST_S, INSTANCES, World, world

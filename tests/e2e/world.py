@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 
 from servers import HttpServer, alertmanager, eventually, free_port, http_server, prometheus
-from upshift_controller.demo.receiver import Receiver, listening
+from upshift_controller.demo.receiving.receiver import Receiver, listening
 
 BUSY = Path(__file__).with_name("busy.py")
 INSTANCES = ("checkout-1", "checkout-2")

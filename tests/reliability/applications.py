@@ -12,8 +12,8 @@ import redis
 
 from applications import gunicorn, run
 from servers import eventually, redis_server
+from upshift_agent.contract import Keys, Status
 from upshift_agent.testing import FakeController
-from upshift_agent.wire import Keys, Status
 
 from .ends import PROMISED_S, Ends
 from .table import Row, Size

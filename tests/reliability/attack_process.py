@@ -11,7 +11,7 @@ from itertools import count
 import redis
 import requests
 
-from upshift_agent.wire import MAX_LEASES, Keys
+from upshift_agent.contract import MAX_LEASES, Keys
 
 from .controllers import firing
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from upshift_agent.wire import Keys, Lease, Plan, encode_plan
+from upshift_agent.contract import Keys, Lease, Plan, encode_plan
 
 from .drivers import HOME, scene
 from .table import Row, Size

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from servers import RedisServer
 from topologies import cluster, failover
-from upshift_agent.wire import Keys
+from upshift_agent.contract import Keys
 
 #: With agents. In a cluster `due` is on the shard of the first, and not on that of the second.
 SERVICES = ("checkout", "search")

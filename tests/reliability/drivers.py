@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from servers import RedisServer, eventually, redis_server
+from upshift_agent.contract import Status
 from upshift_agent.testing import FakeController
-from upshift_agent.wire import Status
 
 from .ends import PROMISED_S
 from .table import Row, Size

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from servers import eventually
-from upshift_agent.wire import Keys
+from upshift_agent.contract import Keys
 
 from .agents import Agents, agents
 from .controllers import Controller, controller, firing

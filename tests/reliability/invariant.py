@@ -24,7 +24,7 @@ import redis
 import requests
 
 from servers import RedisServer, eventually, redis_server
-from upshift_agent.wire import FLEET, Keys
+from upshift_agent.contract import FLEET, Keys
 
 from .agents import Agents, agents
 from .controllers import Controller, controller, firing

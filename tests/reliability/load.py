@@ -16,7 +16,7 @@ from typing import Any
 import redis
 
 from servers import eventually, redis_server
-from upshift_agent.wire import Applied, Keys, Requested, Status, encode_status
+from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
 
 from .controllers import Controller, controller, firing
 from .ends import recorded_late

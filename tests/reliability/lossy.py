@@ -17,7 +17,7 @@ from .network import INSTANCES, RESYNC_S, Scene
 from .table import Row, Size
 
 LOSS = 0.3
-#: An agent gives up waiting for an answer after this, as `upshift_agent.subscription` has it.
+#: An agent gives up waiting for an answer after this: `upshift_agent.following.subscription`.
 TIMEOUT_S = 5.0
 BACKOFF_S = 3.0
 

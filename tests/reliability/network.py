@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers import RedisServer, eventually, redis_server
-from upshift_agent.wire import Keys
+from upshift_agent.contract import Keys
 
 from .agents import Agents, agents
 from .controllers import Controller, controller, monotonic_of
@@ -19,7 +19,7 @@ from .ends import PROMISED_S
 from .proxy import Proxy, proxy
 from .table import Row, Size
 
-#: An agent tries to connect again after at most this, as `upshift_agent.subscription` has it.
+#: An agent tries to connect again after at most this: `upshift_agent.following.subscription`.
 BACKOFF_S = 3.0
 #: The agents' interval of reading anew, ± a fifth.
 RESYNC_S = 30.0

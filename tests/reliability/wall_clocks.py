@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from servers import RedisServer, eventually, redis_server
-from upshift_agent.wire import Keys
+from upshift_agent.contract import Keys
 
 from .agents import agents
 from .controllers import controller, firing

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from upshift_rules.advice import advise, lock_step, out_of_step
-from upshift_rules.document import read_rules
+from upshift_rules.documents.advice import advise, lock_step, out_of_step
+from upshift_rules.documents.document import read_rules
 from upshift_rules.durations import parse_duration
 
 HEAD = "sampling:\n  default: 19\n"

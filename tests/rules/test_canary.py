@@ -7,12 +7,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshift_agent.wire import AGENT, Lease, Plan, applies, decode_plan, encode_plan
+from upshift_agent.contract import AGENT, Lease, Plan, applies, decode_plan, encode_plan
 from upshift_rules import quick_json
-from upshift_rules.canary import Attributes, aimed, reached
-from upshift_rules.changes import Aim
-from upshift_rules.state import TargetState
-from upshift_rules.transition import transition
+from upshift_rules.leases.canary import Attributes, aimed, reached
+from upshift_rules.leases.changes import Aim
+from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.transition import transition
 
 CANARY = Lease(id="c/1", kind="boost", hz=100, since_ms=7, expires_at_ms=999, fraction=0.1)
 fractions = st.floats(0, 1, exclude_min=True)

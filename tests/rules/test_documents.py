@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upshift_agent.wire import Baseline
-from upshift_rules.advice import advise
-from upshift_rules.document import RuleDocument, read_rules, schema
-from upshift_rules.located import DocumentError, Located, Problem, Section, read_located
+from upshift_agent.contract import Baseline
+from upshift_rules.documents.advice import advise
+from upshift_rules.documents.document import RuleDocument, read_rules, schema
+from upshift_rules.documents.located import DocumentError, Located, Problem, Section, read_located
 from upshift_rules.model import Labels, Rule, RuleSet
 
 HERE = Path(__file__).parent

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
-from upshift_agent.errors import WireError
-from upshift_rules.memory import MAX_CASES, MAX_EPISODES, MEMORY_MS
+from upshift_agent.contract.errors import WireError
+from upshift_rules.leases.memory import MAX_CASES, MAX_EPISODES, MEMORY_MS
+from upshift_rules.leases.state import decode_state, encode_state
 from upshift_rules.model import Alert, Refusal
-from upshift_rules.state import decode_state, encode_state
 
 A, B, C = (alert(f"{n:016x}") for n in range(3))
 HOUR = 60 * MINUTE

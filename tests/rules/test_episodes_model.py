@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.world import HIGH_CPU, MINUTE, World, alert
+from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.transition import limited
 from upshift_rules.model import Alert, Outcome, Rule
-from upshift_rules.state import TargetState
-from upshift_rules.transition import limited
 
 ALERTS = range(4)
 SERVED = ("granted", "renewed", "joined", "at_max_duration")

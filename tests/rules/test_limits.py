@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
-from upshift_agent.wire import Lease
-from upshift_rules.changes import Override
-from upshift_rules.limits import (
+from upshift_agent.contract import Lease
+from upshift_rules.leases.changes import Override
+from upshift_rules.leases.limits import (
     HOUR_MS,
     MAX_RESERVATIONS,
     Budget,
@@ -20,9 +20,9 @@ from upshift_rules.limits import (
     encode_budget,
     ends_ms,
 )
+from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.transition import transition
 from upshift_rules.model import Claim, Refusal
-from upshift_rules.state import TargetState
-from upshift_rules.transition import transition
 
 FULL = Refusal("max_boosted_agents", 10, 10, "no room")
 OFTEN = Refusal("max_boosts_per_hour", 3, 3, "too often")

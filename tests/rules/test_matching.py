@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshift_agent.wire import Baseline
-from upshift_rules.document import read_rules
+from upshift_agent.contract import Baseline
+from upshift_rules.documents.document import read_rules
 from upshift_rules.matchers import parse_matchers
 from upshift_rules.matching import claims_of, explain
 from upshift_rules.model import Alert, Claim, Labels, Outcome, Rule, RuleSet

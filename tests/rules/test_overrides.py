@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
-from upshift_agent.wire import Baseline
-from upshift_rules.changes import Override, SetBaseline
-from upshift_rules.state import TargetState
-from upshift_rules.transition import revised, transition
+from upshift_agent.contract import Baseline
+from upshift_rules.leases.changes import Override, SetBaseline
+from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.transition import revised, transition
 
 
 def cap(name: str = "cap/1", *, minutes: int = 10) -> Override:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from upshift_rules.document import read_rules
+from upshift_rules.documents.document import read_rules
 from upshift_rules.matching import claims_of
 from upshift_rules.model import Alert, Claim
 

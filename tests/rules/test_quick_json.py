@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshift_agent import wire
+from contract.strategies import plans_of
+from upshift_agent import contract
 from upshift_rules import quick_json
-from wire.strategies import plans_of
 
 texts = st.text(st.characters(exclude_categories=()))  # lone surrogates, too
 
@@ -31,21 +31,21 @@ in_64_bits = documents_of(
 
 @given(documents)
 def test_it_writes_what_the_contract_writes(document: object) -> None:
-    assert quick_json.dump(document) == wire.dump(document)
+    assert quick_json.dump(document) == contract.dump(document)
 
 
 @given(plans_of("service/checkout"), st.none() | st.just(b"secret"))
-def test_a_plan_says_the_same(plan: wire.Plan, secret: bytes | None) -> None:
+def test_a_plan_says_the_same(plan: contract.Plan, secret: bytes | None) -> None:
     secrets = [secret] if secret else []
-    quick = wire.encode_plan(plan, secret, quick_json.dump)
-    assert wire.decode_plan(quick, secrets) == wire.decode_plan(
-        wire.encode_plan(plan, secret), secrets
+    quick = contract.encode_plan(plan, secret, quick_json.dump)
+    assert contract.decode_plan(quick, secrets) == contract.decode_plan(
+        contract.encode_plan(plan, secret), secrets
     )
 
 
 @given(in_64_bits)
 def test_it_reads_what_the_standard_library_reads(document: object) -> None:
-    clean = json.loads(wire.dump(document))  # half surrogates are "?" in it
+    clean = json.loads(contract.dump(document))  # half surrogates are "?" in it
     assert quick_json.loads(json.dumps(document)) == clean
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.world import HIGH_CPU, MINUTE, World, alert
-from upshift_agent.wire import (
+from upshift_agent.contract import (
     MAX_HZ,
     MAX_LEASE_BYTES,
     MAX_LEASES,
@@ -20,10 +20,10 @@ from upshift_agent.wire import (
     decode_plan,
     encode_plan,
 )
-from upshift_rules.changes import Override
-from upshift_rules.fields import MAX_ENVIRONMENTS, MAX_TEXT
+from upshift_rules.documents.fields import MAX_ENVIRONMENTS, MAX_TEXT
+from upshift_rules.leases.changes import Override
+from upshift_rules.leases.rooms import ROOMS
 from upshift_rules.quick_json import dump
-from upshift_rules.rooms import ROOMS
 
 
 def override(name: str, kind: Kind = "cap", hz: int = 0, where: Where | None = None) -> Override:

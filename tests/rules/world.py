@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from upshift_agent.wire import Lease, Where
-from upshift_rules.changes import Change, Entry, Release
+from upshift_agent.contract import Lease, Where
+from upshift_rules.leases.changes import Change, Entry, Release
+from upshift_rules.leases.state import TargetState, decode_state, encode_state
+from upshift_rules.leases.transition import limited, revised
 from upshift_rules.model import Alert, Claim, Outcome, Refusal, Rule
-from upshift_rules.state import TargetState, decode_state, encode_state
-from upshift_rules.transition import limited, revised
 
 START_MS = 1_795_395_815_000
 MINUTE = 60_000

@@ -14,8 +14,8 @@ import pytest
 from security import processes
 from servers import RedisServer, eventually, free_port
 from upshift_agent import Agent
+from upshift_agent.contract import Keys, decode_plan
 from upshift_agent.testing import RecordingDriver
-from upshift_agent.wire import Keys, decode_plan
 
 SECRET = b"the-secret-of-all-0123456789"
 HOME = "service/checkout"

@@ -20,13 +20,13 @@ from security import processes
 from security.users import Users, server_with_users
 from servers import eventually
 from upshift_agent import Agent
-from upshift_agent.wire import Keys
+from upshift_agent.contract import Keys
 from upshift_controller.app import without_password
-from upshift_controller.auth import Caller, Tokens
 from upshift_controller.configuration import built_in
-from upshift_controller.connect import Servers
 from upshift_controller.errors import Unavailable
-from upshift_controller.store import Store
+from upshift_controller.storage.connect import Servers
+from upshift_controller.storage.store import Store
+from upshift_controller.web.auth import Caller, Tokens
 
 CANARY = "canary-5f2b7c"
 PASSWORD = f"{CANARY}-password"

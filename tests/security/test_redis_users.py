@@ -19,8 +19,8 @@ from controller.conftest import WEBHOOK, alert, notification
 from security.users import SHIPPED, Users, filled_in, server_with_users
 from servers import eventually
 from upshift_agent import Agent
+from upshift_agent.contract import Keys
 from upshift_agent.testing import RecordingDriver
-from upshift_agent.wire import Keys
 from upshift_controller.app import Controller
 from upshift_controller.configuration import load
 

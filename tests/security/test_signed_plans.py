@@ -14,12 +14,12 @@ from security import processes
 from security.processes import Controller
 from servers import RedisServer, eventually
 from upshift_agent import Agent
+from upshift_agent.contract import Keys, Lease, Plan, decode_plan, encode_plan
 from upshift_agent.testing import RecordingDriver
-from upshift_agent.wire import Keys, Lease, Plan, decode_plan, encode_plan
-from upshift_controller.auth import read_secrets
 from upshift_controller.errors import StartRefused
-from upshift_controller.seal import seal, signed_otherwise, unseal
-from upshift_rules.state import TargetState, encode_state
+from upshift_controller.storage.seal import seal, signed_otherwise, unseal
+from upshift_controller.web.auth import read_secrets
+from upshift_rules.leases.state import TargetState, encode_state
 
 HOME = "service/checkout"
 KEYS = Keys()

@@ -21,8 +21,8 @@ from controller.conftest import WEBHOOK, alert, notification
 from security import processes
 from servers import RedisServer, alertmanager, eventually, free_port
 from upshift_agent import Agent
+from upshift_agent.contract import Keys
 from upshift_agent.testing import RecordingDriver
-from upshift_agent.wire import Keys
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import typer
 
 from .errors import Failed, Unreachable
-from .text import plain, plain_throughout
+from .screen.text import plain, plain_throughout
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector

@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from upshift_agent.errors import UpshiftError
-from upshift_agent.wire import Where
+from upshift_agent.contract import Where
+from upshift_agent.contract.errors import UpshiftError
 
 from .client import Json
 from .errors import Failed, Unreachable
@@ -59,8 +59,8 @@ class Direct:
         import logging
 
         from .. import log
-        from ..direct import control_of
         from ..errors import Unavailable
+        from .without_controller import control_of
 
         log.configure(logging.ERROR)
 

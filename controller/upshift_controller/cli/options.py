@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from upshift_agent.errors import WireError
-from upshift_agent.wire import FLEET, MAX_HZ, MAX_LEASE_MS, check_target, is_plain, shorten
+from upshift_agent.contract import FLEET, MAX_HZ, MAX_LEASE_MS, check_target, is_plain, shorten
+from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import format_duration, parse_duration
 
 from .client import Client

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .measured import Worker
-from .receiver import Profile
+from .receiving.measured import Worker
+from .receiving.receiver import Profile
 
 #: Each block is so many seconds; a whole cycle fits.
 BLOCK_S = 2

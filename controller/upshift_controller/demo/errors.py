@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upshift_agent.errors import UpshiftError
+from upshift_agent.contract.errors import UpshiftError
 
 
 class DemoFailed(UpshiftError):

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .chart import chart
-from .measured import Phase, Worker, deviation
-from .receiver import Rate
+from .receiving.measured import Phase, Worker, deviation
+from .receiving.receiver import Rate
 
 #: Without a terminal, how often a line says how things stand.
 _PLAIN_EVERY_S = 5.0

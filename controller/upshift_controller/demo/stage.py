@@ -19,15 +19,15 @@ from typing import Any
 
 import aiohttp
 
-from ..embedded import end_orphan
 from ..settings import Settings
+from ..storage.embedded import end_orphan
 from . import alertmanager, latency
 from .alertmanager import Alert
 from .errors import DemoFailed
-from .ledger import Ledger
-from .measured import Worker
 from .processes import Child, child
-from .receiver import Receiver, listening
+from .receiving.ledger import Ledger
+from .receiving.measured import Worker
+from .receiving.receiver import Receiver, listening
 
 SERVICE = "checkout"
 TARGET = f"service/{SERVICE}"

@@ -17,7 +17,7 @@ from . import latency
 from .alertmanager import Alert
 from .errors import DemoFailed
 from .latency import Latency
-from .measured import DEVIATIONS, TOLERANCE, Phase, phases
+from .receiving.measured import DEVIATIONS, TOLERANCE, Phase, phases
 from .screen import Screen
 from .stage import (
     BASELINE_HZ,

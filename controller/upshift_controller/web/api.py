@@ -7,15 +7,17 @@ from typing import Any
 
 from aiohttp import web
 
-from upshift_agent.errors import WireError
-from upshift_agent.wire import check_target
+from upshift_agent.contract import check_target
+from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import parse_duration
 from upshift_rules.model import Alert
 
-from ..alertmanager import parse_example
-from ..control import Account, Control
 from ..errors import Refused
-from ..models import (
+from ..leasing.control import Account, Control
+from ..slices import each
+from ..sources.alertmanager.payload import parse_example
+from ..storage.records import HistoryLine, Records
+from ..views.models import (
     Accounts,
     Agents,
     Done,
@@ -26,9 +28,7 @@ from ..models import (
     Targets,
     TargetView,
 )
-from ..overview import Overview
-from ..records import HistoryLine, Records
-from ..slices import each
+from ..views.overview import Overview
 from .routes import CALLER, Route, answer, json_body, read_model, whole_number
 from .webhook import accounts_json, outcome_json
 

@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from ..errors import Refused, Unavailable
-from ..models import HistoryEntry
-from ..records import HistoryLine, Records
+from ..storage.records import HistoryLine, Records
 from ..supervised import end
+from ..views.models import HistoryEntry
 from .api import history_entry
 from .routes import ALLOWED, CALLER, Route
 

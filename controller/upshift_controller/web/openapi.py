@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from .. import __version__
-from ..models import ProblemView
+from ..views.models import ProblemView
 from .routes import Route
 
 _REF = "#/components/schemas/{model}"

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from upshift_agent.wire import one_line
+from upshift_agent.contract import one_line
 
 from ..errors import Refused, Unavailable
 

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from ..auth import Caller, Tokens
 from ..errors import Refused
 from ..settings import Role
+from .auth import Caller, Tokens
+from .cross_site import refuse_web_pages
 from .large import LargeBodies
-from .pages import refuse_web_pages
 
 #: A body must be there after this many seconds: what Alertmanager sends is, in one.
 BODY_S = 15.0

@@ -14,7 +14,12 @@ from aiohttp import web
 from upshift_rules.model import Alert, Outcome
 from upshift_rules.quick_json import dump
 
-from ..alertmanager import (
+from ..errors import Refused, Unavailable
+from ..leasing.control import Account, Control
+from ..metrics import Metrics
+from ..slices import each
+from ..sources.alertmanager.api import Truncated
+from ..sources.alertmanager.payload import (
     REMEMBERED_BYTES,
     BadAlert,
     Notification,
@@ -22,12 +27,7 @@ from ..alertmanager import (
     parse_notification,
     read_alert,
 )
-from ..control import Account, Control
-from ..errors import Refused, Unavailable
-from ..metrics import Metrics
-from ..models import Accounts
-from ..slices import each
-from ..truncated import Truncated
+from ..views.models import Accounts
 from .routes import CALLER, Route, json_body
 
 log = structlog.get_logger()

@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from upshift_agent.plans import Plans
-from upshift_agent.resolve import Decision, resolve
-from upshift_agent.subscription import Subscription
-from upshift_agent.wire import INSTANCE, Baseline, Keys, Requested, Status, encode_status
+from upshift_agent.contract import INSTANCE, Baseline, Keys, Requested, Status, encode_status
+from upshift_agent.contract.resolve import Decision, resolve
+from upshift_agent.following.plans import Plans
+from upshift_agent.following.subscription import Subscription
 
 
 class Follower:

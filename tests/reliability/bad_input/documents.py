@@ -14,11 +14,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from upshift_agent.errors import WireError
-from upshift_agent.wire import decode_plan, decode_status
-from upshift_rules.document import read_rules
-from upshift_rules.located import DocumentError
-from wire.strategies import jsons
+from contract.strategies import jsons
+from upshift_agent.contract import decode_plan, decode_status
+from upshift_agent.contract.errors import WireError
+from upshift_rules.documents.document import read_rules
+from upshift_rules.documents.located import DocumentError
 
 from ..table import Row, Size
 from .examples import tried

@@ -9,13 +9,17 @@ except ImportError:  # not to be had on this platform
 
 from upshift_controller.errors import Refused
 
-READERS = ["upshift_agent.wire", "upshift_rules", "upshift_controller.alertmanager"]
+READERS = [
+    "upshift_agent.contract",
+    "upshift_rules",
+    "upshift_controller.sources.alertmanager.payload",
+]
 with atheris.instrument_imports(include=READERS):
-    from upshift_agent.errors import WireError
-    from upshift_agent.wire import decode_plan, decode_status
-    from upshift_controller.alertmanager import BadAlert, parse_notification
-    from upshift_rules.document import read_rules
-    from upshift_rules.located import DocumentError
+    from upshift_agent.contract import decode_plan, decode_status
+    from upshift_agent.contract.errors import WireError
+    from upshift_controller.sources.alertmanager.payload import BadAlert, parse_notification
+    from upshift_rules.documents.document import read_rules
+    from upshift_rules.documents.located import DocumentError
     from upshift_rules.matching import claims_of
 
 STARTS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 from hypothesis import strategies as st
 
-from wire.strategies import jsons
+from contract.strategies import jsons
 
 from ..table import Row, Size
 from .examples import tried

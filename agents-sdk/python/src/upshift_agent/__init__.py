@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .agent import Agent
-    from .errors import ConfigurationError, UpshiftError
-    from .resolve import Decision
+    from .contract.errors import ConfigurationError, UpshiftError
+    from .contract.resolve import Decision
 
 __all__ = ["Agent", "ConfigurationError", "Decision", "UpshiftError", "__version__"]
 __version__ = "0.1.0"

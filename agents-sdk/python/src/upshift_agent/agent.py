@@ -10,9 +10,9 @@ import os
 import threading
 import time
 
-from . import process
-from .gate import gate
-from .log import describe, log
+from .runtime import process
+from .runtime.gate import gate
+from .runtime.log import describe, log
 
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from .config import Config
+    from .contract import Status
+    from .contract.resolve import Decision
     from .drivers import Driver
     from .engine import Engine
-    from .resolve import Decision
-    from .wire import Status
 
 
 BEGIN_S = 5.0  # an agent's thread that has not begun by then is reported, and another one tried

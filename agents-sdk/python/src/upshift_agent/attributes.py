@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from .errors import ConfigurationError
+from .contract.errors import ConfigurationError
 
 SERVICE = "service.name"
 

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import attributes as identity
-from .address import parse_address
-from .errors import ConfigurationError, WireError
-from .wire import (
+from .contract import (
     AGENT,
     DEFAULT_NAMESPACE,
     FLEET,
@@ -24,6 +22,8 @@ from .wire import (
     service_target,
     shorten,
 )
+from .contract.address import parse_address
+from .contract.errors import ConfigurationError, WireError
 
 DEFAULT_BASELINE_HZ = 19  # the usual always-on frequency in production
 

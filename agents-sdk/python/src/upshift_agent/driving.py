@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from .complaints import Complaints
+from .contract import State
+from .contract.resolve import Decision
 from .drivers import Driver, Turn
-from .elapsed import elapsed_s
-from .gate import gate
-from .log import describe
-from .resolve import Decision
-from .wire import State
+from .runtime.complaints import Complaints
+from .runtime.elapsed import elapsed_s
+from .runtime.gate import gate
+from .runtime.log import describe
 
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0

@@ -16,18 +16,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .clock import RedisClock
-from .complaints import Complaints
 from .config import Config
-from .drivers import Driver
-from .driving import DriverThread
-from .elapsed import elapsed_s
-from .errors import WireError
-from .log import describe, log
-from .loop import Loop, end
-from .plans import Plans
-from .resolve import Decision, resolve
-from .wire import (
+from .contract import (
     INSTANCE,
     SET_BACK_MS,
     Applied,
@@ -39,9 +29,19 @@ from .wire import (
     Status,
     encode_status,
 )
+from .contract.errors import WireError
+from .contract.resolve import Decision, resolve
+from .drivers import Driver
+from .driving import DriverThread
+from .following.clock import RedisClock
+from .following.plans import Plans
+from .runtime.complaints import Complaints
+from .runtime.elapsed import elapsed_s
+from .runtime.log import describe, log
+from .runtime.loop import Loop, end
 
 if TYPE_CHECKING:
-    from .subscription import Subscription
+    from .following.subscription import Subscription
 
 #: From a change to a look at where it stands. The driver's thread shares the interpreter's lock
 #: with ours, and goes first.
@@ -108,7 +108,7 @@ class Engine:
     async def _main(self, begun: Callable[[], None]) -> None:
         self._driver.start()
         self._decide()  # the local baseline, before anything is known of Redis
-        from .subscription import Subscription
+        from .following.subscription import Subscription
 
         self._subscription = Subscription(
             self._config.redis_url,

@@ -16,8 +16,7 @@ from typing import Any
 
 from redis import Redis
 
-from .resolve import Decision
-from .wire import (
+from .contract import (
     DEFAULT_NAMESPACE,
     Baseline,
     Keys,
@@ -29,6 +28,7 @@ from .wire import (
     decode_status,
     encode_plan,
 )
+from .contract.resolve import Decision
 
 
 class RecordingDriver:

@@ -16,9 +16,9 @@ from inspect import iscoroutine, iscoroutinefunction, signature
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ..errors import ConfigurationError
-from ..resolve import Decision
-from ..wire import one_line, shorten
+from ..contract import one_line, shorten
+from ..contract.errors import ConfigurationError
+from ..contract.resolve import Decision
 
 WANTED = "a driver is a callable that takes a Decision, or an object with apply(decision)"
 

@@ -16,10 +16,10 @@ from inspect import signature
 from typing import Any
 
 from ..attributes import SERVICE
-from ..complaints import Complaints
-from ..errors import ConfigurationError, UpshiftError
-from ..resolve import Decision
-from ..wire import ENVIRONMENT, INSTANCE, POD
+from ..contract import ENVIRONMENT, INSTANCE, POD
+from ..contract.errors import ConfigurationError, UpshiftError
+from ..contract.resolve import Decision
+from ..runtime.complaints import Complaints
 
 LOWEST_HZ = 5
 HIGHEST_HZ = 1000

@@ -1,0 +1,132 @@
+"""Names: targets, attributes, and every Redis key and channel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from .errors import ConfigurationError, WireError
+from .reading import shorten
+from .text import is_plain
+
+DEFAULT_NAMESPACE = "upshift"
+FLEET = "fleet"
+#: Longest target in bytes of UTF-8; longer names are refused where they come in.
+MAX_TARGET_BYTES = 256
+
+ENVIRONMENT = "deployment.environment.name"
+INSTANCE = "service.instance.id"
+#: Of one agent in one process, and new after a fork. OpenTelemetry has no name for that: workers
+#: share an instance id, and containers that share a host may share their pids, too.
+AGENT = "upshift.agent.id"
+POD = "k8s.pod.name"
+#: Older spellings of attributes, and the name they have now (OpenTelemetry semantic conventions).
+ATTRIBUTE_ALIASES = {"deployment.environment": ENVIRONMENT}
+#: A pin that names one of these is narrower than any target.
+INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, AGENT, "process.pid"})
+
+
+#: Of a namespace: what leaves the hash tag, channel patterns and Redis users whole.
+NAMESPACE = r"^[A-Za-z0-9._-]{1,64}$"
+
+
+def check_namespace(namespace: object) -> str:
+    """Return `namespace`, or raise `ConfigurationError` saying what one looks like."""
+    if not isinstance(namespace, str) or not re.fullmatch(NAMESPACE.rstrip("$") + r"\Z", namespace):
+        raise ConfigurationError(
+            "a namespace is made of letters, digits, dots, dashes and underscores, at most 64 of "
+            f"them, got {shorten(namespace)}"
+        )
+    return namespace
+
+
+def service_target(name: str) -> str:
+    return f"service/{name}"
+
+
+def node_target(name: str) -> str:
+    return f"node/{name}"
+
+
+def check_target(target: str) -> str:
+    """Return `target`, or raise `WireError` saying what a target looks like."""
+    kind, slash, name = target.partition("/")
+    if target != FLEET and not (slash and name and kind in ("service", "node")):
+        raise WireError(f"a target is service/NAME, node/NAME or fleet, got {shorten(target)}")
+    if not is_plain(target):
+        raise WireError(
+            f"a target's name has no line breaks, no control characters and nothing that is not "
+            f"valid Unicode, got {shorten(target)}"
+        )
+    size = len(target.encode())
+    if size > MAX_TARGET_BYTES:
+        raise WireError(
+            f"a target has at most {MAX_TARGET_BYTES} bytes, {shorten(target)} has {size}"
+        )
+    return target
+
+
+def canonical(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`attributes` under their present names; a present name beats its older spelling."""
+    if ATTRIBUTE_ALIASES.keys().isdisjoint(attributes):
+        return attributes
+    named = {ATTRIBUTE_ALIASES.get(key, key): value for key, value in attributes.items()}
+    return named | {key: attributes[key] for key in ATTRIBUTE_ALIASES.values() if key in attributes}
+
+
+#: A target that needs no percent-encoding, as nearly all.
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every Redis key and channel. The `{T}` hash tag keeps a target's keys in one cluster slot.
+
+    Raise `ConfigurationError` for a namespace that would break the tag or the channel pattern.
+    """
+
+    namespace: str = DEFAULT_NAMESPACE
+
+    def __post_init__(self) -> None:
+        check_namespace(self.namespace)
+
+    def _of(self, target: str, what: str) -> str:
+        # quote() leaves "~" alone, which the contract does not.
+        plain = _PLAIN.fullmatch(target)
+        tag = target if plain else quote(target, safe="/").replace("~", "%7E")
+        return f"{self.namespace}:v1:{{{tag}}}:{what}"
+
+    def state(self, target: str) -> str:
+        return self._of(target, "state")
+
+    def plan(self, target: str) -> str:
+        return self._of(target, "plan")
+
+    def changes(self, target: str) -> str:
+        return self._of(target, "changes")
+
+    def history(self, target: str) -> str:
+        return self._of(target, "history")
+
+    def agents(self, target: str) -> str:
+        return self._of(target, "agents")
+
+    @property
+    def due(self) -> str:
+        return f"{self.namespace}:v1:due"
+
+    @property
+    def targets(self) -> str:
+        return f"{self.namespace}:v1:targets"
+
+    @property
+    def reporting(self) -> str:
+        """Sorted set target → last report (Redis ms), so that nobody needs SCAN to find agents."""
+        return f"{self.namespace}:v1:reporting"
+
+    @property
+    def budget(self) -> str:
+        return f"{self.namespace}:v1:budget"

@@ -1,0 +1,1 @@
+"""Follow plans over Redis: connections, the clock, what was heard last. Knows no driver."""

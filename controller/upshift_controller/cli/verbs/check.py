@@ -1,0 +1,72 @@
+"""`upshift check`: read files as the controller would, without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..screen import show
+from ..screen.text import plain
+
+
+def check(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE", exists=True, dir_okay=False, help="Rule files, or upshift.yaml."
+        ),
+    ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", metavar="", help="Print the files' JSON Schema, for editors."),
+    ] = False,
+) -> None:
+    """Check files: every error with its place, and warnings of what is hardly meant.
+
+    Exits 1 if there are errors. Needs no controller.
+    """
+    if schema:
+        _print_schema()
+        return
+    if not files:
+        raise typer.BadParameter("which file? Give one or more", param_hint="FILE")
+    sound = [_is_sound(file) for file in files]
+    if not all(sound):
+        raise typer.Exit(1)
+
+
+def _is_sound(file: Path) -> bool:
+    """Report on one file. Settings hold all that a rule file may, so they read both kinds."""
+    from upshift_rules.documents.advice import advise
+    from upshift_rules.documents.document import RuleDocument
+    from upshift_rules.documents.located import DocumentError, Located, read_located
+
+    from ...settings import Settings
+
+    out, name = show.console(), plain(file)
+    try:
+        located: Located[RuleDocument] = read_located(file.read_bytes(), name, Settings)
+    except OSError as error:
+        out.print(f"{name}: cannot be read: {error.strerror}", soft_wrap=True)
+        return False
+    except DocumentError as error:
+        for problem in error.problems:
+            out.print(str(problem), style="red", soft_wrap=True)
+        return False
+    warnings = advise(located)
+    for it in warnings:
+        said = f"{it.filename}:{it.line}:{it.column}: warning: {it.message}"
+        out.print(said, style="yellow", soft_wrap=True)
+    rules = show.counted(len(located.document.sampling.on_alert), "rule")
+    out.print(f"{name}: {rules}, {show.counted(len(warnings), 'warning')}", soft_wrap=True)
+    return True
+
+
+def _print_schema() -> None:
+    from upshift_rules.documents.document import schema
+
+    from ...settings import Settings
+
+    show.answer(schema(Settings))

@@ -1,0 +1,127 @@
+"""`upshift cost`: what profiling will cost a node, before it does. Needs no controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from upshift_rules.durations import parse_duration
+
+from ..errors import Failed
+from ..options import duration
+from ..screen import show
+from ..screen.text import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from upshift_rules.cost import Forecast
+    from upshift_rules.documents.located import Located
+
+    from ...settings import Settings
+
+
+def cost(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A rule file, or upshift.yaml, whose `cost:` counts. Default: the built-in rules.",
+        ),
+    ] = None,
+    alerts_per_day: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="N", help="Alerts that concern one node in a day, all rules together."
+        ),
+    ] = 4,
+    firing_for: Annotated[
+        str,
+        typer.Option(parser=duration, metavar="DURATION", help="How long an alert fires."),
+    ] = "10m",
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print the figures, for programs.")
+    ] = False,
+) -> None:
+    """Predict CPU, memory, bandwidth and storage per node and month. Needs no controller.
+
+    Alerts are taken to come at random, spread evenly over the rules, each about the whole node.
+    """
+    from upshift_rules.cost import Load, always, forecasts
+
+    settings = _read(file).document
+    rules = settings.sampling.rule_set()
+    coefficients = settings.cost
+    load = Load(alerts_per_day=alerts_per_day, firing_ms=parse_duration(firing_for))
+    found = forecasts(rules, load, coefficients)
+    if as_json:
+        show.answer({"per_node": [asdict(it) for it in found]})
+        return
+    highest = max(it.highest_hz for it in found)
+    several = [*found, always(highest, coefficients)]
+    out = show.console()
+    out.print(_table(several))
+    out.print(
+        "\nPer node; boosted for a share of the time; stored in 30 days.",
+        *_verdicts(several),
+        sep="\n",
+        soft_wrap=True,
+    )
+
+
+def _read(file: Path | None) -> Located[Settings]:
+    from upshift_rules.documents.located import DocumentError, read_located
+
+    from ...settings import Settings
+
+    built_in = files("upshift_rules.documents").joinpath("default.yaml")
+    name = str(file) if file else "default.yaml"
+    try:
+        text = file.read_bytes() if file else built_in.read_bytes()
+        return read_located(text, name, Settings)
+    except OSError as error:
+        raise Failed(f"{name}: cannot be read: {error.strerror}") from error
+    except DocumentError as error:
+        raise Failed(str(error)) from error
+
+
+def _table(rows: Sequence[Forecast]) -> Table:
+    grid = show.table(
+        "ENVIRONMENT", ">BASELINE", ">MEAN", ">BOOSTED", ">CPU", ">MEMORY", ">BANDWIDTH", ">STORAGE"
+    )
+    for it in rows:
+        grid.add_row(
+            plain(it.environment),
+            f"{it.baseline_hz} Hz",
+            f"{it.mean_hz:.1f} Hz",
+            f"{it.boosted:.1%}",
+            f"{it.cpu_percent:.1f} %",
+            f"{it.memory_mb:.0f} MB",
+            f"{it.kb_per_s:.0f} KB/s",
+            f"{it.gb_per_month:.1f} GB",
+        )
+    return grid
+
+
+def _verdicts(rows: Sequence[Forecast]) -> Iterator[str]:
+    """Who keeps within what a node may be burdened with, and who misses what of it by how much."""
+    from upshift_rules.cost import TARGETS, missed
+
+    limits = ", ".join(f"{it.name} {it.most:g} {it.unit}" for it in TARGETS)
+    within = [plain(it.environment) for it in rows if not missed(it)]
+    yield f"Within the targets ({limits}): {', '.join(within) or 'none'}."
+    for row in rows:
+        over = [
+            f"{it.name} ({getattr(row, it.figure):.1f} {it.unit}, {it.most:g} at most)"
+            for it in missed(row)
+        ]
+        if over:
+            targets = "target" if len(over) == 1 else "targets"
+            yield f"{plain(row.environment)} misses the {targets} for {' and '.join(over)}."

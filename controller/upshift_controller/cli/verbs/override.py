@@ -1,0 +1,170 @@
+"""The verbs that change something: `boost`, `pin`, `cap`, `release`."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import typer
+
+from upshift_agent.contract import DEFAULT_NAMESPACE, FLEET, Kind
+
+from .. import options
+from ..client import Client, Json
+from ..direct import Direct
+from ..errors import Failed, Unreachable
+from ..options import (
+    DEFAULT_URL,
+    BoostHz,
+    BreakGlass,
+    CaFile,
+    For,
+    Hz,
+    LeaseOrTarget,
+    Namespace,
+    Reason,
+    SecretFile,
+    Target,
+    TokenFile,
+    Url,
+    Wait,
+    WaitTimeout,
+    Where,
+)
+from ..screen import show, text
+
+#: A lease's name: whose it is, and eight hexadecimal digits.
+_LEASE = re.compile(r".+/[0-9a-f]{8}", re.DOTALL)
+_DONE = {"boost": "is boosted to", "pin": "is pinned to", "cap": "is capped at"}
+
+
+def _verb(kind: Kind, says: str) -> Callable[..., None]:
+    def verb(
+        target: Target,
+        hz: Hz,
+        duration: For,
+        where: Where = None,
+        reason: Reason = "",
+        wait: Wait = False,
+        wait_timeout: WaitTimeout = "30s",
+        url: Url = DEFAULT_URL,
+        token_file: TokenFile = None,
+        ca_file: CaFile = None,
+        direct: BreakGlass = None,
+        secret_file: SecretFile = None,
+        namespace: Namespace = DEFAULT_NAMESPACE,
+    ) -> None:
+        if direct is not None and wait:
+            raise typer.BadParameter("agents are not watched with --direct", param_hint="--wait")
+        body: Json = {
+            "target": target,
+            "kind": kind,
+            "hz": hz,
+            "duration": duration,
+            "where": options.where(where or []),
+            "reason": text.plain(reason),
+            "by": _user(),
+        }
+        if direct is not None:
+            outcome = Direct(direct, namespace, secret_file).override(body)
+        else:
+            client = Client(url, token_file, ca_file)
+            outcome = client.post("leases", body=body)["outcome"]
+        show.console().print(_account(body, outcome), soft_wrap=True)
+        if direct is not None:
+            return
+        from .wait import note_unless_reached, wait_for
+
+        if wait:
+            wait_for(client, target, outcome["lease"], wait_timeout)
+        else:
+            note_unless_reached(client, target, outcome["lease"])
+
+    verb.__name__, verb.__doc__ = kind, says
+    if kind == "boost":
+        verb.__annotations__["hz"] = BoostHz
+    return verb
+
+
+boost = _verb(
+    "boost",
+    "Raise a target's frequency for a while. A boost never lowers; the highest one counts.",
+)
+pin = _verb("pin", "Set a target's frequency for a while, whatever boosts say. Caps still bind.")
+cap = _verb(
+    "cap",
+    "Hold a target's frequency down for a while. Nothing gets past a cap; "
+    "`cap fleet --hz 0` stops profiling everywhere.",
+)
+
+
+def release(
+    what: LeaseOrTarget,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    direct: BreakGlass = None,
+    secret_file: SecretFile = None,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """End a lease now, or every lease of a target. Rules may grant new ones."""
+    # A rule may be called service/checkout, and what it grants service/checkout/3f9a01bc.
+    lease = _LEASE.fullmatch(what) is not None
+    whole = what == FLEET or what.startswith(("service/", "node/"))
+    if whole:
+        options.target(what)
+    elif not lease:
+        raise typer.BadParameter(
+            "a lease is called like boost/3f9a01bc (see `upshift status`), a target is "
+            f"service/NAME, node/NAME or fleet, got {what!r}",
+            param_hint="LEASE|TARGET",
+        )
+    if direct is not None:
+        glass = Direct(direct, namespace, secret_file)
+        ways = [glass.release] * lease + [glass.release_all] * whole
+        outcome = _first([partial(way, what, _user()) for way in ways])
+    else:
+        client = Client(url, token_file, ca_file)
+        paths = [("leases", what)] * lease + [("targets", what, "leases")] * whole
+        try:
+            outcome = _first([partial(client.delete, *it, by=_user()) for it in paths])["outcome"]
+        except Failed:
+            if whole and not (view := client.get("targets", what))["known"]:
+                raise Failed(text.nothing_known(view)) from None
+            raise
+    show.console().print(f"{outcome['target']}: {outcome['reason']}")
+
+
+def _first(ways: Sequence[Callable[[], Json]]) -> Json:
+    """What the first way that is not refused says, or the last."""
+    for way in ways[:-1]:
+        try:
+            return way()
+        except Unreachable:
+            raise
+        except Failed:
+            continue
+    return ways[-1]()
+
+
+def _account(asked: Json, outcome: Json) -> str:
+    target, hz, lease = asked["target"], asked["hz"], outcome["lease"]
+    done = f"{target} {_DONE[asked['kind']]} {hz} Hz"
+    if hz == 0:
+        done = f"profiling stops {'everywhere' if target == FLEET else f'on {target}'}"
+    limits = text.only(asked["where"])
+    until = f"{text.clock(outcome['until_ms'])} {text.zone()}"
+    return (
+        f"{lease}: {done} for {asked['duration']}, until {until}"
+        + (f", {limits}" if limits else "")
+        + f".\nTo end it early: upshift release {lease}"
+    )
+
+
+def _user() -> str:
+    try:
+        return text.plain(getpass.getuser())[:64]
+    except (OSError, KeyError):  # a container's user id may have no name
+        return ""

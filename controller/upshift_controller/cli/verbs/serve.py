@@ -1,0 +1,52 @@
+"""`upshift serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import Failed
+
+
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Settings. Default: ./upshift.yaml, where there is one.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Address of the API. Default: 127.0.0.1:9095."),
+    ] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="redis://, rediss:// or unix:// URL. Default: it starts a Valkey of its own.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder of its own Valkey. Default: ./upshift-data."),
+    ] = None,
+) -> None:
+    """Run the controller."""
+    import asyncio
+
+    from ...app import serve as run
+    from ...errors import StartRefused
+    from ...settings import split_listen
+
+    try:
+        if listen is not None:
+            split_listen(listen)
+    except StartRefused as error:
+        raise typer.BadParameter(str(error), param_hint="--listen") from error
+    try:
+        asyncio.run(run(config, listen=listen, redis=redis, data=data))
+    except StartRefused as error:
+        raise Failed(str(error)) from error

@@ -1,0 +1,34 @@
+"""Break glass: the controller's own way from an override to a commit, with no controller running.
+
+Neither rules nor limits of any `upshift.yaml` apply: a file that is wrong must not be in the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from upshift_agent.contract import FLEET
+
+from ..app import Controller
+from ..configuration import built_in
+from ..leasing.control import Control
+
+
+@asynccontextmanager
+async def control_of(
+    redis_url: str, target: str | None, *, namespace: str, secret_file: Path | None
+) -> AsyncIterator[Control]:
+    """`Control` straight over Redis. `target` is what will be changed, where that is known.
+
+    Raise `StartRefused` for what cannot be read here, `Refused` where other secrets are in use.
+    """
+    configuration = built_in(
+        redis=redis_url, namespace=namespace, secret_file=secret_file and str(secret_file)
+    )
+    controller = Controller(lambda: configuration, redis_url)
+    controller.store.starts_afresh = False
+    async with controller.committing():
+        await controller.store.read({FLEET, target or FLEET})
+        yield controller.control

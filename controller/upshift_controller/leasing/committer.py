@@ -1,0 +1,275 @@
+"""Recall or read → transition → commit, for every cause, batched.
+
+What is remembered of a target is mostly right, so mostly the commit is the only round trip; it
+says what is right where a guess was wrong, and the change is made anew from that.
+Requests that arrive while a batch is on its way to Redis form the next one: a lone request waits
+for nothing, and under load the round trips are shared. There is a lane for each cause, and none
+waits for another: a flood of alerts keeps no engineer waiting. In a lane, a target's changes are
+applied in order of arrival, so that they never conflict; those of other lanes, and of other
+controllers, may, and are retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar, get_args
+
+import structlog
+
+from upshift_rules.leases.changes import Change, Entry
+from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.transition import revised
+from upshift_rules.model import Outcome
+
+from ..errors import Unavailable
+from .limiter import Limiter
+from .ports import Snapshot, States, Write
+
+log = structlog.get_logger()
+
+#: A webhook has to be answered within 5 s, also when Redis does not answer at all.
+PATIENCE_S = 4.0
+#: Requests waiting at the same time, about a second's worth; more are sent away with 503 and come
+#: back. A longer queue would only make those in it wait past their patience.
+MAX_WAITING = 500
+#: Targets in one batch: a pipeline of this size keeps Redis busy for some 20 ms.
+MAX_BATCH = 500
+#: Each attempt lost means that another controller has made progress on the same target.
+MAX_ATTEMPTS = 50
+
+T = TypeVar("T")
+Outcomes = Mapping[str, Sequence[Outcome]]
+Lane = Literal["alerts", "ends", "engineers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One target's change, as it was stored."""
+
+    state: TargetState
+    entries: Sequence[Entry]
+    now_ms: int
+
+
+@dataclass(slots=True)
+class _Queue:
+    waiting: deque[_Request] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def next_batch(self) -> list[_Request]:
+        batch: list[_Request] = []
+        targets = 0
+        while self.waiting and targets < MAX_BATCH:
+            request = self.waiting.popleft()
+            if not request.done.done():  # its client may have given up
+                batch.append(request)
+                targets += len(request.changes)
+        return batch
+
+
+@dataclass(slots=True)
+class _Request:
+    changes: Mapping[str, Sequence[Change]]
+    done: asyncio.Future[Outcomes]
+    made: Callable[[str], None] | None = None
+    outcomes: dict[str, Sequence[Outcome]] = field(default_factory=dict)
+    #: What a request without changes asks for.
+    probe: Callable[[], Awaitable[None]] | None = None
+
+    def give_up(self) -> None:
+        _fail([self], Unavailable(f"Redis has not answered for {PATIENCE_S:g} s"))
+
+
+class Committer:
+    """`committed` is called once for each commit, in order, on the event loop."""
+
+    def __init__(
+        self,
+        states: States,
+        limiter: Limiter,
+        *,
+        committed: Callable[[Committed], None],
+        conflicted: Callable[[int], None] = lambda _: None,
+        took: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._states = states
+        self._limiter = limiter
+        self._committed = committed
+        self._conflicted = conflicted
+        self._took = took
+        self._queues: Mapping[Lane, _Queue] = {lane: _Queue() for lane in get_args(Lane)}
+
+    async def apply(
+        self,
+        changes: Mapping[str, Sequence[Change]],
+        lane: Lane,
+        made: Callable[[str], None] | None = None,
+    ) -> Outcomes:
+        """Commit `changes` (target → changes) and return their outcomes, in the same order.
+
+        A target without changes is looked at all the same: what has expired there ends.
+        lane: whose request it is. made: is told each target that had no state before.
+        Raise `Unavailable` when Redis does not answer in time. Then nothing is known for sure,
+        and asking again is safe: an episode that got its boost gets no other.
+        """
+        if not changes:
+            return {}
+        request = _Request(changes, asyncio.get_running_loop().create_future(), made)
+        if lane == "alerts":
+            self.check_room()
+        self._queues[lane].waiting.append(request)
+        return await self._answer(lane, request)
+
+    async def _answer(self, lane: Lane, request: _Request) -> Outcomes:
+        self._queues[lane].wake.set()
+        # Cheaper than `asyncio.timeout`, which every alert would pay for.
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, request.give_up)
+        try:
+            return await request.done
+        finally:
+            patience.cancel()
+
+    async def probe(self) -> None:
+        """Raise `Unavailable` unless a commit would go through: each lane serves, and one commit
+        is tried, over the connections of all, on keys that nobody reads."""
+        answers = []
+        for lane, queue in self._queues.items():
+            done: asyncio.Future[Outcomes] = asyncio.get_running_loop().create_future()
+            probe = self._states.probe if lane == "engineers" else None
+            queue.waiting.appendleft(request := _Request({}, done, probe=probe))
+            answers.append(self._answer(lane, request))
+        await asyncio.gather(*answers)
+
+    def check_room(self) -> None:
+        """Raise `Unavailable` when too many alerts wait already; to ask early costs least.
+
+        Under too much load the refusals must be cheap, or they leave no time for anything else.
+        """
+        if len(self._queues["alerts"].waiting) >= MAX_WAITING:
+            raise Unavailable(f"{MAX_WAITING} requests are waiting already", retry_after_s=2)
+
+    async def preview(self, changes: Mapping[str, Sequence[Change]]) -> tuple[Snapshot, Outcomes]:
+        """What `apply` would answer now. Nothing is written."""
+        snapshot = await self._states.read(changes)
+        steps = await self._limiter.steps(snapshot, changes, reserve=False)
+        return snapshot, {target: step.outcomes for target, step in steps.items()}
+
+    async def run(self) -> None:
+        """Serve requests until cancelled."""
+        lanes = [asyncio.create_task(self._serve(it)) for it in self._queues.values()]
+        try:
+            await asyncio.gather(*lanes)  # each time that this is cancelled, so are they
+        finally:
+            for lane in lanes:
+                lane.cancel()
+
+    async def _serve(self, queue: _Queue) -> None:
+        while True:
+            while queue.waiting:
+                batch = queue.next_batch()
+                try:
+                    await self._commit(batch)
+                except Unavailable as error:
+                    _fail(batch, error)
+                except Exception as error:  # a defect of ours must not stop all later requests
+                    log.exception("commit failed")
+                    _fail(batch, error)
+            # Last, for what waits already when this begins anew.
+            await queue.wake.wait()
+            queue.wake.clear()
+
+    async def _commit(self, batch: Sequence[_Request]) -> None:
+        if probes := [request for request in batch if not request.changes]:
+            await _probe(probes)
+            batch = [request for request in batch if request.changes]
+        started = time.perf_counter()
+        pending: dict[str, list[_Request]] = {}
+        for request in batch:
+            for target in request.changes:
+                pending.setdefault(target, []).append(request)
+        if not pending:
+            return
+        snapshot = await self._look(pending)
+        for _ in range(MAX_ATTEMPTS):
+            if not pending:
+                _tell(self._took, time.perf_counter() - started)
+                return
+            snapshot = await self._attempt(snapshot, pending)
+            pending = {target: pending[target] for target in snapshot.states}
+        raise Unavailable(f"other controllers keep changing {', '.join(sorted(pending)[:3])}")
+
+    async def _look(self, targets: Iterable[str]) -> Snapshot:
+        # A reservation made for a guess that is wrong might take another boost's place.
+        guess = None if self._limiter.counts else self._states.recall(targets)
+        return guess or await self._states.read(targets)
+
+    async def _attempt(self, snapshot: Snapshot, pending: Mapping[str, list[_Request]]) -> Snapshot:
+        """Try once, from `snapshot`; return what met another state, with that state."""
+        changes = {
+            target: [change for request in requests for change in request.changes[target]]
+            for target, requests in pending.items()
+        }
+        steps = await self._limiter.steps(snapshot, changes)
+        writes: list[Write] = []
+        unchanged: dict[str, TargetState] = {}
+        for target, step in steps.items():
+            before = snapshot.states[target]
+            if step.state is not before or step.entries:
+                after = revised(before, step.state, snapshot.now_us)
+                writes.append(Write(before, after, step.entries, snapshot.now_us))
+            elif not snapshot.certain:
+                unchanged[target] = before
+        met = await self._states.commit(writes, replace(snapshot, states=unchanged))
+        if snapshot.certain:
+            _tell(self._conflicted, len(met.states))
+        took = [write for write in writes if write.after.target not in met.states]
+        for write in took:
+            _tell(self._committed, Committed(write.after, write.entries, write.now_ms))
+            if not write.before.rev:
+                for request in pending[write.after.target]:
+                    if request.made:
+                        _tell(request.made, write.after.target)
+        await self._limiter.settle(took)
+        for target, requests in pending.items():
+            if target not in met.states:
+                _hand_out(target, requests, steps[target].outcomes)
+        return met
+
+
+async def _probe(probes: Sequence[_Request]) -> None:
+    for request in probes:
+        try:
+            if request.probe is not None:
+                await request.probe()
+        except Exception as error:  # noqa: BLE001  # of the probe, and no other request's trouble
+            _fail([request], error)
+        if not request.done.done():
+            request.done.set_result({})
+
+
+def _tell(hear: Callable[[T], object], what: T) -> None:
+    """Whoever hears of a commit changes neither that it was made, nor what is answered."""
+    try:
+        hear(what)
+    except Exception:
+        log.exception("a commit was made, but not everybody heard of it")
+
+
+def _fail(batch: Sequence[_Request], error: Exception) -> None:
+    for request in batch:
+        if not request.done.done():
+            request.done.set_exception(error)
+
+
+def _hand_out(target: str, requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
+    start = 0
+    for request in requests:
+        end = start + len(request.changes[target])
+        request.outcomes[target] = outcomes[start:end]
+        start = end
+        if len(request.outcomes) == len(request.changes) and not request.done.done():
+            request.done.set_result(request.outcomes)

@@ -1,0 +1,333 @@
+"""THE flow: alerts and overrides → changes per target → one commit → what became of each, and why.
+
+parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per target ─▶ Committer
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from upshift_agent.contract import (
+    FLEET,
+    MAX_LEASE_MS,
+    SET_BACK_MS,
+    Kind,
+    Where,
+    check_target,
+    is_plain,
+    one_line,
+    shorten,
+)
+from upshift_agent.contract.errors import WireError
+from upshift_rules.durations import format_duration
+from upshift_rules.leases.changes import Change, Override, Release, SetBaseline
+from upshift_rules.leases.transition import republished
+from upshift_rules.matching import Verdict, claims_of, explain
+from upshift_rules.model import Alert, Claim, Outcome, Refusal, RuleSet
+
+from ..errors import Refused
+from ..slices import each
+from ..sources.alertmanager.payload import BadAlert
+from .committer import Committer
+from .newcomers import Newcomers
+from .ports import States, Write
+
+log = structlog.get_logger()
+
+#: Targets reverted or signed anew, or alerts that are let in, in one go; the next follow at once.
+BATCH = 500
+#: Who asked, and why: characters of each text that is kept.
+MAX_BECAUSE = 500
+
+
+class Account(NamedTuple):
+    """What one alert did: an outcome for each rule that it matched, or one that says why none."""
+
+    alert: Alert | BadAlert
+    outcomes: Sequence[Outcome]
+
+
+class Control:
+    """The rules may be replaced at any time; leases granted before run to their end."""
+
+    def __init__(
+        self, states: States, committer: Committer, rules: RuleSet, newcomers: Newcomers
+    ) -> None:
+        self._states = states
+        self._newcomers = newcomers
+        self._committer = committer
+        self.rules = rules
+        #: Latest Redis time seen. At the start nobody knows what the clock did before.
+        self._newest_ms = math.inf
+        self._since_ms: int | None = None  # when the baseline was put in force, in Redis ms
+        self._outdone: str | None = None  # why it is not, as it was logged
+
+    def check_room(self) -> None:
+        """Raise `Unavailable` when too many alerts wait already."""
+        self._committer.check_room()
+
+    async def receive(self, alerts: Sequence[Alert | BadAlert], sender: str = "") -> list[Account]:
+        """Let alerts do what the rules say: in one commit, or in parts where they are very many.
+
+        sender: whose alerts they are, for the limit on new targets.
+        """
+        if len(alerts) <= BATCH:
+            return await self._let_in(alerts, [self._match(alert) for alert in alerts], sender)
+        # In parts, so that neither a transition nor a commit keeps others waiting. What fires goes
+        # first, as in one commit. Should Redis go away in between, all of it comes again.
+        order = sorted(range(len(alerts)), key=lambda i: _has_resolved(alerts[i]))
+        accounts: dict[int, Account] = {}
+        for start in range(0, len(order), BATCH):
+            part = [alerts[i] for i in order[start : start + BATCH]]
+            answers = await each(lambda it: self._match(it, hint=False), part)
+            told = await self._let_in(part, answers, sender)
+            accounts |= zip(order[start : start + BATCH], told, strict=True)
+        return [accounts[i] for i in range(len(alerts))]
+
+    async def _let_in(
+        self,
+        alerts: Sequence[Alert | BadAlert],
+        answers: Sequence[Sequence[Claim | Outcome]],
+        sender: str,
+    ) -> list[Account]:
+        changes = _by_target(answers)
+        new = self._states.unknown(changes)
+        if not new:
+            return _accounts(alerts, answers, await self._committer.apply(changes, "alerts"))
+        counted = set(new[: self._newcomers.take(sender, len(new), _now_ms())])
+        made: list[str] = []
+        try:
+            if len(counted) < len(new):
+                beyond = await self._states.strangers(new[len(counted) :])
+                if beyond:
+                    answers = self._without(answers, set(beyond), sender)
+                    changes = _by_target(answers)
+            outcomes = await self._committer.apply(changes, "alerts", made.append)
+        finally:
+            unused = len(counted.difference(made))
+            if unused:
+                self._newcomers.give_back(sender, unused, _now_ms())
+        return _accounts(alerts, answers, outcomes)
+
+    def _without(
+        self, answers: Sequence[Sequence[Claim | Outcome]], beyond: Collection[str], sender: str
+    ) -> list[list[Claim | Outcome]]:
+        """The claims on targets beyond the limit on new ones are refused."""
+        most = self._newcomers.most()
+        who = f"{sender}'s alerts" if sender else "alerts"
+        reason = (
+            f"limits.max_new_targets is {most}, and within the hour {who} have named as many "
+            "targets that no agent reports to"
+        )
+        log.warning("alerts about new targets refused", targets=len(beyond), cause=reason)
+        refusal = Refusal("max_new_targets", most, most, reason)
+
+        def refused(claim: Claim) -> Outcome:
+            return Outcome(
+                outcome="refused",
+                reason=reason,
+                rule=claim.rule.name,
+                target=claim.target,
+                refusal=refusal,
+            )
+
+        return [
+            [refused(it) if isinstance(it, Claim) and it.target in beyond else it for it in answer]
+            for answer in answers
+        ]
+
+    async def explain(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
+        """What `receive` would do with these alerts now. Nothing is written."""
+        answers = await each(self._match, alerts)
+        _, outcomes = await self._committer.preview(_by_target(answers))
+        return _accounts(alerts, answers, outcomes)
+
+    def _match(self, alert: Alert | BadAlert, *, hint: bool = True) -> Sequence[Claim | Outcome]:
+        if isinstance(alert, BadAlert):
+            return [Outcome(outcome="invalid", reason=alert.reason)]
+        return claims_of(self.rules, alert, hint=hint)
+
+    def verdicts(self, alert: Alert) -> Sequence[Verdict]:
+        """For every rule, why it matches this alert or does not."""
+        return explain(self.rules, alert)
+
+    async def override(
+        self,
+        target: str,
+        kind: Kind,
+        hz: int,
+        duration_ms: int,
+        *,
+        id: str,  # noqa: A002  # it is the lease's, and called so everywhere
+        where: Where,
+        because: Mapping[str, str],
+    ) -> Outcome:
+        """Grant an engineer's lease. Raise `Refused` when it is out of bounds."""
+        try:
+            check_target(target)
+        except WireError as error:
+            raise Refused(str(error), slug="target", status=422) from error
+        lowest, highest = (1 if kind == "boost" else 0), self.rules.max_frequency_hz
+        if not lowest <= hz <= highest:
+            raise Refused(
+                f"a {kind} must be {lowest}–{highest} Hz here, got {hz}",
+                slug="frequency",
+                status=422,
+            )
+        if not 1000 <= duration_ms <= MAX_LEASE_MS:
+            raise Refused(
+                f"a lease must last 1s–{format_duration(MAX_LEASE_MS)}, "
+                f"got {format_duration(duration_ms)}",
+                slug="duration",
+                status=422,
+            )
+        for text in _texts(where):
+            if not is_plain(text):
+                raise Refused(
+                    f"where must be made of single lines of valid Unicode, got {shorten(text)}",
+                    slug="where",
+                    status=422,
+                )
+        change = Override(
+            id=id,
+            kind=kind,
+            hz=hz,
+            duration_ms=duration_ms,
+            where=where,
+            because=_plain(because),
+        )
+        return await self._one(target, change)
+
+    async def release(self, lease: str, *, because: Mapping[str, str]) -> Outcome:
+        """End one lease, wherever it is."""
+        names = await self._states.leased_targets()
+        for start in range(0, len(names), BATCH):
+            snapshot = await self._states.read(names[start : start + BATCH])
+            for target, state in snapshot.states.items():
+                if not any(it.id == lease for it in state.leases):
+                    continue
+                return await self._one(target, Release(lease=lease, because=_plain(because)))
+        reason = f"no lease is called {lease}; it may have ended by itself"
+        return Outcome(outcome="no_lease", reason=reason, lease=lease)
+
+    async def release_all(self, target: str, *, because: Mapping[str, str]) -> Outcome:
+        """End every lease of a target."""
+        return await self._one(target, Release(lease=None, because=_plain(because)))
+
+    async def _one(self, target: str, change: Change) -> Outcome:
+        return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
+
+    def put_in_force(self, rules: RuleSet) -> None:
+        """`rules` in place of those before."""
+        if rules.baseline != self.rules.baseline:
+            self._since_ms = None
+        self.rules = rules
+
+    async def publish_baseline(self) -> None:
+        """Tell the fleet its baseline, unless it knows: first start, reload, data lost.
+
+        Where another controller's configuration is newer, that one stays, and the log says so.
+        """
+        if self._since_ms is None:
+            snapshot = await self._states.read([FLEET])
+            known = snapshot.states[FLEET].configured
+            # Above what is there, also where Redis' clock was set back.
+            self._since_ms = max(snapshot.now_ms, known.since_ms + 1)
+        outcome = await self._one(FLEET, SetBaseline(self.rules.baseline, self._since_ms))
+        refused = outcome.reason if outcome.outcome == "refused" else None
+        if refused and refused != self._outdone:
+            log.warning(
+                "this controller's baseline is not in force; give all the same configuration, "
+                "or restart the one that is right",
+                cause=refused,
+                here=shorten(self.rules.baseline.to_json()),
+            )
+        self._outdone = refused
+
+    async def sign_anew(self) -> int:
+        """Sign what another secret has signed, and return how much there was.
+
+        Else agents that know only the newest secret could not read it. A target that another
+        controller changes meanwhile is left to that one, or to the next call.
+        """
+        names = await self._states.signed_otherwise()
+        for start in range(0, len(names), BATCH):
+            snapshot = await self._states.read(names[start : start + BATCH])
+            writes = [
+                Write(state, republished(state, snapshot.now_us), (), snapshot.now_us)
+                for state in snapshot.states.values()
+            ]
+            await self._states.commit(writes)
+        return len(names)
+
+    async def revert_due(self) -> tuple[int, int | None]:
+        """End all leases that have expired. Return Redis ms now, and when the next one does."""
+        seen: set[str] = set()
+        while True:
+            now_ms, due, next_ms = await self._states.due(BATCH)
+            if now_ms < self._newest_ms - SET_BACK_MS:
+                await self._look_at_all_leases()
+                self._newest_ms = now_ms
+                continue
+            self._newest_ms = max(self._newest_ms, now_ms)
+            if not due:
+                return now_ms, next_ms
+            await self._committer.apply({target: [] for target in due}, "ends")
+            if stuck := seen.intersection(due):
+                await self._states.settle(sorted(stuck))
+            seen = set(due)
+
+    async def _look_at_all_leases(self) -> None:
+        """Redis's clock was set back, or may have been: leases that began after now are bounded."""
+        names = await self._states.leased_targets()
+        for start in range(0, len(names), BATCH):
+            changes: dict[str, list[Change]] = {it: [] for it in names[start : start + BATCH]}
+            await self._committer.apply(changes, "ends")
+
+
+def _plain(because: Mapping[str, str]) -> dict[str, str]:
+    return {key: one_line(text, MAX_BECAUSE) for key, text in because.items()}
+
+
+def _texts(where: Where) -> Iterator[str]:
+    for name, wanted in where.items():
+        yield name
+        yield from (wanted,) if isinstance(wanted, str) else wanted
+
+
+def _now_ms() -> float:
+    return time.monotonic() * 1000
+
+
+def _has_resolved(alert: Alert | BadAlert) -> bool:
+    return isinstance(alert, Alert) and alert.status == "resolved"
+
+
+def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[Change]]:
+    changes: dict[str, list[Change]] = {}
+    for answer in answers:
+        for claim in answer:
+            if isinstance(claim, Claim):
+                changes.setdefault(claim.target, []).append(claim)
+    return changes
+
+
+def _accounts(
+    alerts: Sequence[Alert | BadAlert],
+    answers: Sequence[Sequence[Claim | Outcome]],
+    outcomes: Mapping[str, Sequence[Outcome]],
+) -> list[Account]:
+    """Put each outcome back where its claim came from: they are in the same order."""
+    queues = {target: iter(row) for target, row in outcomes.items()}
+    return [
+        Account(
+            alert,
+            [next(queues[it.target]) if isinstance(it, Claim) else it for it in answer],
+        )
+        for alert, answer in zip(alerts, answers, strict=True)
+    ]

@@ -1,0 +1,105 @@
+"""What control needs of a store, and the values that pass between the two. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from upshift_agent.contract import Status
+from upshift_rules.leases.changes import Entry
+from upshift_rules.leases.limits import Budget
+from upshift_rules.leases.state import TargetState
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """States together with Redis time, in µs. certain: as they were read, else a guess."""
+
+    now_us: int
+    states: Mapping[str, TargetState]
+    certain: bool = True
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_us // 1000
+
+
+NOTHING = Snapshot(0, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A state to be committed in place of the one it was made from, at `now_us`, Redis time."""
+
+    before: TargetState
+    after: TargetState
+    entries: Sequence[Entry]
+    now_us: int
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_us // 1000
+
+
+class States(Protocol):
+    """Where the states are. Every method raises `Unavailable` when they are out of reach."""
+
+    async def read(self, targets: Iterable[str]) -> Snapshot:
+        """States and time, in one round trip. A target that is not stored has an empty state."""
+
+    def recall(self, targets: Iterable[str]) -> Snapshot | None:
+        """States and time as they probably are, without a round trip; None: better ask."""
+
+    def unknown(self, targets: Iterable[str]) -> list[str]:
+        """Those of which nothing is remembered here; most are new. Without a round trip."""
+
+    async def strangers(self, targets: Sequence[str]) -> list[str]:
+        """Those that have no state, and that no agent reports to. One round trip."""
+
+    async def commit(self, writes: Sequence[Write], unchanged: Snapshot = NOTHING) -> Snapshot:
+        """Commit `writes`, and see whether `unchanged` was right. What was refused or is otherwise
+        comes back as it is. One round trip."""
+
+    async def probe(self) -> None:
+        """Do all that a commit does, on keys of its own. One round trip."""
+
+    async def due(self, limit: int) -> tuple[int, list[str], int | None]:
+        """Redis ms now, at most `limit` targets that are due by then, and the next due ms."""
+
+    async def settle(self, targets: Sequence[str]) -> None:
+        """Move targets that were due on to their next expiry."""
+
+    async def leased_targets(self) -> list[str]:
+        """Targets that have leases."""
+
+    async def signed_otherwise(self) -> list[str]:
+        """Targets whose state another secret has signed than the one that signs now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The budget as it was read; `version` is for `replace`."""
+
+    budget: Budget
+    version: str
+
+
+class Budgets(Protocol):
+    """Where the budget is. Every method raises `Unavailable` when it is out of reach."""
+
+    async def read(self) -> Stored:
+        """The budget; an empty one when none is stored. One round trip."""
+
+    async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
+        """Whether `budget` was stored; else another controller was faster. One round trip."""
+
+
+class Reports(Protocol):
+    """What agents say of themselves. Every method raises `Unavailable` as above."""
+
+    async def known_targets(self) -> list[str]:
+        """Every target that was changed, or whose agents report."""
+
+    async def statuses(self, targets: Sequence[str]) -> Mapping[str, Sequence[Status]]:
+        """The last report of each agent of these targets."""

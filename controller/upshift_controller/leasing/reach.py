@@ -1,0 +1,35 @@
+"""How many agents a lease raises. Pure.
+
+An agent counts as boosted while a boost or a pin would take it above its own baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from upshift_agent.contract import ENVIRONMENT, Baseline, Lease, Status, applies, canonical, is_live
+
+Attributes = Mapping[str, str]
+
+
+def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Attributes]:
+    """The attributes of the agents that are there."""
+    return [canonical(it.attributes) for it in statuses if is_live(it, now_ms)]
+
+
+def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int:
+    """How many of `agents` it raises. At least 1 where it raises anybody at all.
+
+    Whoever reports later was not counted; that is why it is never 0.
+    """
+    rests = baseline.environments
+    meant = canonical(lease.where).get(ENVIRONMENT)
+    names = (meant,) if isinstance(meant, str) else meant or ("", *rests)
+    lowest = min(rests.get(name, baseline.default) for name in names)
+    if lease.kind == "cap" or lease.hz <= lowest:
+        return 0
+    raised = sum(
+        lease.hz > rests.get(it.get(ENVIRONMENT, ""), baseline.default) and applies(lease, it)
+        for it in agents
+    )
+    return max(raised, 1)

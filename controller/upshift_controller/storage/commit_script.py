@@ -1,0 +1,115 @@
+"""What `commit.lua` is handed: a write → its keys and arguments. No I/O here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from upshift_agent.contract import FLEET, Keys, encode_plan
+from upshift_rules.leases.changes import Entry
+from upshift_rules.leases.state import TargetState, encode_state, plan_of
+from upshift_rules.quick_json import dump
+
+from ..leasing.ports import Write
+from .connect import ANSWER_S, Batch
+from .seal import seal
+
+#: How long the history of a target is kept after its last entry, where agents report or an engineer
+#: made it, and the baseline.
+RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+#: How long the rest is, after the last change and the last end: longer than a lease, so that who
+#: was cut off still hears of a release, and longer than alerts are away from each other that are
+#: repeated once a day (each repeat is written).
+KEEP_MS = 26 * 60 * 60 * 1000
+
+#: After this a commit is given up, so it must not be made either.
+_VALID_US = int(ANSWER_S * 1_000_000)
+#: In a cluster, whose servers have a clock each.
+_NEVER_US = 2**53
+
+_SCRIPT = Path(__file__).with_name("commit.lua").read_text()
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+def add(
+    batch: Batch,
+    write: Write,
+    keys: Keys,
+    secrets: Sequence[bytes],
+    history_length: int,
+    *,
+    load: bool,
+) -> None:
+    """Add the commit of `write` to `batch`. `load`: for a server that does not know the script."""
+    after, target = write.after, write.after.target
+    visible = after.plan_rev != write.before.plan_rev
+    secret = secrets[0] if secrets else None
+    plan = encode_plan(plan_of(after, write.now_ms), secret, dump) if visible else ""
+    entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
+    names = [keys.state(target), keys.plan(target), keys.history(target)]
+    if not batch.sharded:
+        names += [keys.due, keys.targets]
+    next_ms = after.next_expiry_ms
+    keep_ms = keep_for(after, write.now_ms)
+    told_ms = RETENTION_MS if any(it.by is not None for it in write.entries) else keep_ms
+    pipe = batch.on(names[0])
+    run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
+    run(
+        script,
+        len(names),
+        *names,
+        write.before.rev,
+        seal(target, encode_state(after), secrets),
+        plan,
+        keys.changes(target),
+        # The fleet's plan goes to every server, because agents are connected to any of them.
+        "SPUBLISH" if batch.sharded and target != FLEET else "PUBLISH",
+        after.rev,
+        history_length,
+        keep_ms,
+        told_ms,
+        *((0, _NEVER_US) if batch.sharded else (write.now_us, write.now_us + _VALID_US)),
+        target,
+        "" if next_ms is None else next_ms,
+        *entries,
+    )
+
+
+def keep_for(state: TargetState, now_ms: int) -> int:
+    """How long a state and its plan are kept, in ms."""
+    if state.baseline is not None:
+        return RETENTION_MS
+    ends_ms = [lease.expires_at_ms for lease in state.leases]
+    ends_ms += [case.cooling_ms for case in state.cases.values()]
+    return KEEP_MS + max(0, max(ends_ms, default=0) - now_ms)
+
+
+def probe(batch: Batch, keys: Keys, *, load: bool) -> None:
+    """Add a commit to `batch` that takes what every commit takes, on keys that nobody reads.
+
+    They are in the slot of `due`, without which nothing can be committed.
+    """
+    prefix = f"{keys.due.removesuffix('due')}{{{keys.due}}}"
+    parts = ["state", "plan", "history", *([] if batch.sharded else ["due", "targets"])]
+    names = [f"{prefix}:probe-{part}" for part in parts]
+    pipe = batch.on(keys.due)
+    run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
+    publish = "SPUBLISH" if batch.sharded else "PUBLISH"
+    text, entry = "probe", "{}"
+    run(script, len(names), *names, 0, text, text, f"{prefix}:changes", publish, 1, 1,
+        KEEP_MS, KEEP_MS, 0, _NEVER_US, text, "", entry)  # fmt: skip  # in the script's order
+
+
+def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:
+    document: dict[str, Any] = {"at_ms": now_ms, "event": entry.event, "reason": entry.reason}
+    if entry.lease is not None:
+        document["lease"] = entry.lease.to_json()
+    if entry.baseline is not None:
+        document["baseline"] = entry.baseline.to_json()
+    if entry.by is not None:
+        document["by"] = entry.by
+    if entry.limit is not None:
+        document["limit"] = entry.limit
+    return document

@@ -1,0 +1,1 @@
+"""What is shown: states and statuses become answers. Changes nothing."""

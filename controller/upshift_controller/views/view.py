@@ -1,0 +1,249 @@
+"""What the API shows of targets and agents: states and statuses → answers. Pure.
+
+What an agent should do comes from `upshift_agent.contract.resolve`, the very function that it
+runs itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
+
+from upshift_agent.contract import (
+    ENVIRONMENT,
+    FLEET,
+    Baseline,
+    Lease,
+    Plan,
+    Status,
+    canonical,
+    check_target,
+    is_live,
+)
+from upshift_agent.contract.errors import WireError
+from upshift_agent.contract.resolve import Decision, resolve
+from upshift_rules.leases.state import TargetState, plan_of
+from upshift_rules.text import nearest
+
+from .models import (
+    AgentView,
+    AppliedView,
+    LeaseView,
+    RequestedView,
+    StartingView,
+    TargetSummary,
+    TargetView,
+)
+
+#: Service, node, fleet: more than any agent follows. Each is a read from Redis.
+MAX_FOLLOWED = 8
+
+
+def followed(status: Status, target: str) -> set[str]:
+    """The targets that an agent follows; what it says that is no target, or too many, is not."""
+    named = (it for it in status.requested.revs if is_target(it))
+    return {target, FLEET, *islice(named, MAX_FOLLOWED)}
+
+
+def is_target(name: str) -> bool:
+    try:
+        return bool(check_target(name))
+    except WireError:
+        return False
+
+
+def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
+    return LeaseView(
+        id=lease.id,
+        target=target,
+        kind=lease.kind,
+        hz=lease.hz,
+        since_ms=lease.since_ms,
+        expires_at_ms=lease.expires_at_ms,
+        remaining_ms=max(0, lease.expires_at_ms - now_ms),
+        where={k: v if isinstance(v, str) else list(v) for k, v in lease.where.items()},
+        fraction=lease.fraction,
+        fraction_from=lease.fraction_from,
+        because=dict(lease.because),
+        reason=lease.reason,
+    )
+
+
+def lease_views(states: Mapping[str, TargetState], now_ms: int) -> list[LeaseView]:
+    """The live leases of these targets, the next to end first."""
+    leases = [
+        lease_view(target, lease, now_ms)
+        for target, state in states.items()
+        for lease in _plan(state, now_ms).leases
+    ]
+    return sorted(leases, key=lambda lease: lease.expires_at_ms)
+
+
+def live_plans(states: Mapping[str, TargetState], now_ms: int) -> dict[str, Plan]:
+    """The plans of these targets, without what has expired."""
+    return {name: _plan(state, now_ms) for name, state in states.items()}
+
+
+class Standing(NamedTuple):
+    """What an agent should run at by the plans of now, and how it stands to that."""
+
+    hz: int
+    lost: bool
+    converged: bool
+
+
+def standing(
+    target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
+) -> Standing:
+    _, _, agent = _judged(target, status, plans, baseline, now_ms)
+    return agent
+
+
+def _judged(
+    target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
+) -> tuple[Sequence[Plan], Decision, Standing]:
+    known = [plans[name] for name in followed(status, target) if name in plans]
+    decision = resolve(known, status.attributes, baseline, status.max_hz, now_ms)
+    lost = not is_live(status, now_ms)
+    converged = not lost and _converged(status, decision, known)
+    return known, decision, Standing(decision.hz, lost, converged)
+
+
+def agent_view(
+    target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
+) -> AgentView:
+    """One agent: what it should do by the plans of now, and what it says that it does."""
+    known, decision, agent = _judged(target, status, plans, baseline, now_ms)
+    applied = status.applied
+    return AgentView(
+        instance=status.instance,
+        target=target,
+        state="lost" if agent.lost else status.state,
+        attributes=dict(status.attributes),
+        driver=status.driver,
+        sdk=status.sdk,
+        reported_ms_ago=abs(now_ms - status.at_ms),
+        requested=_requested(decision, known),
+        known_revs=dict(status.requested.revs),
+        applied=None
+        if applied is None
+        else AppliedView(
+            hz=applied.hz,
+            revs=dict(applied.revs),
+            achieved_hz=applied.achieved_hz,
+            at_ms=applied.at_ms,
+        ),
+        converged=agent.converged,
+        error=status.error,
+        skipped=list(status.skipped),
+        max_hz=status.max_hz,
+    )
+
+
+def target_view(
+    target: str,
+    states: Mapping[str, TargetState],
+    agents: Sequence[AgentView],
+    baseline: Baseline,
+    now_ms: int,
+    known: Collection[str],
+) -> TargetView:
+    """One target with the leases that reach it: its own and the fleet's.
+
+    known: the targets that it may have been meant to be; none are needed where it has agents.
+    """
+    plans = live_plans({name: states[name] for name in (target, FLEET)}, now_ms)
+    return TargetView(
+        target=target,
+        known=bool(agents or states[target].rev or target in known),
+        near=_near(target, known),
+        now_ms=now_ms,
+        rev=states[target].rev,
+        baseline=baseline.to_json(),
+        leases=lease_views({name: states[name] for name in (target, FLEET)}, now_ms),
+        starting=_starting(plans.values(), baseline, now_ms),
+        agents=list(agents),
+        converged=all(agent.converged for agent in agents if agent.state != "lost"),
+    )
+
+
+def _near(target: str, known: Iterable[str]) -> str | None:
+    """The known one that is called most like it, preferably of its kind."""
+    kind, _, name = target.partition("/")
+    others = sorted(set(known) - {target, FLEET}, key=lambda it: it.startswith(f"{kind}/"))
+    by_name = {it.partition("/")[2]: it for it in others}
+    return by_name.get(nearest(name, by_name) or "")
+
+
+def _starting(plans: Iterable[Plan], baseline: Baseline, now_ms: int) -> list[StartingView]:
+    """By environment; those that differ from the first, which is any other."""
+    whole = [
+        replace(plan, leases=tuple(it for it in plan.leases if it.fraction >= 1)) for plan in plans
+    ]
+    wanted = (canonical(it.where).get(ENVIRONMENT, ()) for plan in whole for it in plan.leases)
+    named = {name for it in wanted for name in ([it] if isinstance(it, str) else it)}
+    found: list[StartingView] = []
+    for name in (None, *sorted(named | set(baseline.environments))):
+        attributes = {} if name is None else {ENVIRONMENT: name}
+        decision = resolve(whole, attributes, baseline, None, now_ms)
+        starting = StartingView(
+            environment=name,
+            hz=decision.hz,
+            lease=decision.lease and decision.lease.id,
+            reason=decision.reason,
+            until_ms=decision.until_ms,
+        )
+        if not found or (starting.hz, starting.lease) != (found[0].hz, found[0].lease):
+            found.append(starting)
+    return found
+
+
+def target_summary(
+    target: str, state: TargetState, plan: Plan, agents: Counter[Standing]
+) -> TargetSummary:
+    """One target in brief. For the fleet, `agents` are those of all targets."""
+    live = Counter({agent: count for agent, count in agents.items() if not agent.lost})
+    return TargetSummary(
+        target=target,
+        rev=state.rev,
+        requested_hz=sorted({agent.hz for agent in live}),
+        leases=len(plan.leases),
+        until_ms=max((lease.expires_at_ms for lease in plan.leases), default=None),
+        agents=live.total(),
+        converged=sum(count for agent, count in live.items() if agent.converged),
+        lost=agents.total() - live.total(),
+    )
+
+
+def _plan(state: TargetState, now_ms: int) -> Plan:
+    """The plan without what has expired: until it is reverted it still stands there."""
+    plan = plan_of(state, now_ms)
+    live = tuple(it for it in plan.leases if it.expires_at_ms > now_ms)
+    return Plan(
+        target=plan.target, rev=plan.rev, now_ms=now_ms, leases=live, baseline=plan.baseline
+    )
+
+
+def _requested(decision: Decision, plans: Iterable[Plan]) -> RequestedView:
+    return RequestedView(
+        hz=decision.hz,
+        revs={plan.target: plan.rev for plan in plans if plan.rev},
+        lease=decision.lease.id if decision.lease else None,
+        reason=decision.reason,
+        until_ms=decision.until_ms,
+        clamped_from=decision.clamped_from,
+    )
+
+
+def _converged(status: Status, decision: Decision, plans: Iterable[Plan]) -> bool:
+    """Applied means applied: the right frequency, from plans no older than ours, confirmed."""
+    applied = status.applied
+    return (
+        status.state == "applied"
+        and applied is not None
+        and applied.hz == decision.hz
+        and all(applied.revs.get(plan.target, 0) >= plan.rev for plan in plans)
+    )

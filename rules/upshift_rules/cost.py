@@ -1,0 +1,178 @@
+"""What profiling will cost a node: rules and an assumed number of alerts → CPU, bandwidth, storage.
+
+Pure. The model: a cost has a fixed part and a part for each Hz, so the mean frequency decides. A
+boost adds to it for the share of the time that it covers: alerts come at random (Poisson), each
+keeps the boost for `duration`, and those that overlap share one, as the rules' `boosts` has it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from .documents.located import Section
+from .model import Rule, RuleSet
+
+DAY_MS = 24 * 60 * 60 * 1000
+#: The frequency at which the defaults were measured, in Hz.
+_MEASURED_HZ = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a node must not be burdened with more than: a figure of `Forecast`, and its unit."""
+
+    figure: str
+    name: str
+    most: float
+    unit: str
+
+
+TARGETS = (
+    Target("cpu_percent", "CPU", 5, "%"),
+    Target("memory_mb", "memory", 100, "MB"),
+    Target("kb_per_s", "bandwidth", 200, "KB/s"),
+)
+
+
+class Share(Section):
+    """A cost that grows with the frequency."""
+
+    fixed: float = Field(default=0.0, ge=0, description="At any frequency above 0 Hz.")
+    per_hz: float = Field(default=0.0, ge=0, description="Added for each Hz.")
+
+    def at(self, hz: float, running: float = 1.0) -> float:
+        """At a mean of `hz`, with the profiler running for a share of the time."""
+        return self.fixed * running + self.per_hz * hz
+
+
+class Coefficients(Section):
+    """What profiling costs a node. The defaults give ~2 %, ~50 MB, ~150 KB/s and ~10 GB a month
+    at 19 Hz; `make bench COST=FILE` measures others."""
+
+    cpu_percent: Share = Field(
+        default=Share(per_hz=2 / _MEASURED_HZ), description="CPU, in % of one core."
+    )
+    memory_mb: Share = Field(default=Share(fixed=50), description="Resident memory, in MB.")
+    kb_per_s: Share = Field(
+        default=Share(per_hz=150 / _MEASURED_HZ), description="Profiles sent, in KB/s."
+    )
+    gb_per_month: Share = Field(
+        default=Share(per_hz=10 / _MEASURED_HZ),
+        description="Profiles stored in 30 days, in GB.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is assumed of alerts: how many concern the node in a day, all rules together, and how
+    long each fires."""
+
+    alerts_per_day: float
+    firing_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Of one node in one environment. `boosted`: share of the time above the baseline."""
+
+    environment: str
+    baseline_hz: int
+    mean_hz: float
+    highest_hz: int
+    boosted: float
+    cpu_percent: float
+    memory_mb: float
+    kb_per_s: float
+    gb_per_month: float
+
+
+def forecasts(rules: RuleSet, load: Load, coefficients: Coefficients) -> list[Forecast]:
+    """One for the default baseline, and one for each environment that has its own."""
+    named = {"default": rules.baseline.default, **rules.baseline.environments}
+    covered = coverages(rules.rules, load)
+    return [forecast(name, hz, covered, rules, coefficients) for name, hz in named.items()]
+
+
+def coverages(rules: Iterable[Rule], load: Load) -> Sequence[tuple[Rule, float]]:
+    """The share of the time that each rule's boost covers. The alerts are spread evenly."""
+    several = list(rules)
+    each = load.alerts_per_day / max(1, len(several))
+    return [(rule, rule.fraction * coverage(rule, each, load.firing_ms)) for rule in several]
+
+
+def coverage(rule: Rule, alerts_per_day: float, firing_ms: int) -> float:
+    """The share of the time, 0–1, that a rule boosts an agent that it selects.
+
+    Boosts and pauses take turns. Renewed by alerts at random, a boost lasts (e^(r·d) − 1) / r on
+    average (the busy period of a queue with any number of servers), and `max_duration` at most;
+    until the next alert it then takes the cooldown and 1 / r.
+    """
+    rate = alerts_per_day / DAY_MS
+    if rate <= 0:
+        return 0.0
+    one_ms = rule.duration_ms
+    if rule.while_firing:
+        one_ms = max(one_ms, min(firing_ms, rule.max_duration_ms))
+    if rule.on_resolved == "revert":
+        one_ms = min(one_ms, firing_ms)
+    boosted_ms = min(math.expm1(min(rate * one_ms, 700)) / rate, rule.max_duration_ms)
+    return boosted_ms / (boosted_ms + rule.cooldown_ms + 1 / rate)
+
+
+def forecast(
+    environment: str,
+    baseline_hz: int,
+    covered: Sequence[tuple[Rule, float]],
+    rules: RuleSet,
+    coefficients: Coefficients,
+) -> Forecast:
+    """The highest boost counts, else the baseline; rules cover the time independently."""
+    raised = [
+        (hz, share)
+        for rule, share in covered
+        if share > 0 and (hz := min(rule.frequency_hz, rules.max_frequency_hz)) > baseline_hz
+    ]
+    mean_hz, left = 0.0, 1.0
+    for hz, share in sorted(raised, key=lambda it: -it[0]):
+        mean_hz += left * share * hz
+        left *= 1 - share
+    mean_hz += left * baseline_hz
+    highest_hz = max([baseline_hz, *(hz for hz, _ in raised)])
+    return _costing(environment, baseline_hz, mean_hz, highest_hz, 1 - left, coefficients)
+
+
+def always(hz: int, coefficients: Coefficients) -> Forecast:
+    """What the same node would cost at one frequency for good: what boosts save."""
+    return _costing(f"always {hz} Hz", hz, hz, hz, 0.0, coefficients)
+
+
+def missed(found: Forecast) -> list[Target]:
+    """The targets that it exceeds."""
+    return [it for it in TARGETS if getattr(found, it.figure) > it.most]
+
+
+def _costing(
+    environment: str,
+    baseline_hz: int,
+    mean_hz: float,
+    highest_hz: int,
+    boosted: float,
+    costs: Coefficients,
+) -> Forecast:
+    running = 1.0 if baseline_hz else boosted
+    return Forecast(
+        environment=environment,
+        baseline_hz=baseline_hz,
+        mean_hz=mean_hz,
+        highest_hz=highest_hz,
+        boosted=boosted,
+        cpu_percent=costs.cpu_percent.at(mean_hz, running),
+        # Memory does not average out: what a boost takes has to be there.
+        memory_mb=costs.memory_mb.at(highest_hz) if highest_hz else 0.0,
+        kb_per_s=costs.kb_per_s.at(mean_hz, running),
+        gb_per_month=costs.gb_per_month.at(mean_hz, running),
+    )

@@ -1,0 +1,190 @@
+"""What `upshift check` says of a document that is valid and may still not be what was meant.
+
+Advice only: nothing is changed because of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import gcd
+
+from upshift_agent.contract import ENVIRONMENT, INSTANCE, POD
+
+from ..durations import format_duration
+from ..model import Rule, RuleSet
+from ..text import normalised, show
+from .document import RuleDocument
+from .located import Located, Problem
+from .nodes import Path
+
+#: What people write in `where:` when they mean the agents' attributes.
+_ATTRIBUTES = {
+    "environment": ENVIRONMENT,
+    "env": ENVIRONMENT,
+    "deployment_environment": ENVIRONMENT,
+    "instance": INSTANCE,
+    "pod": POD,
+    "service": "service.name",
+    "service_name": "service.name",
+    "node": "host.name",
+    "host": "host.name",
+}
+
+#: After how long Alertmanager repeats an alert, unless its route says otherwise.
+REPEAT_MS = (4 * 60 + 5) * 60 * 1000
+
+Advice = Iterator[tuple[Path, str]]
+
+
+def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
+    """Warnings about a document, in the order of the file."""
+    document = located.document
+    rules = document.sampling.rule_set()
+    said = [*_baselines(rules), *_overlaps(rules)]
+    for index, rule in enumerate(rules.rules):
+        path = ("sampling", "on_alert", index)
+        for advice in (_frequency, _never, _limits, _where):
+            said += [((*path, *at), message) for at, message in advice(rules, rule)]
+    given = document.model_fields_set
+    if not rules.rules and ("sampling" in given or not given):
+        said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
+    if document.fallback_strategy:
+        said.append((("fallback_strategy",), "only host agents use fallback_strategy"))
+    return tuple(sorted(located.source.problem(path, message) for path, message in said))
+
+
+def lock_step(hz: int) -> str | None:
+    """Why samples at `hz` may keep falling on the same points of what they measure, or None.
+
+    Timers tick in whole milliseconds: loops and caches every 10 or 100 ms, the kernel every 10, 4
+    or 1 ms (its HZ of 100, 250, 1000). A sampling period of whole milliseconds is the period of
+    such a timer, or a multiple of one: every sample sees it at one point of its cycle, and its work
+    is in all samples or in none. At a multiple of 100 Hz a 10 ms timer is seen at hz / 100 points
+    only. 19, 49, 97 and 99 Hz drift through every cycle.
+    """
+    if hz == 0:
+        return None
+    if 1000 % hz == 0:
+        return f"{hz} Hz samples every {1000 // hz} ms, in lock-step with timers of that period"
+    if hz % 100 == 0:
+        return f"{hz} Hz sees a 10 ms timer at the same {hz // 100} points of its cycle every time"
+    return None
+
+
+def out_of_step(hz: int) -> str:
+    """Frequencies a little lower that share no factor with round periods, such as `99 or 97`."""
+    below = [it for it in range(hz - 1, 6, -1) if gcd(it, 10) == 1][:2]
+    return " or ".join(map(str, below or [7]))
+
+
+def _step(path: Path, hz: int) -> Advice:
+    why = lock_step(hz)
+    if why:
+        yield path, f"{why}; {out_of_step(hz)} Hz are not (nothing was changed)"
+
+
+def _baselines(rules: RuleSet) -> Advice:
+    yield from _step(("sampling", "default"), rules.baseline.default)
+    for name, hz in rules.baseline.environments.items():
+        yield from _step(("sampling", "environments", name), hz)
+
+
+def _overlaps(rules: RuleSet) -> Advice:
+    names: dict[str, str] = {}
+    for index, rule in enumerate(rules.rules):
+        path = ("sampling", "on_alert", index)
+        same = rules.by_trigger.get(normalised(rule.trigger), ())
+        if not rule.match and index in same[1:]:
+            other = rules.rules[same[0]]
+            yield (
+                (*path, "trigger"),
+                f"trigger {show(rule.trigger)} is also that of rule {show(other.name)}: "
+                "both apply, and agents take the higher frequency",
+            )
+        elif (other_name := names.get(normalised(rule.name))) is not None:
+            yield (
+                (*path, "name"),
+                f"name {show(rule.name)} is easily taken for {show(other_name)} above",
+            )
+        names.setdefault(normalised(rule.name), rule.name)
+
+
+def _frequency(rules: RuleSet, rule: Rule) -> Advice:
+    yield from _step(("frequency",), rule.frequency_hz)
+    idle = [
+        f"{name} ({hz} Hz)" for name, hz in _baselines_met(rules, rule) if hz >= rule.frequency_hz
+    ]
+    if idle:
+        yield (
+            ("frequency",),
+            f"{rule.frequency_hz} Hz raises nothing where the baseline is no lower: "
+            + ", ".join(idle),
+        )
+
+
+def _baselines_met(rules: RuleSet, rule: Rule) -> Iterator[tuple[str, int]]:
+    """The baselines of the environments that a rule can apply to."""
+    wanted = rule.where.get(ENVIRONMENT)
+    asked = [it for it in rule.match if it.label in rules.labels.environment]
+    for name, hz in rules.baseline.environments.items():
+        if wanted is not None and name not in _values(wanted):
+            continue
+        if rule.scope == "target" or all(it.matches(name) for it in asked):
+            yield name, hz
+    if wanted is None and not asked:
+        yield "default", rules.baseline.default
+
+
+def _values(wanted: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (wanted,) if isinstance(wanted, str) else wanted
+
+
+def _never(rules: RuleSet, rule: Rule) -> Advice:
+    """A label that must equal a value which another matcher, or `where`, refuses."""
+    wanted = rule.where.get(ENVIRONMENT)
+    for matcher in rule.match:
+        value = matcher.equals
+        if value is None:
+            continue
+        for other in rule.match:
+            if other.label == matcher.label and not other.matches(value):
+                yield ("match",), f"match can never fit: {matcher.text} and {other.text}"
+                return
+        if (
+            wanted is not None
+            and rule.scope != "target"
+            and matcher.label in rules.labels.environment
+            and value not in _values(wanted)
+        ):
+            yield ("where",), f"where contradicts {matcher.text}: this rule can never apply"
+
+
+def _limits(_rules: RuleSet, rule: Rule) -> Advice:
+    if rule.while_firing and rule.max_duration_ms == rule.duration_ms:
+        longest = format_duration(rule.max_duration_ms)
+        yield (
+            ("while_firing",),
+            f"while_firing has nothing to renew: max_duration is {longest}, as is duration",
+        )
+    elif rule.while_firing and rule.duration_ms <= REPEAT_MS:
+        yield (
+            ("while_firing",),
+            "while_firing renews a boost when Alertmanager repeats the alert: duration must exceed "
+            "the route's repeat_interval and group_interval together; where they are not set they "
+            f"are 4h and 5m, and duration is {format_duration(rule.duration_ms)}",
+        )
+    if rule.scope == "instance" and rule.fraction < 1:
+        yield (
+            ("fraction",),
+            "fraction of one instance is one of its processes; leave out fraction or scope",
+        )
+
+
+def _where(_rules: RuleSet, rule: Rule) -> Advice:
+    for name in rule.where:
+        meant = _ATTRIBUTES.get(name)
+        if meant:
+            yield (
+                ("where", name),
+                f"{show(name)} is a label of alerts; agents have the attribute {show(meant)}",
+            )

@@ -1,0 +1,289 @@
+"""What an alert does to the boosts of a target: grant, renew, or nothing, always with its reason.
+
+Rules for editors. Each answer in `tests/README.md` about an alert is a branch here and a test in
+`tests/rules/test_boosts.py`; change both or neither. The theory:
+
+A **case** is one rule in one scope of one target. It has at most one live boost, and what belongs
+to the boost is kept with it: the lease (its frequency and filter as granted, whatever the rule says
+by now) and when it started. `max_duration` counts from that start; renewals, and alerts that take
+it up again after it ran out (`while_firing`), do not move it. A release or a revert ends it for
+good.
+
+An **episode** is one firing of one alert, from its `startsAt` to its resolution. Only the newest
+one of an alert is known, and it is in one of three states:
+
+    (none) ──fires──▶ firing ──released──▶ released
+                        │                      │
+                        └──────resolves────────┴──▶ resolved        any ──fires anew──▶ firing
+
+`startsAt` does not name an episode, since it moves: Alertmanager takes over the earlier one of two
+Prometheis, forgets it when it restarts, and two Alertmanagers may differ. So an episode is a span
+of time, from `began_ms` to `until_ms`, and a notice belongs to it when the start that it names is
+the same, or lies not after the end of the span: what an alert that is known to have fired then says
+to have begun before is no other firing. The span ends where the alert resolved; as long as no
+resolution has come, where we heard last that it fires. What begins later is a new episode, whether
+or not the word of the former's end was lost. A resolution is about the known episode unless it was
+before this one began; then it is late, and changes nothing.
+
+What an alert may do, by the state of its episode: a new one gets a boost, or joins the one that
+runs and lets it run on, and it alone meets the cooldown; one that fires renews the boost
+(`while_firing`) or is a repeat; one that was released or has resolved is a repeat.
+
+Orders that come to the same: alerts of one step, in any order, because it looks at those that fire
+first, of these at those that it knows first (`in_turn`); repeats, however many; a late notice after
+the one that made it late. With `revert`, an alert that resolved before its firing was delivered has
+resolved. Not the same: [A resolves] before [B fires] in two steps ends A's boost.
+
+What is remembered is bounded: see `memory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from upshift_agent.contract import Lease
+
+from ..durations import format_duration
+from ..model import Claim, Outcome, OutcomeName, Refusal
+from .draft import Draft, digest, scope_key
+from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
+from .state import RELEASED, RESOLVED, Case, Episode, Forgotten, Told
+
+#: How far behind `Episode.until_ms` may be: not every repeat is written.
+HEARD_EVERY_MS = 5 * 60 * 1000
+
+
+def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
+    """The positions of `claims`, in the order in which they are looked at."""
+
+    def turn(at: int) -> tuple[object, ...]:
+        rule, alert, _, where = claims[at]
+        scope = scope_key(rule.name, where)
+        case = draft.cases.get(scope)
+        new = case is None or alert.fingerprint not in case.episodes
+        # "firing" comes before "resolved".
+        return alert.status, new, alert.starts_at_ms, alert.fingerprint, scope, alert.name
+
+    return sorted(range(len(claims)), key=turn)
+
+
+def fire(draft: Draft, claim: Claim) -> Outcome:
+    """An alert fires, or is told again."""
+    rule, alert = claim.rule, claim.alert
+    scope = scope_key(rule.name, claim.where)
+    case = draft.case(scope)
+    episode = case.episodes.get(alert.fingerprint)
+    boost = draft.leases.get(case.lease)
+    if episode is None:
+        if case.forgotten.may_hold(alert.starts_at_ms, draft.now_ms + SKEW_MS):
+            return _one_of_many(draft, claim, scope, case, boost)
+    elif _within(alert.starts_at_ms, episode, draft.now_ms + SKEW_MS):
+        return _again(draft, claim, scope, case, episode, boost)
+    if boost is not None:
+        draft.remember(scope, alert.fingerprint, Episode(alert.starts_at_ms, draft.now_ms))
+        return _extend(draft, claim, scope, boost, f"another alert of {rule.name} fires")
+    if draft.now_ms < case.cooling_ms:
+        # No longer than the rule says by now, also where Redis's clock was set back.
+        cooling_ms = min(case.cooling_ms, draft.now_ms + rule.cooldown_ms)
+        draft.change(scope, cooling_ms=cooling_ms)
+        if draft.now_ms < cooling_ms:
+            left = format_duration(cooling_ms - draft.now_ms)
+            reason = f"no new boost by {rule.name} here for another {left}"
+            return _told(claim, "cooldown", reason, until_ms=cooling_ms)
+    return _grant(draft, claim, scope, draft.now_ms)
+
+
+def resolve(draft: Draft, claim: Claim) -> Outcome:
+    """An alert has resolved."""
+    rule, alert = claim.rule, claim.alert
+    scope = scope_key(rule.name, claim.where)
+    case = draft.case(scope)
+    episode = case.episodes.get(alert.fingerprint)
+    if case.refusal is not None and case.refusal.fingerprint == alert.fingerprint:
+        draft.change(scope, refusal=None)
+    ended_ms = min(max(alert.starts_at_ms, alert.ends_at_ms), draft.now_ms + SKEW_MS)
+    resolved = Episode(alert.starts_at_ms, ended_ms, RESOLVED)
+    if episode is None:
+        if rule.on_resolved == "revert" and not case.forgotten.may_hold(
+            alert.starts_at_ms, draft.now_ms + SKEW_MS
+        ):
+            draft.remember(scope, alert.fingerprint, resolved)
+        return _told(claim, "resolved", "no boost was waiting for this")
+    if max(alert.starts_at_ms, ended_ms) < episode.began_ms:
+        return _told(claim, "resolved", "it has fired anew since")
+    if episode.ended == RESOLVED:
+        if ended_ms > episode.until_ms:
+            draft.remember(scope, alert.fingerprint, resolved)
+        return _told(claim, "resolved", "no boost was waiting for this")
+    draft.remember(scope, alert.fingerprint, resolved)
+    boost = draft.leases.get(case.lease)
+    if boost is None:
+        return _told(claim, "resolved", "its boost had ended before")
+    if rule.on_resolved == "keep":
+        return _told(claim, "resolved", "the boost ends on schedule", boost)
+    if firing := draft.firing(scope):
+        return _told(claim, "resolved", f"the boost stays for {firing} more alerts", boost)
+    draft.end(boost, "reverted", "the last of its alerts resolved")
+    return _told(claim, "reverted", "the last alert of this boost resolved", boost, draft.now_ms)
+
+
+def release(draft: Draft, lease: Lease) -> None:
+    """An engineer ends a boost: none of the alerts that fire now brings it back."""
+    scope = scope_key(lease.because.get("rule", ""), lease.where)
+    for fingerprint, episode in list(draft.case(scope).episodes.items()):
+        if not episode.ended:
+            draft.remember(scope, fingerprint, episode._replace(ended=RELEASED))
+
+
+def _within(starts_at_ms: int, episode: Episode, newest_ms: int) -> bool:
+    """Whether what began then belongs to this episode, which lies before `newest_ms`."""
+    until_ms = min(episode.until_ms, newest_ms)
+    return starts_at_ms == episode.began_ms or starts_at_ms <= until_ms
+
+
+def _again(
+    draft: Draft, claim: Claim, scope: str, case: Case, episode: Episode, boost: Lease | None
+) -> Outcome:
+    """An alert that is known."""
+    began_ms = max(episode.began_ms, claim.alert.starts_at_ms)
+    unheard = abs(draft.now_ms - episode.until_ms) >= HEARD_EVERY_MS
+    if episode.ended != RESOLVED and (unheard or began_ms > episode.began_ms):
+        heard = episode._replace(began_ms=began_ms, until_ms=draft.now_ms)
+        draft.remember(scope, claim.alert.fingerprint, heard)
+    if episode.ended:
+        return _told(claim, "repeat", f"this episode was {episode.ended} before", boost)
+    return _still(draft, claim, scope, case, boost, _REPEATED)
+
+
+def _one_of_many(
+    draft: Draft, claim: Claim, scope: str, case: Case, boost: Lease | None
+) -> Outcome:
+    """An alert that may have been forgotten: it counts as known, and as firing."""
+    until_ms = max(case.forgotten.until_ms, min(claim.alert.starts_at_ms + MOVES_MS, draft.now_ms))
+    unheard = abs(draft.now_ms - case.forgotten.heard_ms) >= HEARD_EVERY_MS
+    if unheard or until_ms > case.forgotten.until_ms:
+        draft.change(scope, forgotten=Forgotten(until_ms, draft.now_ms))
+    if boost is not None and not claim.rule.while_firing:
+        return _joined(draft, claim, boost, "; " + _MANY)
+    return _still(draft, claim, scope, case, boost, _MANY)
+
+
+_REPEATED = "one boost per firing episode, and it had one"
+_MANY = f"more than {MAX_EPISODES} alerts fire here, so it is not told from those that had a boost"
+
+
+def _still(
+    draft: Draft, claim: Claim, scope: str, case: Case, boost: Lease | None, why: str
+) -> Outcome:
+    """A known alert still fires."""
+    rule = claim.rule
+    if not rule.while_firing:
+        return _told(claim, "repeat", why, boost)
+    if boost is not None:
+        return _extend(draft, claim, scope, boost, "the alert still fires")
+    if not case.started_ms:
+        return _told(claim, "repeat", why)
+    started_ms = min(case.started_ms, draft.now_ms)
+    if draft.now_ms >= started_ms + rule.max_duration_ms:
+        return _told(claim, "at_max_duration", _longest(claim))
+    return _grant(draft, claim, scope, started_ms)
+
+
+def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
+    """started_ms: of the boost, which may be taken up again."""
+    rule, alert = claim.rule, claim.alert
+    end_ms = min(draft.now_ms + rule.duration_ms, started_ms + rule.max_duration_ms)
+    key = f"{draft.target} {scope} {alert.fingerprint} {alert.starts_at_ms} {draft.before.rev}"
+    boost = Lease(
+        # By the revision: controllers that grant the same thing at once give it the same name,
+        # and one that was never committed can never come back.
+        id=f"{rule.name}/{digest(key, 8)}",
+        kind="boost",
+        hz=rule.frequency_hz,
+        since_ms=draft.now_ms,
+        expires_at_ms=end_ms,
+        where=claim.where,
+        fraction=rule.fraction,
+        because={"rule": rule.name, "alertname": alert.name, "fingerprint": alert.fingerprint},
+    )
+    boost = draft.aim(boost)
+    if why := draft.unfit(boost):
+        return _told(claim, "refused", why)
+    refusal = draft.refused.get(boost.id) or draft.refused_scopes.get(scope)
+    if refusal is not None:
+        draft.refused_scopes[scope] = refusal
+        return _refuse(draft, claim, scope, boost, refusal)
+    draft.remember(scope, alert.fingerprint, Episode(alert.starts_at_ms, draft.now_ms))
+    draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None)
+    draft.put(boost, "granted", boost.reason + draft.for_whom(boost))
+    _cool(draft, claim, scope, end_ms)
+    length = format_duration(end_ms - draft.now_ms)
+    return _told(claim, "granted", f"{boost.hz} Hz for {length}{draft.for_whom(boost)}", boost)
+
+
+def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:
+    """Say no. The history hears of it once, until the alert resolves or a boost is granted."""
+    told = draft.case(scope).refusal
+    lasts = told is not None and abs(draft.now_ms - told.at_ms) < MEMORY_MS
+    if told is None or not lasts or told.limit != refusal.limit:
+        said = Told(claim.alert.fingerprint, refusal.limit, draft.now_ms)
+        draft.change(scope, refusal=said)
+        draft.refuse(boost, refusal)
+    return replace(_told(claim, "refused", refusal.reason), refusal=refusal)
+
+
+def _extend(draft: Draft, claim: Claim, scope: str, boost: Lease, why: str) -> Outcome:
+    """Let a live boost run on to `duration` from now, at most `max_duration` from its start."""
+    rule, wanted_ms = claim.rule, draft.now_ms + claim.rule.duration_ms
+    if wanted_ms <= boost.expires_at_ms:
+        return _joined(draft, claim, boost)
+    if boost.hz > rule.frequency_hz:
+        return _joined(draft, claim, boost, "; it runs out, because the rule asks for less by now")
+    started_ms = min(draft.case(scope).started_ms, boost.since_ms)
+    end_ms = min(wanted_ms, started_ms + rule.max_duration_ms)
+    if end_ms <= boost.expires_at_ms:
+        return _told(claim, "at_max_duration", _longest(claim), boost)
+    boost = draft.aim(replace(boost, expires_at_ms=end_ms))
+    whom = draft.for_whom(boost)
+    draft.put(boost, "renewed", f"{boost.reason}; {why}{whom}")
+    _cool(draft, claim, scope, end_ms)
+    length = format_duration(end_ms - draft.now_ms)
+    return _told(claim, "renewed", f"{why}: {length} from now{whom}", boost)
+
+
+def _joined(draft: Draft, claim: Claim, boost: Lease, more: str = "") -> Outcome:
+    """The same answer for all that join one boost, as most alerts of a group do."""
+    key = boost.id, boost.expires_at_ms, more
+    if key not in draft.joined:
+        reason = f"{boost.reason} serves this alert too{more}"
+        draft.joined[key] = _told(claim, "joined", reason, boost)
+    return draft.joined[key]
+
+
+def _cool(draft: Draft, claim: Claim, scope: str, end_ms: int) -> None:
+    if claim.rule.cooldown_ms:
+        draft.change(scope, cooling_ms=end_ms + claim.rule.cooldown_ms)
+
+
+def _longest(claim: Claim) -> str:
+    longest = format_duration(claim.rule.max_duration_ms)
+    return f"{claim.rule.name} boosts for {longest} at most (max_duration)"
+
+
+def _told(
+    claim: Claim,
+    outcome: OutcomeName,
+    reason: str,
+    boost: Lease | None = None,
+    until_ms: int | None = None,
+) -> Outcome:
+    return Outcome(
+        outcome=outcome,
+        reason=reason,
+        rule=claim.rule.name,
+        target=claim.target,
+        lease=boost.id if boost else None,
+        hz=boost.hz if boost else claim.rule.frequency_hz,
+        until_ms=boost.expires_at_ms if boost and until_ms is None else until_ms,
+    )

@@ -1,0 +1,33 @@
+"""A lease for a share of the agents reaches at least one where there is one. Pure.
+
+Its fraction stays what the rule says, however many agents start later: what moves, and only where
+it would select nobody, is where on the circle its arc begins (see
+`upshift_agent.contract.selection`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from upshift_agent.contract import Lease, applies, matches, share
+
+Attributes = Mapping[str, str]
+
+
+def aimed(lease: Lease, agents: Sequence[Attributes]) -> Lease:
+    """`lease`, so that it reaches one of these (live) agents at least, if it is meant for any."""
+    if lease.fraction >= 1 or any(applies(lease, it) for it in agents):
+        return lease
+    shares = [share(lease, it) for it in agents if matches(lease, it)]
+    return replace(lease, fraction_from=min(shares)) if shares else lease
+
+
+def reached(lease: Lease, agents: Sequence[Attributes]) -> str:
+    """How many it reaches now, for people: `for 1 of 5 live agents (fraction 0.1)`."""
+    meant = [it for it in agents if matches(lease, it)]
+    if not meant:
+        return f"for none yet: no live agent is meant (fraction {lease.fraction:g})"
+    count = sum(applies(lease, it) for it in meant)
+    plural = "" if len(meant) == 1 else "s"
+    return f"for {count} of {len(meant)} live agent{plural} (fraction {lease.fraction:g})"

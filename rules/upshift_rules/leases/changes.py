@@ -1,0 +1,78 @@
+"""What can be asked of a target's state, and what is told afterwards. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from upshift_agent.contract import Baseline, Kind, Lease, Where
+
+from ..model import Claim, Outcome
+from .state import TargetState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """An engineer's lease. `id` comes from the edge, because the core has no randomness."""
+
+    id: str
+    kind: Kind
+    hz: int
+    duration_ms: int
+    where: Where
+    because: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """End a lease now, or every lease of the target (`lease=None`)."""
+
+    lease: str | None
+    because: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SetBaseline:
+    """What the fleet's agents do when no lease applies.
+
+    since_ms: since when the configuration that says so is in force, in Redis ms.
+    """
+
+    baseline: Baseline
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """See to it that leases for a share of the agents reach one of those that live now."""
+
+
+Change = Claim | Override | Release | SetBaseline | Aim
+Event = Literal[
+    "granted", "renewed", "moved", "expired", "reverted", "released", "refused", "baseline"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of history: what happened to a lease (or the baseline), and why.
+
+    `limit`: the one that refused the lease.
+    """
+
+    event: Event
+    reason: str
+    lease: Lease | None = None
+    baseline: Baseline | None = None
+    by: str | None = None
+    limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One outcome a change. `state` is the very object handed in when nothing changed."""
+
+    state: TargetState
+    outcomes: tuple[Outcome, ...]
+    entries: tuple[Entry, ...]

@@ -1,0 +1,172 @@
+"""A target's state in the making. Lives inside one call of `transition`, and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from upshift_agent.contract import SET_BACK_MS, Lease, Where, dump
+
+from ..model import Outcome, Refusal
+from .canary import Attributes, aimed, reached
+from .changes import Entry, Event
+from .memory import MEMORY_MS, remembered
+from .rooms import unfit
+from .state import Case, Episode, TargetState
+
+
+def scope_key(rule: str, where: Where) -> str:
+    """What makes two alerts share one boost: the rule, and whom it boosts."""
+    if not where:
+        return rule
+    items = tuple(where.items())
+    return f"{rule} {_filter_key(items if len(items) == 1 else tuple(sorted(items)))}"
+
+
+@lru_cache(maxsize=1024)  # a webhook's alerts share a few filters
+def _filter_key(items: tuple[tuple[str, str | tuple[str, ...]], ...]) -> str:
+    return digest(dump(items), 16)  # short, because it is remembered
+
+
+def digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+class Draft:
+    """Mutable copy of a state, with the few moves that all changes are made of."""
+
+    def __init__(
+        self,
+        state: TargetState,
+        now_ms: int,
+        refused: Mapping[str, Refusal],
+        agents: Sequence[Attributes] | None = None,
+    ) -> None:
+        self.before = state
+        self.target = state.target
+        self.now_ms = now_ms
+        self.refused = refused
+        #: The live ones of the target; None: nobody has asked.
+        self.agents = agents
+        #: In one step, all alerts of a rule and scope get the same answer.
+        self.refused_scopes: dict[str, Refusal] = {}
+        self.joined: dict[tuple[str, int, str], Outcome] = {}
+        self.leases = {lease.id: lease for lease in state.leases}
+        self.cases = dict(state.cases)
+        self._own: set[str] = set()  # scopes whose episodes are a copy, to be changed
+        self._firing: dict[str, int] = {}
+        self.baseline = state.baseline
+        self.configured = state.configured
+        self.entries: list[Entry] = []
+
+    def unfit(self, lease: Lease) -> str | None:
+        """Why there is no room for a new lease, if so."""
+        return unfit(lease, self.leases.values(), self.target)
+
+    def aim(self, lease: Lease) -> Lease:
+        return lease if self.agents is None else aimed(lease, self.agents)
+
+    def for_whom(self, lease: Lease) -> str:
+        """To be added to an answer: how many a lease for a share of the agents reaches."""
+        if self.agents is None or lease.fraction >= 1:
+            return ""
+        return f", {reached(lease, self.agents)}"
+
+    def put(self, lease: Lease, event: Event, reason: str | None = None) -> None:
+        """Add a lease, or replace the one with its id."""
+        self.leases[lease.id] = lease
+        self._record(event, reason or lease.reason, lease, lease.because)
+
+    def end(
+        self, lease: Lease, event: Event, how: str, because: Mapping[str, Any] | None = None
+    ) -> None:
+        """It is over, unless it only ran to its end: then an alert that still fires may take it up
+        again."""
+        del self.leases[lease.id]
+        scope = scope_key(lease.because.get("rule", ""), lease.where)
+        case = self.cases.get(scope)
+        if case is not None and case.lease == lease.id and event != "expired":
+            early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
+            cooling_ms = case.cooling_ms and case.cooling_ms - early_ms
+            self.cases[scope] = case._replace(started_ms=0, cooling_ms=cooling_ms)
+        self._record(event, f"{lease.reason}; {how}", lease, because or {})
+
+    def expire(self) -> None:
+        for lease in self.leases.values():
+            if lease.since_ms > self.now_ms + SET_BACK_MS:
+                length_ms = lease.expires_at_ms - lease.since_ms
+                end_ms = self.now_ms + length_ms
+                self._set_back(lease, lease.expires_at_ms - end_ms)
+                lease = replace(lease, since_ms=self.now_ms, expires_at_ms=end_ms)
+                why = "Redis's clock was set back: it runs for its length from now"
+                self.put(lease, "renewed", f"{lease.reason}; {why}")
+        for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:
+            self.end(lease, "expired", "it ran to its end")
+
+    def _set_back(self, lease: Lease, ms: int) -> None:
+        """What a boost's case knows of its times."""
+        scope = scope_key(lease.because.get("rule", ""), lease.where)
+        case = self.cases.get(scope)
+        if case is not None and case.lease == lease.id:
+            started_ms, cooling_ms = (it and it - ms for it in (case.started_ms, case.cooling_ms))
+            self.change(scope, started_ms=started_ms, cooling_ms=cooling_ms)
+
+    def refuse(self, lease: Lease, refusal: Refusal) -> None:
+        """Leave word of a lease that a limit forbids."""
+        why, by = f"{lease.reason}; {refusal.reason}", lease.because.get("by")
+        entry = Entry(event="refused", reason=why, lease=lease, by=by, limit=refusal.limit)
+        self.entries.append(entry)
+
+    def _record(self, event: Event, reason: str, lease: Lease, because: Mapping[str, Any]) -> None:
+        self.entries.append(Entry(event=event, reason=reason, lease=lease, by=because.get("by")))
+
+    def case(self, scope: str) -> Case:
+        return self.cases.get(scope) or Case(forgotten=self.before.forgotten)
+
+    def change(self, scope: str, **fields: Any) -> None:
+        self.cases[scope] = self.case(scope)._replace(**fields)
+
+    def remember(self, scope: str, fingerprint: str, episode: Episode) -> None:
+        """`episode` is the newest one of its alert."""
+        case = self.case(scope)
+        if scope not in self._own:  # copied once, however many alerts there are
+            self._own.add(scope)
+            case = self.cases[scope] = case._replace(episodes=dict(case.episodes))
+        if scope in self._firing:
+            former = case.episodes.get(fingerprint)
+            self._firing[scope] += self._fires(episode) - (
+                former is not None and self._fires(former)
+            )
+        case.episodes[fingerprint] = episode
+
+    def firing(self, scope: str) -> int:
+        """How many alerts of a case are known to fire; those that are forgotten count as one."""
+        case = self.case(scope)
+        if scope not in self._firing:
+            self._firing[scope] = sum(map(self._fires, case.episodes.values()))
+        return self._firing[scope] + (case.forgotten.heard_ms > self.now_ms - MEMORY_MS)
+
+    def _fires(self, episode: Episode) -> bool:
+        return not episode.ended and episode.until_ms > self.now_ms - MEMORY_MS
+
+    def finish(self) -> TargetState:
+        """The new state; the old object itself when nothing changed, so nothing is written."""
+        before, leases = self.before, tuple(self.leases.values())
+        if (
+            leases == before.leases
+            and self.cases == before.cases
+            and (self.baseline, self.configured) == (before.baseline, before.configured)
+        ):
+            return before
+        cases, forgotten = remembered(self.cases, self.leases, before.forgotten, self.now_ms)
+        return replace(
+            before,
+            leases=leases,
+            baseline=self.baseline,
+            configured=self.configured,
+            cases=cases,
+            forgotten=forgotten,
+        )

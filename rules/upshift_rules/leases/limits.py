@@ -1,0 +1,221 @@
+"""How much may be raised, at once and in an hour: limits, what is used of them, and the answer.
+
+Pure. The budget is one document of the whole fleet. What is in it ends by itself, like the leases
+it stands for, so whatever is forgotten there frees itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from upshift_agent.contract import MAX_HZ, Lease, dump
+
+from ..durations import format_duration
+from ..model import Refusal
+
+HOUR_MS = 60 * 60 * 1000
+#: Boosts that are counted at the same time. Each grant reads them all: these take a tenth of a
+#: second, and nothing else is done meanwhile.
+MAX_RESERVATIONS = 20_000
+
+#: A target takes some 5 KB of Redis for a day.
+MAX_NEW_TARGETS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`max_frequency_hz` in Hz; agents of the whole fleet; boosts by each rule. None: no limit.
+
+    max_new_targets: of which nothing was known, by the alerts of one token, at once and in an hour.
+    """
+
+    max_frequency_hz: int = MAX_HZ
+    max_boosted_agents: int | None = None
+    max_boosts_per_hour: int | None = None
+    max_new_targets: int = MAX_NEW_TARGETS
+
+    @property
+    def counted(self) -> bool:
+        """Whether a budget has to be kept."""
+        return self.max_boosted_agents is not None or self.max_boosts_per_hour is not None
+
+    def too_fast(self, lease: Lease) -> Refusal | None:
+        most = self.max_frequency_hz
+        if lease.kind == "cap" or lease.hz <= most:
+            return None
+        reason = f"limits.max_frequency is {most} Hz, and this {lease.kind} asks for {lease.hz} Hz"
+        return Refusal("max_frequency", most, lease.hz, reason)
+
+
+class Reservation(NamedTuple):
+    """A lease's part of the budget; a tuple, because there may be thousands. Times in Redis ms.
+
+    agents: how many it raises, of how many (`known`) that its target had; counted at the grant.
+    rule: whose boost it is; None for an engineer's.
+    """
+
+    target: str
+    rule: str | None
+    agents: int
+    known: int
+    since_ms: int
+    expires_at_ms: int
+
+
+Budget = Mapping[str, Reservation]
+
+
+@dataclass(slots=True)
+class _Use:
+    """Of one target: the reservations that are live."""
+
+    live: dict[str, Reservation] = field(default_factory=dict)
+
+    @property
+    def agents(self) -> int:
+        """No more than there are, however many boosts reach them."""
+        rows = self.live.values()
+        return min(sum(it.agents for it in rows), max((it.known for it in rows), default=0))
+
+
+class Ledger:
+    """Mutable copy of a budget, with running totals. Lives inside one decision."""
+
+    def __init__(self, budget: Budget, limits: Limits, now_ms: int) -> None:
+        self.limits = limits
+        self.now_ms = now_ms
+        self.changed = False
+        self._held: dict[str, Reservation] = {}
+        self._targets: defaultdict[str, _Use] = defaultdict(_Use)
+        #: Rule → lease → since, of the last hour.
+        self._grants: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for lease, reservation in budget.items():
+            self._enter(lease, reservation)
+        self.boosted_agents = sum(use.agents for use in self._targets.values())
+
+    def take(self, lease: str, wanted: Reservation) -> Refusal | None:
+        """Reserve, or say which limit forbids it. To take what one has again is free."""
+        held = self._held.get(lease)
+        if held is not None and held.expires_at_ms > self.now_ms:
+            self.keep(lease, wanted)
+            return None
+        refusal = self._full(wanted) or self._too_often(wanted) or self._too_many(lease, wanted)
+        if refusal is None:
+            self.keep(lease, wanted)
+        return refusal
+
+    def keep(self, lease: str, wanted: Reservation) -> None:
+        """A lease that was granted before has its place, and runs on to its new end."""
+        held = self._held.get(lease, wanted)
+        end_ms = max(held.expires_at_ms, wanted.expires_at_ms)
+        self._change(lease, held._replace(expires_at_ms=end_ms))
+
+    def end(self, lease: str) -> None:
+        """It raises nobody any more, but it was one of this hour's boosts."""
+        held = self._held.get(lease)
+        if held is not None and held.expires_at_ms > self.now_ms:
+            self._change(lease, held._replace(expires_at_ms=self.now_ms))
+
+    def drop(self, lease: str) -> None:
+        """It was never granted."""
+        if lease in self._held:
+            self._change(lease, None)
+
+    def finish(self) -> Budget:
+        return self._held
+
+    def _full(self, wanted: Reservation) -> Refusal | None:
+        used = len(self._held)
+        if used < MAX_RESERVATIONS:
+            return None
+        by_hour = self.limits.max_boosts_per_hour is not None
+        limit = "max_boosts_per_hour" if by_hour and wanted.rule else "max_boosted_agents"
+        reason = f"limits.{limit} can be counted for {MAX_RESERVATIONS} boosts, and so many are"
+        return Refusal(limit, MAX_RESERVATIONS, used, reason)
+
+    def _too_often(self, wanted: Reservation) -> Refusal | None:
+        most, rule = self.limits.max_boosts_per_hour, wanted.rule
+        if most is None or rule is None:
+            return None
+        grants = self._grants[rule]
+        if len(grants) < most:
+            return None
+        # The next is due when so many have grown old that one more fits.
+        frees_ms = sorted(grants.values())[len(grants) - most] + HOUR_MS
+        reason = (
+            f"limits.max_boosts_per_hour is {most}, and {rule} has granted {len(grants)}; "
+            f"the next is possible in {format_duration(frees_ms - self.now_ms)}"
+        )
+        return Refusal("max_boosts_per_hour", most, len(grants), reason)
+
+    def _too_many(self, lease: str, wanted: Reservation) -> Refusal | None:
+        most, used = self.limits.max_boosted_agents, self.boosted_agents
+        if most is None:
+            return None
+        use = self._targets[wanted.target]
+        more = _Use({**use.live, lease: wanted}).agents - use.agents
+        if not more or used + more <= most:
+            return None
+        reason = (
+            f"limits.max_boosted_agents is {most}; {used} are boosted, "
+            f"and this would boost {more} more"
+        )
+        return Refusal("max_boosted_agents", most, used, reason)
+
+    def _change(self, lease: str, after: Reservation | None) -> None:
+        before = self._held.get(lease)
+        if before == after:
+            return
+        self.changed = True
+        for it, move in ((before, self._leave), (after, self._enter)):
+            if it is not None:
+                use = self._targets[it.target]
+                self.boosted_agents -= use.agents
+                move(lease, it)
+                self.boosted_agents += use.agents
+
+    def _enter(self, lease: str, it: Reservation) -> None:
+        """Hold what still matters: it is live, or it is one of the last hour's boosts."""
+        if it.expires_at_ms > self.now_ms:
+            self._targets[it.target].live[lease] = it
+            self._held[lease] = it
+        if it.rule is not None and it.since_ms > self.now_ms - HOUR_MS:
+            self._grants[it.rule][lease] = it.since_ms
+            self._held[lease] = it
+
+    def _leave(self, lease: str, it: Reservation) -> None:
+        del self._held[lease]
+        self._targets[it.target].live.pop(lease, None)
+        if it.rule is not None:
+            self._grants[it.rule].pop(lease, None)
+
+
+def ends_ms(budget: Budget) -> int:
+    """When nothing of it matters any more."""
+    return max((max(it.expires_at_ms, it.since_ms + HOUR_MS) for it in budget.values()), default=0)
+
+
+def encode_budget(budget: Budget) -> str:
+    return dump(budget)
+
+
+def decode_budget(stored: bytes) -> Budget:
+    """Raise `ValueError` or `TypeError` for what `encode_budget` never wrote."""
+    try:
+        document = json.loads(stored)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    if not isinstance(document, dict):
+        raise TypeError("not an object")
+    # A newer controller's rows may be longer.
+    budget = {lease: Reservation(*row[:6]) for lease, row in document.items()}
+    for it in budget.values():
+        named = isinstance(it.target, str) and isinstance(it.rule, str | None)
+        # Beyond that it is no time, and `PX` takes none of it.
+        if not named or not all(isinstance(n, int) and 0 <= n < 2**53 for n in it[2:]):
+            raise TypeError(f"not a reservation: {it}")
+    return budget

@@ -1,0 +1,111 @@
+"""What engineers ask for: a lease of their own, an early end, another baseline."""
+
+from __future__ import annotations
+
+from upshift_agent.contract import Baseline, Lease, dump, shorten
+
+from ..durations import format_duration
+from ..model import Outcome
+from . import boosts
+from .changes import Entry, Override, Release, SetBaseline
+from .draft import Draft
+from .rooms import outlasted
+from .state import Configured
+
+#: How often a controller says that its configuration is in force; and without a word it is gone.
+SAY_EVERY_MS = 60 * 1000
+GONE_MS = 5 * SAY_EVERY_MS
+
+
+def override(draft: Draft, change: Override) -> Outcome:
+    lease = Lease(
+        id=change.id,
+        kind=change.kind,
+        hz=change.hz,
+        since_ms=draft.now_ms,
+        expires_at_ms=draft.now_ms + change.duration_ms,
+        where=change.where,
+        because=change.because,
+    )
+    why = draft.unfit(lease)
+    if why and (shorter := outlasted(lease, draft.leases.values())):
+        draft.end(shorter, "released", f"{lease.id} lasts longer, and takes its place")
+        why = None
+    if why:
+        return Outcome(outcome="refused", reason=why, target=draft.target)
+    if refusal := draft.refused.get(lease.id):
+        draft.refuse(lease, refusal)
+        return Outcome(
+            outcome="refused", reason=refusal.reason, target=draft.target, refusal=refusal
+        )
+    draft.put(lease, "granted")
+    return Outcome(
+        outcome="granted",
+        reason=f"{change.kind} {change.hz} Hz for {format_duration(change.duration_ms)}",
+        target=draft.target,
+        lease=lease.id,
+        hz=change.hz,
+        until_ms=lease.expires_at_ms,
+    )
+
+
+def release(draft: Draft, change: Release) -> Outcome:
+    """End leases early. Their alerts' repeats bring nothing back; a new alert may."""
+    found = [it for it in draft.leases.values() if change.lease in (None, it.id)]
+    if not found:
+        what = f"lease {change.lease}" if change.lease else "lease"
+        reason = f"{draft.target} has no {what}; it may have ended by itself"
+        return Outcome(outcome="no_lease", reason=reason, target=draft.target, lease=change.lease)
+    by, via = change.because.get("by"), change.because.get("via")
+    how = "released" + (f" by {by}" if by else "") + (f", via {via}" if via else "")
+    for lease in found:
+        boosts.release(draft, lease)
+        draft.end(lease, "released", how, change.because)
+    return Outcome(
+        outcome="released",
+        reason=f"released {', '.join(it.id for it in found)}",
+        target=draft.target,
+        lease=change.lease,
+        until_ms=draft.now_ms,
+    )
+
+
+def aim(draft: Draft) -> Outcome:
+    """Move leases for a share of the agents on, where all that they selected are gone."""
+    moved = []
+    for lease in list(draft.leases.values()):
+        if (better := draft.aim(lease)) is not lease:
+            why = f"{lease.reason}; it reached nobody any more: now{draft.for_whom(better)[1:]}"
+            draft.put(better, "moved", why)
+            moved.append(lease.id)
+    reason = f"moved {', '.join(moved)}" if moved else "every lease reaches somebody"
+    return Outcome(outcome="granted" if moved else "repeat", reason=reason, target=draft.target)
+
+
+def set_baseline(draft: Draft, change: SetBaseline) -> Outcome:
+    """Of two configurations that differ, the one put in force last wins, for as long as one of its
+    controllers is there. It says so now and then; that is no news to agents."""
+    mine, said = change.baseline, draft.configured
+    reason = f"baseline {mine.default} Hz by default"
+    if mine == draft.baseline:
+        if draft.now_ms - said.seen_ms >= SAY_EVERY_MS:
+            draft.configured = Configured(max(said.since_ms, change.since_ms), draft.now_ms)
+        return Outcome(outcome="repeat", reason=reason, target=draft.target)
+    if draft.baseline is not None and _wins(draft, draft.baseline, change):
+        reason = "another controller's newer configuration is in force: "
+        reason += shorten(draft.baseline.to_json())
+        return Outcome(outcome="refused", reason=reason, target=draft.target)
+    draft.baseline = mine
+    draft.configured = Configured(change.since_ms, draft.now_ms)
+    draft.entries.append(Entry(event="baseline", reason=reason, baseline=mine))
+    return Outcome(outcome="granted", reason=reason, target=draft.target, hz=mine.default)
+
+
+def _wins(draft: Draft, other: Baseline, change: SetBaseline) -> bool:
+    """Whether `other`, which is in force, is newer, and its controller there.
+
+    All have to agree which one is newer, so of two that came at once their content decides.
+    """
+    theirs, mine = draft.configured.since_ms, change.since_ms
+    order = (theirs, dump(other.to_json())) > (mine, dump(change.baseline.to_json()))
+    return order and draft.now_ms - draft.configured.seen_ms < GONE_MS

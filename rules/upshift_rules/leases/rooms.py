@@ -1,0 +1,54 @@
+"""How many leases a target holds, and how large each is: what keeps every plan small enough to be
+read. Pure.
+
+Whoever asks has a room of their own: no number of alerts keeps an engineer out, no number of
+boosts and pins keeps a cap out, and no number of other caps the kill switch. What does not fit is
+refused, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from upshift_agent.contract import MAX_LEASE_BYTES, Lease
+
+from ..quick_json import dump
+
+RULES = "boosts by rules"
+BOOSTS = "boosts and pins by engineers"
+CAPS = "caps"
+STOPS = "caps that stop all of it"
+#: Together at most `MAX_LEASES`, which is what agents read.
+ROOMS = {RULES: 256, BOOSTS: 64, CAPS: 64, STOPS: 16}
+
+
+def room_of(lease: Lease) -> str:
+    if "rule" in lease.because:
+        return RULES
+    if lease.kind != "cap":
+        return BOOSTS
+    return CAPS if lease.hz or lease.where else STOPS
+
+
+def unfit(lease: Lease, others: Collection[Lease], target: str) -> str | None:
+    """Why `target` cannot take this lease beside its `others`, if so."""
+    size = len(dump(lease.to_json()).encode())
+    if size > MAX_LEASE_BYTES:
+        return (
+            f"a lease may take {MAX_LEASE_BYTES} bytes of a plan, and this one would take {size}; "
+            "let its where: name less"
+        )
+    room = room_of(lease)
+    if len(others) < ROOMS[room] or sum(room_of(it) == room for it in others) < ROOMS[room]:
+        return None
+    return f"{target} already has {ROOMS[room]} {room}; release some first"
+
+
+def outlasted(stop: Lease, others: Iterable[Lease]) -> Lease | None:
+    """Of the caps that stop all of it, the first to end, if `stop` is another and ends no sooner:
+    it may go, so that there is room for every kill switch that changes anything."""
+    if room_of(stop) != STOPS:
+        return None
+    stops = (it for it in others if room_of(it) == STOPS)
+    first = min(stops, key=lambda it: it.expires_at_ms, default=None)
+    return first if first and first.expires_at_ms <= stop.expires_at_ms else None

@@ -1,0 +1,242 @@
+"""What holds of every decision, whatever the plans say."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from upshift_agent.contract import AGENT, FLEET, Baseline, Lease, Plan, applies, canonical, selects
+from upshift_agent.contract.resolve import Decision, resolve
+
+from .strategies import attributes, baselines, followed, hertz, leases, moments
+
+BASELINE = Baseline(19, {"production": 9, "staging": 49})
+anything = given(
+    plans=followed,
+    attributes=attributes,
+    baseline=baselines,
+    local_max=st.none() | hertz,
+    now_ms=moments,
+)
+
+
+def in_force(plans: list[Plan], attributes: dict[str, str], now_ms: int) -> list[Lease]:
+    return [
+        lease
+        for plan in plans
+        for lease in plan.leases
+        if now_ms < lease.expires_at_ms and applies(lease, canonical(attributes))
+    ]
+
+
+def ends(plans: list[Plan]) -> set[int]:
+    return {lease.expires_at_ms for plan in plans for lease in plan.leases}
+
+
+@anything
+def test_it_is_never_above_a_cap_or_the_local_maximum(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+) -> None:
+    decision = resolve(plans, attributes, baseline, local_max, now_ms)
+    caps = [lease.hz for lease in in_force(plans, attributes, now_ms) if lease.kind == "cap"]
+    assert all(decision.hz <= hz for hz in caps)
+    assert local_max is None or decision.hz <= local_max
+    assert decision.hz >= 0
+
+
+@anything
+def test_a_clamp_is_reported_exactly_where_the_local_maximum_binds(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+) -> None:
+    free = resolve(plans, attributes, baseline, None, now_ms)
+    held = resolve(plans, attributes, baseline, local_max, now_ms)
+    binds = local_max is not None and free.hz > local_max
+    assert held.clamped_from == (free.hz if binds else None)
+    assert held.hz == (local_max if binds else free.hz)
+    assert (held.lease, held.until_ms, held.because) == (free.lease, free.until_ms, free.because)
+
+
+@anything
+def test_a_boost_never_lowers(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+) -> None:
+    boost = Lease(id="extra", kind="boost", hz=60, since_ms=0, expires_at_ms=now_ms + 1)
+    more = [*plans, Plan(target="service/other", rev=1, now_ms=0, leases=(boost,))]
+    before = resolve(plans, attributes, baseline, local_max, now_ms)
+    assert resolve(more, attributes, baseline, local_max, now_ms).hz >= before.hz
+
+
+@anything
+def test_after_the_last_expiry_it_is_the_baseline_for_good(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+) -> None:
+    end = max(ends(plans), default=0)
+    decision = resolve(plans, attributes, baseline, local_max, end + now_ms)
+    bare = [Plan(target=p.target, rev=1, now_ms=0, baseline=p.baseline) for p in plans]
+    assert decision == resolve(bare, attributes, baseline, local_max, 0)
+    assert decision.lease is None
+    assert decision.until_ms is None
+
+
+@given(
+    plans=followed,
+    attributes=attributes,
+    baseline=baselines,
+    local_max=st.none() | hertz,
+    now_ms=moments,
+    random=st.randoms(use_true_random=False),
+)
+def test_the_order_of_plans_and_of_leases_does_not_matter(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+    random: Any,
+) -> None:
+    ids = [lease.id for plan in plans for lease in plan.leases]
+    assume(len(set(ids)) == len(ids))  # an id names one lease
+    shuffled = []
+    for plan in random.sample(plans, len(plans)):
+        rows = tuple(random.sample(plan.leases, len(plan.leases)))
+        shuffled.append(
+            Plan(target=plan.target, rev=1, now_ms=0, leases=rows, baseline=plan.baseline)
+        )
+    assert resolve(shuffled, attributes, baseline, local_max, now_ms) == resolve(
+        plans, attributes, baseline, local_max, now_ms
+    )
+
+
+@anything
+def test_it_changes_only_at_the_moments_it_announces(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+) -> None:
+    decision = resolve(plans, attributes, baseline, local_max, now_ms)
+    last = max(ends(plans) | {now_ms})
+    while True:
+        until = decision.until_ms
+        assert until is None or now_ms < until <= last
+        horizon = last + 1 if until is None else until
+        edges = {moment + shift for moment in ends(plans) for shift in (-1, 0, 1)}
+        for moment in {edge for edge in edges | {horizon - 1} if now_ms <= edge < horizon}:
+            assert resolve(plans, attributes, baseline, local_max, moment) == decision
+        if until is None:
+            break
+        after = resolve(plans, attributes, baseline, local_max, until)
+        assert (after.hz, after.lease) != (decision.hz, decision.lease)
+        decision, now_ms = after, until
+
+
+@anything
+def test_the_lease_that_decides_is_in_force_and_says_why(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+) -> None:
+    decision = resolve(plans, attributes, baseline, local_max, now_ms)
+    if decision.lease is None:
+        assert set(decision.because) == {"baseline"}
+    else:
+        assert decision.lease in in_force(plans, attributes, now_ms)
+        assert decision.because == decision.lease.because
+        assert decision.reason.startswith(decision.lease.reason)
+
+
+@given(leases, st.text(), st.floats(0, 1, exclude_min=True))
+def test_a_larger_fraction_keeps_whom_a_smaller_one_selects(
+    lease: Lease, agent: str, other: float
+) -> None:
+    small, large = sorted([lease.fraction, other])
+    canary, wider = (
+        Lease(
+            id=lease.id,
+            kind="boost",
+            hz=1,
+            since_ms=lease.since_ms,
+            expires_at_ms=1,
+            fraction=fraction,
+            fraction_from=lease.fraction_from,
+        )
+        for fraction in (small, large)
+    )
+    assert selects(wider, {AGENT: agent}) or not selects(canary, {AGENT: agent})
+
+
+def test_a_fraction_selects_about_its_share_of_a_large_fleet() -> None:
+    canary = Lease(id="c/1", kind="boost", hz=100, since_ms=7, expires_at_ms=9, fraction=0.1)
+    chosen = sum(selects(canary, {AGENT: f"{number:x}"}) for number in range(10_000))
+    assert 900 <= chosen <= 1100
+
+
+def test_plans_may_come_as_an_iterator() -> None:
+    boost = Lease(id="b/1", kind="boost", hz=100, since_ms=0, expires_at_ms=9)
+    plans = (Plan(target=target, rev=1, now_ms=0, leases=(boost,)) for target in [FLEET])
+    assert resolve(plans, {}, BASELINE, None, 0).hz == 100
+
+
+def test_the_baseline_says_which_one_it_is() -> None:
+    named = resolve([], {"deployment.environment": "staging"}, BASELINE, None, 0)
+    assert (named.hz, named.because, named.reason) == (
+        49,
+        {"baseline": "staging"},
+        "baseline (staging)",
+    )
+    other = resolve([], {"deployment.environment.name": "qa"}, BASELINE, None, 0)
+    assert (other.hz, other.because) == (19, {"baseline": "default"})
+
+
+@pytest.mark.parametrize(
+    ("because", "reason"),
+    [
+        ({}, "pin/1"),
+        ({"alertname": "HighCPU", "rule": "high_cpu"}, "pin/1: alert HighCPU"),
+        ({"reason": "rollback", "by": "ann"}, "pin/1: rollback, by ann"),
+        ({"alertname": None, "reason": 7}, "pin/1: 7"),
+    ],
+)
+def test_a_reason_is_one_line_for_people(because: dict[str, Any], reason: str) -> None:
+    lease = Lease(id="pin/1", kind="pin", hz=1, since_ms=0, expires_at_ms=1, because=because)
+    assert lease.reason == reason
+
+
+def test_a_clamp_is_part_of_the_reason() -> None:
+    decision = resolve([], {}, BASELINE, 10, 0)
+    assert decision.reason == "baseline (default); held to this agent's max_hz, asked for 19 Hz"
+
+
+def test_until_is_a_moment_in_utc() -> None:
+    decision = Decision(hz=1, until_ms=1_800_000_000_001)
+    assert decision.until == datetime(2027, 1, 15, 8, 0, 0, 1000, tzinfo=UTC)
+    assert Decision(hz=1).until is None
+
+
+@given(st.integers(0, 2**63 - 1))
+@example(2**63 - 1)
+@example(253_402_300_799_999)
+@example(253_402_300_800_000)
+def test_until_never_raises_into_a_driver(until_ms: int) -> None:
+    assert Decision(hz=1, until_ms=until_ms).until is not None

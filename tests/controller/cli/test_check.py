@@ -1,0 +1,85 @@
+"""`upshift check`: files are read as the controller reads them, without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.command import Run
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "rules" / "examples").glob("*.yaml"))
+BAD = """\
+sampling:
+  defalt: 19
+  on_alert:
+    - {trigger: high_cpu, frequency: fast, duration: 10m}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "upshift.yaml"
+
+
+def test_good_files_are_good(offline: Run) -> None:
+    ended = offline("check", *map(str, EXAMPLES))
+    assert (ended.code, ended.err) == (0, "")
+    assert all(f"{file}: " in ended.out for file in EXAMPLES)
+
+
+def test_every_error_has_its_place_and_the_exit_code_is_1(offline: Run, file: Path) -> None:
+    file.write_text(BAD)
+    ended = offline("check", str(file))
+    assert ended.code == 1
+    assert ended.out.splitlines() == [
+        f'{file}:2:3: unknown field "defalt"; did you mean "default"?',
+        f'{file}:4:38: frequency must be 1–1000 Hz, got "fast"',
+    ]
+
+
+def test_one_bad_file_does_not_hide_the_others(offline: Run, file: Path, tmp_path: Path) -> None:
+    file.write_text(BAD)
+    good = tmp_path / "good.yaml"
+    good.write_text(EXAMPLES[0].read_text())
+    ended = offline("check", str(file), str(good))
+    assert ended.code == 1
+    assert f"{good}: " in ended.out
+
+
+def test_a_warning_is_no_error(offline: Run, file: Path) -> None:
+    file.write_text("sampling: {default: 100}\n")
+    ended = offline("check", str(file))
+    assert ended.code == 0
+    assert f"{file}:1:21: warning: 100 Hz samples every 10 ms" in ended.out
+    assert f"{file}: no rules, 2 warnings" in ended.out
+
+
+def test_upshift_yaml_is_read_with_its_settings(offline: Run, file: Path) -> None:
+    file.write_text("listen: 127.0.0.1:9095\nhistory_length: none\n")
+    ended = offline("check", str(file))
+    assert ended.code == 1
+    assert ended.out.startswith(f'{file}:2:17: history_length must be a whole number, got "none"')
+
+
+def test_rules_in_two_places_are_an_error_before_the_controller_starts(
+    offline: Run, file: Path
+) -> None:
+    file.write_text("rules: other.yaml\nsampling: {default: 19}\n")
+    ended = offline("check", str(file))
+    assert ended.code == 1
+    assert ended.out == f"{file}:1:8: give either sampling or rules, not both\n"
+
+
+def test_the_schema_is_one_json_document_for_both_kinds_of_file(offline: Run) -> None:
+    schema = offline("check", "--schema").json
+    assert {"sampling", "listen", "tokens"} <= schema["properties"].keys()
+
+
+@pytest.mark.parametrize("arguments", [(), ("no-such-file.yaml",), ("/",)])
+def test_without_a_file_that_can_be_read_it_is_misused(
+    offline: Run, arguments: tuple[str, ...]
+) -> None:
+    ended = offline("check", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert "FILE" in ended.err

@@ -1,0 +1,60 @@
+"""What the API says of one target, as far as it is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upshift_agent.contract import FLEET, Baseline, Lease
+from upshift_controller.views import view
+from upshift_controller.views.models import TargetView
+from upshift_rules.leases.state import TargetState
+
+NOW_MS = 1_000_000
+BASELINE = Baseline(19, {"staging": 49})
+
+
+def lease(kind: str, hz: int, **more: Any) -> Lease:
+    fields: dict[str, Any] = {"since_ms": 1, "expires_at_ms": NOW_MS + 1000}
+    return Lease(id=f"{kind}/{hz}", kind=kind, hz=hz, **fields | more)  # type: ignore[arg-type]
+
+
+def seen(*leases: Lease, known: tuple[str, ...] = (), rev: int = 1) -> TargetView:
+    target = "service/checkout"
+    states = {
+        target: TargetState(target=target, rev=rev, leases=leases),
+        FLEET: TargetState(target=FLEET, rev=1, baseline=BASELINE),
+    }
+    return view.target_view(target, states, [], BASELINE, NOW_MS, known)
+
+
+def starting(*leases: Lease) -> dict[str | None, int]:
+    return {it.environment: it.hz for it in seen(*leases).starting}
+
+
+def test_an_agent_that_starts_now_runs_at_what_resolve_says_for_its_environment() -> None:
+    assert starting() == {None: 19, "staging": 49}
+    assert starting(lease("boost", 30)) == {None: 30, "staging": 49}
+    assert starting(lease("pin", 30)) == {None: 30}
+    older_spelling = {"deployment.environment": "staging"}
+    assert starting(lease("cap", 9, where=older_spelling)) == {None: 19, "staging": 9}
+    several = {"deployment.environment.name": ("production", "staging")}
+    assert starting(lease("pin", 9, where=several)) == {None: 19, "production": 9, "staging": 9}
+
+
+def test_leases_that_are_not_for_every_agent_say_nothing_of_one_that_starts() -> None:
+    some = lease("pin", 30, fraction=0.5), lease("pin", 31, where={"zone": "a"})
+    assert starting(*some) == starting()
+    assert starting(lease("pin", 30, expires_at_ms=NOW_MS)) == starting()
+
+
+def test_a_target_without_agents_names_the_known_one_of_its_kind_that_is_most_like_it() -> None:
+    known = ("fleet", "node/check-out", "service/cart", "service/checkout", "service/check-out")
+    assert seen(known=known).near == "service/check-out"
+    assert seen(known=("fleet", "node/check-out")).near == "node/check-out"
+    assert seen(known=("fleet", "service/checkout", "service/basket")).near is None
+
+
+def test_a_target_is_known_by_its_state_or_by_the_list() -> None:
+    assert seen(rev=0).known is False
+    assert seen(rev=0, known=("service/checkout",)).known is True
+    assert seen(rev=1).known is True
