@@ -68,7 +68,7 @@ class _Verbs(Mapping[str, TyperCommand]):
 
     def __getitem__(self, name: str) -> TyperCommand:
         module, panel, example = VERBS[name]
-        verb = getattr(import_module(f".{module}", __package__), name)
+        verb = getattr(import_module(f".verbs.{module}", __package__), name)
         alone = typer.Typer(add_completion=False)
         says = f"Example: upshift {example}"
         alone.command(name, cls=Verb, rich_help_panel=panel, epilog=says)(verb)

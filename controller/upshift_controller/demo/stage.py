@@ -169,7 +169,13 @@ async def _controller(folder: Path, config: Path) -> AsyncIterator[Child]:
     controller: Child | None = None
     try:
         async with child("serve", [*command, "--listen=127.0.0.1:0"], folder) as controller:
-            guard = [sys.executable, "-m", f"{__package__}.guard", str(controller.pid), str(folder)]
+            guard = [
+                sys.executable,
+                "-m",
+                f"{__package__}.cleanup",
+                str(controller.pid),
+                str(folder),
+            ]
             async with child("guard", guard, folder):
                 yield controller
     finally:

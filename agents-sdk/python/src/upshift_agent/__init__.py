@@ -28,9 +28,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Agent": "agent",
-    "ConfigurationError": "errors",
-    "Decision": "resolve",
-    "UpshiftError": "errors",
+    "ConfigurationError": "contract.errors",
+    "Decision": "contract.resolve",
+    "UpshiftError": "contract.errors",
 }
 
 

@@ -87,7 +87,7 @@ def history(
 
 
 def _ask(client: Client, *path: str, **query: str | int) -> Json:
-    Thread(target=import_module, args=(".show", __package__)).start()
+    Thread(target=import_module, args=("..screen.show", __package__)).start()
     return client.get(*path, **query)
 
 
