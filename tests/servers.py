@@ -27,7 +27,6 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
-    "faketime": "faketime",
     "cc": "gcc",
     "ip": "iproute2",
 }

@@ -69,7 +69,7 @@ def agents(
 ) -> Iterator[Agents]:
     """Start agents called `instances` in one process, and wait until they run at their baseline.
 
-    command: put before the interpreter, such as a `faketime`.
+    command: put before the interpreter, such as an `unshare`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"{'-'.join(instances)[:60]}.jsonl"

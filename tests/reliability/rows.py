@@ -90,7 +90,7 @@ NEEDS = {
     "three-controllers": _ALERTMANAGER,
     "network-lossy": ("ip", NETWORKS),
     "network-one-way": ("ip", NETWORKS),
-    "agents-clock": ("faketime",),
-    "controllers-clock": ("faketime",),
+    "agents-clock": ("cc",),
+    "controllers-clock": ("cc",),
     "redis-clock": ("cc", "redis-server"),
 }
