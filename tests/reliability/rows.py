@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from servers import NETWORKS
+from servers import CLOCKS, NETWORKS
 
 from . import (
     applications,
@@ -17,6 +17,7 @@ from . import (
     network,
     redis_faults,
     slow_disk,
+    suspends,
     valkey_killed,
     wall_clocks,
 )
@@ -51,6 +52,8 @@ WAITING: dict[str, Fault] = {
     "agents-clock": wall_clocks.on_the_agent,
     "controllers-clock": wall_clocks.on_the_controller,
     "redis-clock": wall_clocks.on_redis,
+    "agents-suspended": suspends.suspended,
+    "agents-own-time": suspends.time_namespace,
     "driver-raises": drivers.raising,
     "driver-hangs": drivers.hanging,
     "driver-dawdles": drivers.dawdling,
@@ -93,4 +96,6 @@ NEEDS = {
     "agents-clock": ("cc",),
     "controllers-clock": ("cc",),
     "redis-clock": ("cc", "redis-server"),
+    "agents-suspended": ("cc", "redis-server"),
+    "agents-own-time": ("unshare", CLOCKS),
 }
