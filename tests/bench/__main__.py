@@ -72,7 +72,7 @@ class Bench:
                 name: [it for it in of_name if doubted & {line.name for line in it.lines}]
                 for name, of_name in chosen.items()
             }
-            second, _ = self._run(again, base)
+            second, _ = self._run(again, base, times=2)
         found = comparison.confirmed(first, second)
         report.print_comparison(found, self._options.base, self._console)
         self._is_quiet(others)
@@ -86,10 +86,13 @@ class Bench:
             for name in options.rows or ROWS
         }
 
-    def _run(self, chosen: Chosen, base: Code | None = None) -> tuple[list[Measured], float]:
+    def _run(
+        self, chosen: Chosen, base: Code | None = None, times: int = 1
+    ) -> tuple[list[Measured], float]:
         """The lines, and the cores that others used meanwhile."""
         meter = machine.Meter()
-        lines, broken = run(chosen, Code(), base, tiny=self._options.tiny, say=self._say)
+        tiny = self._options.tiny
+        lines, broken = run(chosen, Code(), base, times=times, tiny=tiny, say=self._say)
         others = meter.others()
         self._broken |= broken
         self._say(f"done; {machine.description()}; others used {others:.2f} cores\n")

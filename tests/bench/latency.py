@@ -26,7 +26,7 @@ def to_the_last(
 
     pause_s: after each, until the agents have reported: that is no part of the way, but its CPU is.
     """
-    caller, client = side.caller(server), side.redis.client()
+    caller, client = side.caller(server), side.enter(side.redis.client())
 
     def bodies() -> Iterator[bytes]:
         for number in count():
@@ -60,16 +60,16 @@ def crowd(agents: int, processes: int, *lines: Line, **more: Any) -> Row:
         count = side.of(agents, tiny=min(agents, 4))
         shares = [(count + n) // processes for n in range(processes)]
         arguments = [(side.redis.url, SERVICE, share) for share in shares]
-        return arguments, side.of(0.05 + count / 1000, tiny=0.05)
+        return arguments, side.of(count / 1000, tiny=0.0)
 
     def product(side: Side) -> Sampler:
-        arguments, pause_s = of(side)
+        arguments, reports_s = of(side)
         heard = side.start(*(side.product("crowd.py", *it) for it in arguments))
-        return to_the_last(side, side.controller, WEBHOOK, heard, pause_s)
+        return to_the_last(side, side.controller, WEBHOOK, heard, 0.05 + reports_s)
 
     def floor(side: Side) -> Sampler:
-        arguments, pause_s = of(side)
+        arguments, _ = of(side)
         heard = side.start(*(side.floor("crowd.py", *it) for it in arguments))
-        return to_the_last(side, side.floor_receiver, "/", heard, pause_s)
+        return to_the_last(side, side.floor_receiver, "/", heard, 0.05)
 
     return Row(lines=lines, product=product, beside=floor, **more)

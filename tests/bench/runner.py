@@ -30,10 +30,11 @@ def run(
     now: Code,
     base: Code | None = None,
     *,
+    times: int = 1,
     tiny: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Measured], dict[str, str]]:
-    """Take all blocks of the rows. Return their lines, and which rows broke, and how.
+    """Take `times` the blocks of each row. Return their lines, and which rows broke, and how.
 
     base: the code that the product is compared with; None: with what the row has beside it.
     """
@@ -41,10 +42,10 @@ def run(
     broken: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         taking = [
-            Taking(name, row, _sides(row, now, base), Path(folder), tiny)
+            Taking(name, row, _sides(row, now, base), Path(folder), row.blocks * times, tiny)
             for name, row in once.values()
         ]
-        passes = max(it.blocks for it in taking)
+        passes = 1 if tiny else max(it.blocks for it in taking)
         for number in range(passes):
             say(f"pass {number + 1} of {passes}")
             _pass([it for it in taking if number < it.blocks and it.name not in broken], broken)
@@ -93,12 +94,9 @@ class Taking:
     row: Row
     sides: list[tuple[Way, Code, str]]
     folder: Path
-    tiny: bool
+    blocks: int
+    tiny: bool = False
     taken: list[list[Samples]] = field(default_factory=list)  # by block, by side
-
-    @property
-    def blocks(self) -> int:
-        return 1 if self.tiny else self.row.blocks
 
     def block(self) -> None:
         """Fresh processes, then samples in turn; or one side after the other."""
@@ -141,7 +139,7 @@ def in_turns(
 ) -> list[Samples]:
     """Samples of each for so long: A B, B A, A B, … or, with an odd `first`, B A, A B, …
 
-    Both orders as often as each other; only with no seconds is one round all.
+    Both orders as often as each other, but that with no seconds one round is all.
     """
     taken: list[Samples] = [[] for _ in samplers]
     ends = clock() + seconds
@@ -149,6 +147,6 @@ def in_turns(
         turns = list(zip(taken, samplers, strict=True))
         for samples, sampler in turns if number % 2 == 0 else reversed(turns):
             samples.append(sampler())
-        if clock() >= ends and (not seconds or (number - first) % 2):
+        if clock() >= ends and (len(turns) == 1 or not seconds or (number - first) % 2):
             return taken
     raise AssertionError("count() ends")

@@ -11,7 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self, TypeVar
 
-from servers import HttpServer, RedisServer, Server, free_port, http_server, redis_server
+from servers import (
+    HttpServer,
+    RedisServer,
+    Server,
+    eventually,
+    free_port,
+    http_server,
+    redis_server,
+)
 
 from .load import Caller
 from .processes import cpu_s
@@ -83,6 +91,9 @@ class Side:
             if not made.exists():
                 with Side(self.code, made, self._kept) as making:
                     making.seed("states", targets, leases, LONG_MS).ask("seed")
+                    with making.redis.client() as client:
+                        client.bgrewriteaof()  # it is loaded once a block
+                        eventually(lambda: not client.info()["aof_rewrite_in_progress"])
         shutil.copytree(made / "valkey", self._folder / "valkey")
 
     def seed(self, *what: object) -> Program:

@@ -48,4 +48,4 @@ LINES = [
     Line(f"{NAME}: `upshift status`", "ms", at_most(500, "ms")),
     Line(f"{NAME}: the controller's growth in a round", "MiB", at_most(1, "MiB")),
 ]
-ROWS = [Row(lines=LINES, product=product, seconds=3)]
+ROWS = [Row(lines=LINES, product=product, seconds=2)]

@@ -27,4 +27,4 @@ def _switches(side: Side, command: list[str]) -> Sampler:
 
 
 LINE = Line("frequency switch, without samples", "ms", at_most_times(1.2))
-ROWS = [Row(lines=[LINE], product=product, beside=floor, seconds=4)]
+ROWS = [Row(lines=[LINE], product=product, beside=floor, seconds=2.5)]

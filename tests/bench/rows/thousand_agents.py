@@ -10,4 +10,4 @@ LINES = [
     Line(NAME, "ms", at_most_times(1.5), curve=(AGENTS, 1000)),
     Line(f"{NAME}, with their reports: CPU", "ms"),
 ]
-ROWS = [crowd(1000, 2, *LINES, seconds=6)]
+ROWS = [crowd(1000, 2, *LINES, seconds=5)]
