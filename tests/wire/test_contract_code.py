@@ -92,14 +92,18 @@ LOST_AND_LEFT_OUT_AGAIN = [
 ]
 
 
-@given(st.lists(successors, max_size=5, unique_by=lambda plan: plan.rev))
-@example(LOST_AND_LEFT_OUT_AGAIN)
-def test_the_page_holds_the_plans_that_we_hold(plans: list[Plan]) -> None:
+#: Some of a time that never came.
+any_time = successors | successors.map(lambda plan: replace(plan, rev=plan.rev + 10**11))
+
+
+@given(st.lists(any_time, max_size=5, unique_by=lambda plan: plan.rev), st.none() | st.just(3))
+@example(LOST_AND_LEFT_OUT_AGAIN, None)
+def test_the_page_holds_the_plans_that_we_hold(plans: list[Plan], now_ms: int | None) -> None:
     take = code("take")["take"]
     ours, held = Plans(["fleet"]), None
     for plan in sorted(plans, key=lambda plan: plan.rev) + plans:
-        ours.take("fleet", encode_plan(plan).encode())
-        held = take(held, plan)
+        ours.take("fleet", encode_plan(plan).encode(), now_ms=now_ms)
+        held = take(held, plan, now_ms)
         assert ours.known == (held[0],)
 
 
