@@ -26,9 +26,10 @@ reliability: $(DEV)/.ready  ## Inject every fault, on real processes; print what
 	@sh tests/install-servers.sh
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)
 
-bench: $(DEV)/.ready  ## Upshift beside the floor of its parts; ROW="due status" JSON=FILE PLOT=FILE COST=FILE
-	@PYTHONPATH=tests $(DEV)/bin/python -m bench $(ROW) --plot $(or $(PLOT),build/bench.png) \
-		$(if $(JSON),--json $(JSON)) $(if $(COST),--cost $(COST))
+bench: $(DEV)/.ready  ## Upshift beside the floor of its parts; ROW="due status" BASE=REV RUNS=N SPREAD=FILE JSON=FILE PLOT=FILE COST=FILE
+	@PYTHONPATH=tests $(DEV)/bin/python -m bench $(ROW) $(if $(BASE),--base $(BASE)) \
+		$(if $(RUNS),--runs $(RUNS)) $(if $(SPREAD),--spread $(SPREAD)) \
+		--plot $(or $(PLOT),build/bench.png) $(if $(JSON),--json $(JSON)) $(if $(COST),--cost $(COST))
 
 lint: $(DEV)/.ready  ## Style, types, import direction
 	$(DEV)/bin/ruff check .

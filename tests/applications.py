@@ -57,12 +57,20 @@ def run(
 
 
 @contextmanager
-def gunicorn(folder: Path, url: str, *, workers: int, preload: bool) -> Iterator[HttpServer]:
-    """An application under gunicorn that answers with the Hz its worker was told last."""
+def gunicorn(
+    folder: Path, url: str, *, workers: int, preload: bool, hook: str = ""
+) -> Iterator[HttpServer]:
+    """An application under gunicorn that answers with the Hz its worker was told last.
+
+    hook: the function in gunicorn's configuration that starts the agent; else the application does.
+    """
+    start = "agent.start()\n"
+    hooks = f"def {hook}:\n    from shop import agent\n    {start}" if hook else ""
+    (folder / "hooks.py").write_text(hooks)
     (folder / "shop.py").write_text(
         APPLICATION.format(url=url)
+        + ("" if hook else start)
         + """
-agent.start()
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str((asked or [0])[-1]).encode()]
@@ -70,7 +78,7 @@ def app(environ, start_response):
     )
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", f"--workers={workers}"]
-    command += [f"--bind=127.0.0.1:{port}", f"--chdir={folder}"]
+    command += [f"--bind=127.0.0.1:{port}", f"--chdir={folder}", f"--config={folder}/hooks.py"]
     command += ["--preload"] if preload else []
     command += ["--no-control-socket"] if has_control_socket() else []
     server = HttpServer([*command, "shop:app"], port, folder / "log")

@@ -37,6 +37,7 @@ LONGEST_FIRST = ("test_a_real_alert", "test_demo", "test_reliability")
 LOADS_THE_MACHINE = (
     "test_the_promise_holds_under[load-",
     "[kill-switch-",
+    "[one-token]",
     "[bad-",
     "[many-changes]",
     "test_bench.py",

@@ -27,20 +27,24 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
-    "faketime": "faketime",
     "cc": "gcc",
     "ip": "iproute2",
+    "unshare": "util-linux",
 }
 
-#: May be asked for like a program: the right to make network namespaces and TUN devices.
+#: May be asked for like programs: the right to make network namespaces and TUN devices, or time
+#: namespaces.
 NETWORKS = "root, for networks of its own"
+CLOCKS = "root, for clocks of its own"
+RIGHTS = (NETWORKS, CLOCKS)
 
 
 def what_is_missing(*programs: str) -> str | None:
     """What of `programs` has to be installed, and how; None when nothing is."""
-    if NETWORKS in programs and os.geteuid() != 0:
-        return f"not run as {NETWORKS}"
-    missing = [it for it in programs if it != NETWORKS and not shutil.which(it)]
+    for right in RIGHTS:
+        if right in programs and os.geteuid() != 0:
+            return f"not run as {right}"
+    missing = [it for it in programs if it not in RIGHTS and not shutil.which(it)]
     if not missing:
         return None
     packages = " ".join(sorted({PACKAGES[program] for program in missing}))

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from upshift_agent import contract as wire
+from upshift_agent import contract
 
 
 def loads(text: bytes | str, *, lenient: bool = True) -> Any:
@@ -35,8 +35,8 @@ def loads(text: bytes | str, *, lenient: bool = True) -> Any:
 
 
 def dump(document: object) -> str:
-    """As `wire.dump`, but for floats: `1e16`, not `1e+16`, and `null` for what is no number."""
+    """As `contract.dump`, but for floats: `1e16`, not `1e+16`, and `null` for what is no number."""
     try:
         return orjson.dumps(document).decode()
     except TypeError:
-        return wire.dump(document)
+        return contract.dump(document)

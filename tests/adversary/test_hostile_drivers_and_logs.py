@@ -6,12 +6,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
+from reliability.hostile import (
+    LOG_ERRORS,
+    RAISED,
+    RETURNED,
+    Booby,
+    Handler,
+    Hostile,
+    Mute,
+    OneAtATime,
+    raise_,
+)
 from servers import RedisServer, eventually
-from upshift_agent import Agent, Decision, driving
+from upshift_agent import Agent, driving
 from upshift_agent.drivers import Driver
 from upshift_agent.runtime import elapsed
 from upshift_agent.runtime.log import describe, log
@@ -21,71 +31,11 @@ HOME = "service/checkout"
 BOOST_S = 1.0
 
 
-class Mute(Exception):
-    def __str__(self) -> str:
-        raise RecursionError("and neither can this")
-
-    __repr__ = __str__
-
-
-class Trap(str):
-    def __format__(self, _: str) -> str:
-        raise SystemExit(3)
-
-    __getitem__ = __len__ = __iter__ = __format__  # type: ignore[assignment]
-
-
-class Booby(Exception):
-    def __str__(self) -> str:
-        return Trap("a trap")
-
-
-class Odd(float):
-    def __float__(self) -> float:
-        raise SystemExit(4)
-
-
-def deep() -> None:
-    deep()
-
-
-ERRORS: dict[str, Callable[[], object]] = {
-    "cannot say why": Mute,
-    "says it with a trap": Booby,
-    "is endless": lambda: ValueError("x" * 50_000_000),
-    "forges lines": lambda: ValueError("no\nERROR root: all is lost\x1b[2J\u2028\ud800"),
-    "ends the process": lambda: SystemExit(Mute()),
-    "has no memory": MemoryError,
-    "is cancelled": GeneratorExit,
-}
-
-
 @pytest.fixture
 def controller(valkey: RedisServer) -> Iterator[FakeController]:
     controller = FakeController(valkey.url)
     yield controller
     controller.close()
-
-
-class Hostile(RecordingDriver):
-    """Raises in every way at 100 Hz, and every other time at the baseline."""
-
-    def __init__(self, wrong: Callable[[], object]) -> None:
-        super().__init__()
-        self.wrong = wrong
-
-    def apply(self, decision: Decision) -> Any:
-        super().apply(decision)
-        if decision.because:
-            decision.because["alertname"] = self  # type: ignore[index]
-        if decision.lease is not None:
-            decision.lease.where.clear()  # type: ignore[attr-defined]
-        if decision.hz == 100:
-            wrong = self.wrong()
-            if isinstance(wrong, BaseException):
-                raise wrong
-            return wrong
-        return None
 
 
 def comes_back(url: str, controller: FakeController, driver: RecordingDriver) -> None:
@@ -99,39 +49,19 @@ def comes_back(url: str, controller: FakeController, driver: RecordingDriver) ->
         eventually(lambda: agent.status and agent.status.state == "applied")
 
 
-@pytest.mark.parametrize("wrong", [*ERRORS.values(), deep], ids=[*ERRORS, "recurses for ever"])
+@pytest.mark.parametrize("wrong", RAISED.values(), ids=RAISED)
 def test_whatever_a_driver_raises_its_boost_ends(
     wrong: Callable[[], object], valkey: RedisServer, controller: FakeController
 ) -> None:
     comes_back(valkey.url, controller, Hostile(wrong))
 
 
-async def _nobody_awaits_this() -> None: ...
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        *(Mute, Odd, _nobody_awaits_this),
-        *(lambda: 10**400, lambda: -1, lambda: float("nan"), lambda: 2**63),
-    ],
-)
+@pytest.mark.parametrize("odd", RETURNED.values(), ids=RETURNED)
 def test_whatever_a_driver_returns_its_boost_ends_and_its_status_can_be_read(
     odd: Callable[[], object], valkey: RedisServer, controller: FakeController
 ) -> None:
-    comes_back(valkey.url, controller, Hostile(odd if odd is not Mute else lambda: Mute))
+    comes_back(valkey.url, controller, Hostile(odd))
     assert controller.statuses(HOME) == {}
-
-
-class Handler(logging.Handler):
-    def __init__(self, wrong: Callable[[], object]) -> None:
-        super().__init__()
-        self.wrong = wrong
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-        self.wrong()
 
 
 @pytest.fixture
@@ -152,11 +82,7 @@ def handle() -> Iterator[Callable[[Callable[[], object]], Handler]]:
         logger.removeHandler(handler)
 
 
-def raise_(error: BaseException) -> None:
-    raise error
-
-
-@pytest.mark.parametrize("error", [OSError("disk full"), SystemExit(5), Mute(), RecursionError()])
+@pytest.mark.parametrize("error", LOG_ERRORS)
 def test_a_log_handler_that_raises_keeps_no_boost_from_ending(
     error: BaseException,
     valkey: RedisServer,
@@ -237,30 +163,6 @@ def test_an_agent_that_dies_leaves_the_profiler_at_rest_and_begins_again(
         driver.wait_for(100)  # it has begun again, and read the plan
         controller.release(HOME, lease)
         driver.wait_for(19)
-
-
-class OneAtATime(RecordingDriver):
-    """Slow, and keeps account of who is in it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inside = self.most = 0
-        self.events: list[str] = []
-
-    def _be_in(self, what: str) -> None:
-        self.inside += 1
-        self.most = max(self.most, self.inside)
-        time.sleep(0.05)
-        self.events.append(what)
-        self.inside -= 1
-
-    def apply(self, decision: Decision) -> float | None:
-        super().apply(decision)
-        self._be_in("apply")
-        return None
-
-    def close(self) -> None:
-        self._be_in("close")
 
 
 def test_stopped_and_started_again_a_slow_driver_is_in_one_hand_at_a_time(

@@ -36,6 +36,27 @@ async def test_what_is_left_of_a_target_brings_back_what_was_lost(start: Start, 
         assert running.redis.zcard(KEYS.due) == 2
 
 
+async def test_a_state_lost_in_the_midst_of_a_sweep_is_not_replaced_by_a_baseline(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start() as running:
+        assert (await running.ask("POST", "/api/v1/leases", json=CAP)).status == 201
+        look_after, looks = running.controller.keeping.look_after, 0
+
+        async def and_then_lost() -> None:
+            nonlocal looks
+            await look_after()
+            looks += 1
+            if looks == 1:
+                running.redis.delete(KEYS.state(FLEET))
+
+        monkeypatch.setattr(running.controller.keeping, "look_after", and_then_lost)
+        await running.controller.schedule.sweep()
+        assert looks == 2
+        assert planned(running, FLEET) == ["cap"]
+        assert [it["kind"] for it in await running.leases(FLEET)] == ["cap"]
+
+
 async def test_a_plan_that_is_there_is_left_alone(start: Start) -> None:
     async with start() as running:
         await running.notify(alert())

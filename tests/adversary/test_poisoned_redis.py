@@ -13,28 +13,19 @@ from hypothesis import strategies as st
 
 from contract.strategies import jsons
 from controller.conftest import Running, Start, alert, outcomes
+from reliability.poison import HOME, INDEXES, KEYS, VALUES, poison_names, poison_type, poison_values
 from servers import RedisServer, eventually
-from upshift_agent.contract import FLEET, Keys
+from upshift_agent.contract import FLEET
 from upshift_agent.contract.errors import WireError
 from upshift_rules.leases.limits import decode_budget
 from upshift_rules.leases.state import TargetState, decode_state, encode_state, stored_rev
 
-KEYS = Keys()
-HOME = "service/checkout"
-BAD = b"\xff\xfe"
 SHORT = """
 sampling:
   on_alert: [{trigger: high_cpu, frequency: 100, duration: 1s}]
 limits: {max_boosted_agents: 100}
 """
 PAGES = ["targets", "agents", "leases", "history", f"targets/{HOME}", "targets/fleet"]
-OF_HOME = [KEYS.state(HOME), KEYS.plan(HOME), KEYS.history(HOME), KEYS.agents(HOME)]
-SHARED = [KEYS.due, KEYS.targets, KEYS.reporting, KEYS.budget, KEYS.state(FLEET), KEYS.plan(FLEET)]
-
-STATUS = {
-    "v": 1, "instance": "a", "attributes": {}, "driver": "d", "state": "applied", "since_ms": 1,
-    "requested": {"hz": 19, "revs": {HOME: 1}},
-}  # fmt: skip
 
 
 async def all_is_well(running: Running) -> None:
@@ -69,9 +60,7 @@ async def test_keys_of_another_type_are_nobodys(
 ) -> None:
     def poison() -> None:
         with valkey.client() as client:
-            client.delete(*OF_HOME, *SHARED)
-            for key in (*OF_HOME, *SHARED):
-                client.rpush(key, "a list")
+            poison_type(client, "list")
 
     if before_the_start:
         poison()
@@ -85,45 +74,15 @@ async def test_keys_of_another_type_are_nobodys(
 async def test_names_that_are_none_stop_nothing_and_are_removed(
     start: Start, valkey: RedisServer
 ) -> None:
-    names = [
-        BAD,
-        b"",
-        b"x",
-        b"service/" + b"x" * 100_000,
-        b"service/\xff",
-        b"service/a",
-        b"[" * 999,
-    ]
-    scores = [0, -5, float("-inf"), float("inf"), 1e300, 1, 2**60]
     with valkey.client() as client:
-        for key in (KEYS.due, KEYS.targets, KEYS.reporting):
-            client.zadd(key, dict(zip(names, scores, strict=True)))
-            client.zadd(key, {b"\xff%d" % number: number for number in range(600)})
-        client.hset(KEYS.agents(HOME), BAD, BAD)
-        client.zadd(KEYS.reporting, {HOME: 2**50})
+        poison_names(client)
     async with start(SHORT) as running:
         await all_is_well(running)
         with valkey.client() as client:
-            for key in (KEYS.due, KEYS.targets, KEYS.reporting):
+            for key in INDEXES:
                 left = client.zrange(key, 0, -1)
                 assert all(name.startswith(("service/", "fleet")) for name in left), left
             assert client.hlen(KEYS.agents(HOME)) == 0
-
-
-VALUES = [
-    b"", BAD, b"null", b"[]", b"7", b"NaN", b"{}", b"[" * 100_000, b'{"rev":1}',
-    b'{"rev":007,"plan_rev":1,"plan_after":0,"leases":[]}',
-    b'{"rev":' + b"9" * 400 + b',"plan_rev":1,"plan_after":0,"leases":[]}',
-    b'{"rev":9007199254740991,"plan_rev":1,"plan_after":0,"leases":[]}',
-    b'{"rev":5,"plan_rev":' + b"9" * 30 + b',"plan_after":0,"leases":[]}',
-    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":[7,null,{"id":[]}],"cases":{"a":7},"baseline":1}',
-    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":{"a":1},"cases":[],"forgotten":[1e999,{}]}',
-    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":[],"cases":{"high_cpu":{"lease":{},'
-    b'"episodes":{"4bd675a02c6e66f0":["a"]}}}}',
-    b'{"s":["service/checkout",[],1,1,1,9]}', b'{"s":["service/checkout","r",-1,1,1,1e300]}',
-    json.dumps(STATUS | {"at_ms": 2**50, "requested": {"hz": 1, "revs": {"x" * 9999: 1}}}).encode(),
-    json.dumps(STATUS | {"at_ms": float("nan")}).encode(),
-]  # fmt: skip
 
 
 async def test_values_that_say_nothing_stop_nothing(start: Start, valkey: RedisServer) -> None:
@@ -131,13 +90,7 @@ async def test_values_that_say_nothing_stop_nothing(start: Start, valkey: RedisS
         for number, value in enumerate(VALUES):
             with valkey.client() as client:
                 client.flushall()
-                for key in (KEYS.state(HOME), KEYS.state(FLEET), KEYS.plan(FLEET), KEYS.budget):
-                    client.set(key, value)
-                client.hset(KEYS.agents(HOME), "a", value)
-                client.xadd(KEYS.history(HOME), {"entry": value})
-                client.xadd(KEYS.history(HOME), {"other": value})
-                for key in (KEYS.due, KEYS.targets, KEYS.reporting):
-                    client.zadd(key, {HOME: 1})
+                poison_values(client, value)
             for page in PAGES:
                 answer = await running.ask("GET", f"/api/v1/{page}")
                 assert answer.status == 200, (page, value, answer.body)

@@ -23,6 +23,20 @@ def test_only_a_newer_revision_is_news() -> None:
     assert plans.revs == {HOME: 3}
 
 
+def test_a_revision_of_a_time_that_never_came_keeps_no_plan_of_now_from_being_news() -> None:
+    """Redis's clock was years ahead, or its contents were spoilt, and it has lost them since."""
+    plans, now_ms = Plans([HOME]), 1_800_000_000_000
+    far, now = 2**53 - 1, now_ms * 1000
+    assert plans.take(HOME, plan(far), now_ms=now_ms)
+    assert not plans.take(HOME, plan(now))  # while nobody knows what time it is
+    assert not plans.take(HOME, plan(far - 1), now_ms=now_ms)
+    assert plans.take(HOME, plan(now), now_ms=now_ms)
+    assert not plans.take(HOME, plan(now - 1), now_ms=now_ms)
+    # A clock that was an hour ahead: what was said then is still newer.
+    assert plans.take(HOME, plan(now + 3600 * 10**6), now_ms=now_ms)
+    assert not plans.take(HOME, plan(now + 1), now_ms=now_ms)
+
+
 def test_targets_have_revisions_of_their_own() -> None:
     plans = Plans([HOME, "fleet"])
     plans.take(HOME, plan(7))

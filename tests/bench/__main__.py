@@ -5,46 +5,129 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from . import report
+from . import comparison, machine, report, spread
 from .coefficients import coefficients_yaml
 from .plot import plot
-from .results import Row
-from .rows import ROWS
-from .sizes import FULL, TINY
+from .program import Code
+from .results import Measured
+from .revision import checked_out
+from .row import Row
+from .rows import rows
+from .runner import run
+
+ROWS = rows()
+Chosen = Mapping[str, Sequence[Row]]
 
 
-def main() -> int:
-    options = _options()
-    size = TINY if options.tiny else FULL
-    console = Console(highlight=False)
-    console.print(report.machine())
-    began = time.monotonic()
-    rows: list[Row] = []
-    for name in options.rows or ROWS:
-        console.print(f"{time.monotonic() - began:4.0f} s  {name}", style="dim")
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            rows += ROWS[name](size, Path(folder))
-    console.print(f"{time.monotonic() - began:4.0f} s  done; {report.machine()}\n", style="dim")
-    report.print_all(rows, console)
-    if options.json:
-        options.json.write_text(json.dumps([row.to_json() for row in rows], indent=2) + "\n")
-    if options.plot and plot(rows, options.plot):
-        console.print(f"The curves are drawn in {options.plot}.")
-    if options.cost and (text := coefficients_yaml(rows)):
-        options.cost.write_text(text)
-        console.print(f"The coefficients for `upshift cost` are in {options.cost}.")
-    return 0
+class Bench:
+    """A run's options, where it prints, and what it noticed meanwhile."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._console = Console(highlight=False)
+        self._began = time.monotonic()
+        self._broken: dict[str, str] = {}
+
+    def main(self) -> int:
+        self._console.print(machine.description())
+        self._is_quiet(machine.others_in(1.0))
+        if self._options.base is None:
+            self._runs()
+            worse = False
+        else:
+            with checked_out(self._options.base) as base:
+                worse = self._compare(base)
+        report.print_broken(self._broken, self._console)
+        return int(worse or bool(self._broken))
+
+    def _runs(self) -> None:
+        options, taken, machines = self._options, [], []
+        for number in range(options.runs):
+            self._say(f"run {number + 1} of {options.runs}")
+            lines, others = self._run(self._chosen())
+            taken.append(lines)
+            report.print_run(lines, self._console, verdicts=self._is_quiet(others))
+            machines.append(others)
+            if options.spread:
+                used = f"others used at most {max(machines):.2f} of them"
+                spread.write(
+                    options.spread, spread.markdown(taken, f"{machine.description()}, {used}")
+                )
+            self._write(lines)
+
+    def _compare(self, base: Code) -> bool:
+        """Whether something became worse: what one run finds has to be found by a second one."""
+        chosen = self._chosen()
+        first, others = self._run(chosen, base)
+        second: list[Measured] = []
+        if doubted := comparison.suspects(first):
+            self._say(f"again, to be sure: {', '.join(sorted(doubted))}")
+            again = {
+                name: [it for it in of_name if doubted & {line.name for line in it.lines}]
+                for name, of_name in chosen.items()
+            }
+            second, _ = self._run(again, base, times=2)
+        found = comparison.confirmed(first, second)
+        report.print_comparison(found, self._options.base, self._console)
+        self._is_quiet(others)
+        return any(change == "worse" for _, change in found)
+
+    def _chosen(self) -> Chosen:
+        """The rows that were named, or all; of a comparison those that tell something in it."""
+        options = self._options
+        return {
+            name: [it for it in ROWS[name] if options.rows or options.base is None or it.compared]
+            for name in options.rows or ROWS
+        }
+
+    def _run(
+        self, chosen: Chosen, base: Code | None = None, times: int = 1
+    ) -> tuple[list[Measured], float]:
+        """The lines, and the cores that others used meanwhile."""
+        meter = machine.Meter()
+        tiny = self._options.tiny
+        lines, broken = run(chosen, Code(), base, times=times, tiny=tiny, say=self._say)
+        others = meter.others()
+        self._broken |= broken
+        self._say(f"done; {machine.description()}; others used {others:.2f} cores\n")
+        return lines, others
+
+    def _is_quiet(self, others: float) -> bool:
+        quiet = others <= machine.QUIET
+        if not quiet:
+            self._console.print(
+                f"This machine is busy: others use {others:.2f} of its {machine.cores()} cores. "
+                "Figures are shown, verdicts are not.",
+                style="yellow",
+            )
+        return quiet
+
+    def _say(self, what: str) -> None:
+        self._console.print(f"{time.monotonic() - self._began:4.0f} s  {what}", style="dim")
+
+    def _write(self, lines: Sequence[Measured]) -> None:
+        options = self._options
+        if options.json:
+            options.json.write_text(json.dumps([it.to_json() for it in lines], indent=2) + "\n")
+        if options.plot and plot(lines, options.plot):
+            self._console.print(f"The curves are drawn in {options.plot}.")
+        if options.cost and (text := coefficients_yaml(lines)):
+            options.cost.write_text(text)
+            self._console.print(f"The coefficients for `upshift cost` are in {options.cost}.")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"any of: {', '.join(ROWS)}")
+    parser.add_argument("--base", metavar="REV", help="compare with this revision, not the floor")
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="so many, in a sequence")
+    parser.add_argument("--spread", type=Path, metavar="FILE", help="write the runs' table there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the growth curves, as PNG")
     parser.add_argument(
@@ -59,4 +142,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(Bench(_options()).main())

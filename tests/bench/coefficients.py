@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from upshift_rules.cost import Coefficients
 
 from .curves import by_curve, line
-from .results import Row
+from .results import Measured
 
 #: Curve of the overhead row → coefficient.
 _FIELDS = {
@@ -18,7 +18,7 @@ _FIELDS = {
 }
 
 
-def coefficients_yaml(rows: Iterable[Row]) -> str | None:
+def coefficients_yaml(rows: Iterable[Measured]) -> str | None:
     """A block for upshift.yaml; None where the overhead was not measured at two frequencies."""
     curves = by_curve(rows)
     measured = {_FIELDS[name]: line(points) for name, points in curves.items() if name in _FIELDS}

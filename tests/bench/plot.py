@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from .curves import by_curve
-from .results import Row
-from .rows.growth import AGENTS, LEASES, TARGETS
+from .latency import AGENTS
+from .results import Measured
+from .rows.growth_leases import CURVE as LEASES
+from .rows.growth_targets import CURVE as TARGETS
 
 #: Curve → what stands above and below its panel.
 _PANELS = {
@@ -19,7 +21,7 @@ _PANELS = {
 _PRODUCT, _FLOOR, _INK, _GRID = "#1f5fbf", "#9a9a9a", "#222222", "#e4e4e4"
 
 
-def plot(rows: Sequence[Row], path: Path) -> bool:
+def plot(rows: Sequence[Measured], path: Path) -> bool:
     """Draw the curves among the rows. Return whether there were any."""
     curves = {name: points for name, points in by_curve(rows).items() if name in _PANELS}
     if not curves:
@@ -31,18 +33,18 @@ def plot(rows: Sequence[Row], path: Path) -> bool:
     for panel, (name, points) in zip(panels, curves.items(), strict=True):
         _draw(panel, name, points)
     panels[0].set_ylabel("milliseconds")
-    figure.supxlabel("Medians of the rounds; bars: least and most.", fontsize=8, color=_FLOOR)
+    figure.supxlabel("Medians of the blocks; bars: least and most.", fontsize=8, color=_FLOOR)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return True
 
 
-def _draw(panel: Any, name: str, points: Sequence[Row]) -> None:
+def _draw(panel: Any, name: str, points: Sequence[Measured]) -> None:
     title, below = _PANELS[name]
     panel.set_title(title, loc="left", fontsize=11, color=_INK)
     panel.set_xscale("log")
-    ours = [(row.curve[1], row.product) for row in points if row.curve]
-    theirs = [(row.curve[1], row.floor) for row in points if row.curve and row.floor]
+    ours = [(row.line.curve[1], row.product) for row in points if row.line.curve]
+    theirs = [(row.line.curve[1], row.floor) for row in points if row.line.curve and row.floor]
     _line(panel, theirs, _FLOOR, "floor: aiohttp + EVALSHA + redis-py", "--")
     _line(panel, ours, _PRODUCT, "Upshift", "-")
     highest = max(rounds.spread[1] for _, rounds in ours + theirs)

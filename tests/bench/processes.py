@@ -16,11 +16,15 @@ class Usage:
 
 
 def usage(pid: int) -> Usage:
-    cpu_ns = wakeups = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        cpu_ns += int((task / "schedstat").read_text().split()[0])
-        wakeups += _field(task / "status", "voluntary_ctxt_switches")
-    return Usage(cpu_ns / 1e9, wakeups)
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    wakeups = sum(_field(task / "status", "voluntary_ctxt_switches") for task in tasks)
+    return Usage(cpu_s(pid), wakeups)
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of all threads that live now."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def resident_mib(pid: int) -> float:

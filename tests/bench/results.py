@@ -1,16 +1,38 @@
-"""What a benchmark measured: rounds → medians, ratios, and whether a goal was held. Pure."""
+"""What a benchmark measured: blocks → medians, ratios, intervals, verdicts. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
 from statistics import median
 from typing import Any
+
+from .row import Line, Of
+
+LEVEL = 0.95
+
+
+def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float] | None:
+    """Where the median of what `values` were drawn from lies, in `level` of all cases.
+
+    It goes from the k-th least to the k-th greatest, with the highest k that will do: each value is
+    below the true median as often as a coin shows heads, whatever the noise looks like. Six values
+    are the fewest for 95 %: all of them are above it, or below it, once in 32 times. None for less.
+    """
+    count, ordered = len(values), sorted(values)
+    outside, found = 0.0, None
+    for k in range((count + 1) // 2):
+        outside += 2 * comb(count, k) / 2**count
+        if outside > 1 - level:
+            break
+        found = ordered[k], ordered[-1 - k]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """One figure for each round, in the order in which they were taken."""
+    """One figure for each block, in the order in which they were taken."""
 
     values: Sequence[float]
 
@@ -24,88 +46,62 @@ class Rounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What a row is to reach. `holds` is handed the product's median and the ratio."""
+class Measured:
+    """A line, and its blocks. Those of the floor were taken between the product's."""
 
-    text: str = ""
-    holds: Callable[[float, float | None], bool] | None = None
-
-
-NO_GOAL = Goal()
-
-
-def at_most(limit: float, unit: str) -> Goal:
-    return Goal(f"≤ {limit:g} {unit}", lambda product, _: product <= limit)
-
-
-def at_most_times(limit: float) -> Goal:
-    return Goal(f"≤ {limit:g} ×", lambda _, ratio: ratio is not None and ratio <= limit)
-
-
-def at_least_times(limit: float) -> Goal:
-    return Goal(f"≥ {limit:g} ×", lambda _, ratio: ratio is not None and ratio >= limit)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of the table. A floor's rounds were taken between the product's."""
-
-    name: str
-    unit: str
+    line: Line
     product: Rounds
     floor: Rounds | None = None
-    goal: Goal = NO_GOAL
-    note: str = ""
-    curve: tuple[str, float] | None = None  # the curve that this is a point of, and its place
+
+    def series(self, of: Of) -> list[float]:
+        """The blocks' own figures of one kind; none where there is nothing to divide by."""
+        if of == "product" or self.floor is None:
+            return list(self.product.values) if of == "product" else []
+        pairs = list(zip(self.product.values, self.floor.values, strict=True))
+        if of == "over":
+            return [ours - theirs for ours, theirs in pairs]
+        return [ours / theirs for ours, theirs in pairs if theirs]
 
     @property
     def ratio(self) -> float | None:
-        """The median of the rounds' own ratios: a machine that slows down slows down both."""
-        if self.floor is None:
-            return None
-        pairs = zip(self.product.values, self.floor.values, strict=True)
-        ratios = [ours / theirs for ours, theirs in pairs if theirs]
+        """The median of the blocks' own ratios: a machine that slows down slows down both."""
+        ratios = self.series("ratio")
         return median(ratios) if ratios else None
 
     @property
+    def telling(self) -> Of:
+        """What the line is about: its ratio, where it has one that it is held to, or its figure."""
+        if self.line.goal.bounds:
+            return self.line.goal.bounds[-1].of
+        return "ratio" if self.series("ratio") else "product"
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return interval(self.series(self.telling))
+
+    @property
     def held(self) -> bool | None:
-        """None where there is no goal."""
-        if self.goal.holds is None:
-            return None
-        return self.goal.holds(self.product.median, self.ratio)
+        """None where there is no goal, or where the interval is on both sides of it."""
+        verdicts = []
+        for bound in self.line.goal.bounds:
+            found = interval(self.series(bound.of))
+            verdicts.append(None if found is None else bound.verdict(*found))
+        if not verdicts or False in verdicts:
+            return False if verdicts else None
+        return None if None in verdicts else True
 
     def to_json(self) -> dict[str, Any]:
+        found = self.interval
         return {
-            "row": f"{self.name} ({self.unit})",
+            "row": f"{self.line.name} ({self.line.unit})",
             "product": _short(self.product.median),
             "floor": None if self.floor is None else _short(self.floor.median),
             "ratio": None if self.ratio is None else _short(self.ratio),
-            "goal": self.goal.text or None,
+            "interval": None if found is None else [_short(it) for it in found],
+            "interval_of": self.telling,
+            "goal": self.line.goal.text or None,
             "held": self.held,
         }
-
-
-@dataclass(slots=True)
-class Paired:
-    """Rounds of product and floor, taken in turns."""
-
-    product: list[float] = field(default_factory=list)
-    floor: list[float] = field(default_factory=list)
-
-    def rounds(self) -> tuple[Rounds, Rounds]:
-        return Rounds(self.product), Rounds(self.floor)
-
-
-def in_turns(
-    rounds: int, product: Callable[[int], float], floor: Callable[[int], float]
-) -> tuple[Rounds, Rounds]:
-    """Take `rounds` of each, the floor first in every other pair. Both are handed the number."""
-    taken = Paired()
-    for number in range(rounds):
-        steps = [(taken.product, product), (taken.floor, floor)]
-        for values, step in steps if number % 2 else reversed(steps):
-            values.append(step(number))
-    return taken.rounds()
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -3,54 +3,171 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from itertools import count
 from pathlib import Path
+from random import Random
+from statistics import median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bench import machine, spread
+from bench import rows as folder
 from bench.coefficients import coefficients_yaml
+from bench.comparison import change, confirmed, suspects
 from bench.curves import sentence
 from bench.plot import plot
-from bench.results import Rounds, Row, at_most, at_most_times, in_turns, percentile
-from bench.rows import ROWS
-from bench.sizes import TINY
+from bench.program import Code
+from bench.results import Measured, Rounds, interval, percentile
+from bench.row import Bound, Goal, Line, Row, at_least_times, at_most, at_most_times
+from bench.rows import rows
+from bench.runner import in_turns, run
 from upshift_controller.settings import Settings
 from upshift_rules.documents.located import read_located
 
+ROWS = rows()
+
 
 @pytest.mark.parametrize("name", ROWS)
-def test_the_row_runs(name: str, tmp_path: Path) -> None:
-    rows = list(ROWS[name](TINY, tmp_path))
-    assert rows
-    for row in rows:
-        assert set(row.to_json()) == {"row", "product", "floor", "ratio", "goal", "held"}
-        json.dumps(row.to_json(), allow_nan=False)
+def test_the_row_runs(name: str) -> None:
+    lines, broken = run({name: ROWS[name]}, Code(), tiny=True)
+    assert not broken
+    assert len(lines) == sum(len(row.lines) for row in ROWS[name])
+    for it in lines:
+        json.dumps(it.to_json(), allow_nan=False)
 
 
-def row(*product: float, floor: tuple[float, ...] = (), **more: object) -> Row:
-    beside = Rounds(floor) if floor else None
-    return Row(name="a", unit="ms", product=Rounds(product), floor=beside, **more)  # type: ignore[arg-type]
+def test_a_row_is_one_file_of_at_most_60_lines() -> None:
+    files = [it for it in Path(folder.__file__).parent.glob("*.py") if it.name != "__init__.py"]
+    assert len(files) == len(ROWS)
+    for file in files:
+        assert len(file.read_text().splitlines()) <= 60, file.name
 
 
-def test_a_ratio_is_the_median_of_the_rounds_own_so_that_a_slow_round_slows_down_both() -> None:
-    assert row(2, 20, 2, floor=(1, 10, 1)).ratio == 2
+def test_no_two_lines_have_the_same_name() -> None:
+    """Comparisons and the table of many runs go by it."""
+    once = {id(row): row for of_name in ROWS.values() for row in of_name}
+    names = [line.name for row in once.values() for line in row.lines]
+    assert len(names) == len(set(names))
 
 
-def test_a_goal_is_held_by_the_median() -> None:
-    assert row(1, 2, 900, goal=at_most(2, "ms")).held is True
-    assert row(1, 3, 900, goal=at_most(2, "ms")).held is False
-    assert row(3, 3, floor=(2, 2), goal=at_most_times(1.5)).held is True
-    assert row(3).held is None
+def test_a_row_that_breaks_is_told_and_costs_no_other() -> None:
+    def breaks(_: object) -> object:
+        raise OSError("no such program")
+
+    breaking = [Row(lines=[Line("a", "s")], product=breaks)]
+    works = [Row(lines=[Line("b", "s")], product=lambda _: lambda: (1.0,))]
+    lines, broken = run({"breaks": breaking, "works": works}, Code(), tiny=True)
+    assert broken == {"breaks": "OSError: no such program"}
+    assert [it.line.name for it in lines] == ["b"]
 
 
-def test_product_and_floor_take_turns_at_going_first() -> None:
-    said: list[str] = []
+def measured(*product: float, floor: tuple[float, ...] = (), **more: object) -> Measured:
+    line = Line(name=str(more.pop("name", "a")), unit="ms", **more)  # type: ignore[arg-type]
+    return Measured(line, Rounds(product), Rounds(floor) if floor else None)
 
-    def step(name: str) -> float:
-        said.append(name)
-        return 1.0
 
-    in_turns(3, lambda _: step("product"), lambda _: step("floor"))
-    assert said == ["floor", "product", "product", "floor", "floor", "product"]
+def test_a_ratio_is_the_median_of_the_blocks_own_so_that_a_slow_one_slows_down_both() -> None:
+    assert measured(2, 20, 2, floor=(1, 10, 1)).ratio == 2
+
+
+def test_an_interval_is_known_from_six_values_on() -> None:
+    assert interval([1, 2, 3, 4, 5]) is None
+    assert interval([6, 1, 5, 2, 4, 3]) == (1, 6)
+    assert interval(range(1, 10)) == (2, 8)
+    assert interval(range(1, 13)) == (3, 10)
+    assert interval(range(1, 12), level=0.999) == (1, 11)
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=6), st.floats(0.5, 2))
+def test_an_interval_holds_the_median_and_scales_with_its_values(
+    values: list[float], factor: float
+) -> None:
+    found = interval(values)
+    assert found is not None
+    assert found[0] <= median(values) <= found[1]
+    assert interval([factor * it for it in values]) == tuple(factor * it for it in found)
+
+
+def test_95_of_100_intervals_hold_what_the_values_were_drawn_from() -> None:
+    random = Random(4)
+    for size in (6, 9, 12):
+        found = [interval([random.expovariate(1) for _ in range(size)]) for _ in range(2000)]
+        true = 0.693147
+        assert sum(low <= true <= high for low, high in filter(None, found)) / 2000 > 0.94
+
+
+SIX = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def test_a_goal_is_held_or_missed_only_by_the_whole_interval() -> None:
+    below, above, both = (1.0,) * 5 + (1.4,), (1.6,) * 6, (1.4,) * 5 + (1.6,)
+    for values, verdict in ((below, True), (above, False), (both, None)):
+        assert measured(*values, goal=at_most(1.5, "ms")).held is verdict
+        assert measured(*values, floor=SIX, goal=at_most_times(1.5)).held is verdict
+        opposite = None if verdict is None else not verdict
+        assert measured(*values, floor=SIX, goal=at_least_times(1.5)).held is opposite
+    assert measured(*below).held is None
+    assert measured(*below[:5], goal=at_most(1.5, "ms")).held is None, "five blocks tell nothing"
+
+
+def test_of_two_bounds_one_is_enough_to_miss_and_none_may_be_open() -> None:
+    goal = Goal("", (Bound("product", 2, at_least=True), Bound("over", 1.5)))
+    assert measured(*(2.1,) * 6, floor=SIX, goal=goal).held is True
+    assert measured(*(1.9,) * 6, floor=SIX, goal=goal).held is False
+    assert measured(*(2.6,) * 6, floor=SIX, goal=goal).held is False
+    assert measured(*(2.1,) * 5, 2.6, floor=SIX, goal=goal).held is None
+
+
+def test_sides_take_turns_at_going_first_and_each_goes_first_as_often() -> None:
+    for first, said_first in ((0, "AB"), (1, "BA")):
+        said: list[str] = []
+        samplers = [lambda name=name, said=said: (said.append(name), 1.0) for name in "AB"]
+        taken = in_turns(samplers, 5, first, clock=count().__next__)
+        assert "".join(said) == (said_first + said_first[::-1]) * 3
+        assert [len(samples) for samples in taken] == [6, 6]
+    assert [len(it) for it in in_turns(samplers, 0)] == [1, 1]
+
+
+def test_a_change_is_told_when_two_runs_agree_on_it() -> None:
+    slow = measured(*(1.05, 1.04, 1.06, 1.05, 1.03, 1.07), floor=SIX)
+    same = measured(*(1.05, 0.99, 1.06, 1.05, 1.03, 1.07), floor=SIX)
+    assert (change(slow), change(same)) == ("worse", None)
+    assert suspects([slow, measured(*SIX, floor=SIX, name="b")]) == {"a"}
+    assert [it for _, it in confirmed([slow], [slow])] == ["worse"]
+    assert [it for _, it in confirmed([slow], [same])] == [None]
+    assert [it for _, it in confirmed([same], [])] == [None]
+    assert len(confirmed([slow], [slow])[0][0].product.values) == 12
+
+
+def test_a_rate_gets_worse_by_falling_and_a_sure_trifle_is_no_change() -> None:
+    assert change(measured(*(1.1,) * 6, floor=SIX, more_is_better=True)) == "better"
+    assert change(measured(*(0.9,) * 6, floor=SIX, more_is_better=True)) == "worse"
+    assert change(measured(*(1.01,) * 6, floor=SIX)) is None
+
+
+def test_runs_that_are_far_apart_show_their_spread_in_place_of_a_verdict(tmp_path: Path) -> None:
+    def runs(*ratios: float) -> list[list[Measured]]:
+        return [[measured(*(it,) * 6, floor=SIX, goal=at_most_times(2))] for it in ratios]
+
+    assert "| ✓ | ± 5.0 % |" in spread.markdown(runs(0.95, 1.0, 1.05), "two cores")
+    assert "| too wide | ± 20.0 % |" in spread.markdown(runs(0.8, 1.0, 1.2), "two cores")
+    assert "| – | ± 5.0 % |" in spread.markdown(runs(1.9, 2.0, 2.1), "two cores")
+    assert "| ✗ | ± 2.0 % |" in spread.markdown(runs(2.45, 2.5, 2.55), "two cores")
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{spread.BEGIN}\nold\n{spread.END}\nafter\n")
+    spread.write(page, "new\n")
+    assert page.read_text() == f"before\n{spread.BEGIN}\nnew\n{spread.END}\nafter\n"
+
+
+def test_what_others_use_of_the_machine_is_noticed() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        used = machine.others_in(0.5)
+        other.kill()
+    assert used > machine.QUIET
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -59,7 +176,7 @@ def test_a_percentile_is_one_of_the_values() -> None:
 
 
 def test_a_curve_that_grows_is_told_with_what_each_one_costs() -> None:
-    points = [row(2 + 3 * n, curve=("agents", n)) for n in (1, 10, 100)]
+    points = [measured(2 + 3 * n, curve=("agents", n)) for n in (1, 10, 100)]
     said = sentence("agents", points)
     assert said == (
         "agents: from 1 to 100 the cost grows linearly (5 → 302 ms): 2 ms, and 3 ms for each one."
@@ -67,7 +184,7 @@ def test_a_curve_that_grows_is_told_with_what_each_one_costs() -> None:
 
 
 def test_a_curve_within_the_noise_is_told_as_one_that_does_not_grow() -> None:
-    points = [row(2.0, curve=("targets", 10)), row(2.1, curve=("targets", 10_000))]
+    points = [measured(2.0, curve=("targets", 10)), measured(2.1, curve=("targets", 10_000))]
     assert sentence("targets", points) == (
         "targets: from 10 to 10,000 the cost does not grow (2 → 2.1 ms)."
     )
@@ -75,18 +192,21 @@ def test_a_curve_within_the_noise_is_told_as_one_that_does_not_grow() -> None:
 
 def test_the_curves_are_drawn(tmp_path: Path) -> None:
     points = [
-        row(n, floor=(n / 2,), curve=("receipt → last agent, agents", n)) for n in (1, 10, 1000)
+        measured(n, floor=(n / 2,), curve=("receipt → last agent, agents", n))
+        for n in (1, 10, 1000)
     ]
     picture = tmp_path / "plots" / "bench.png"
     assert plot(points, picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert not plot([row(1)], tmp_path / "nothing.png")
+    assert not plot([measured(1)], tmp_path / "nothing.png")
 
 
 def test_measured_overhead_becomes_coefficients_that_upshift_reads() -> None:
     names = ("CPU of one core", "memory", "pushed", "stored in a month")
     points = [
-        row(1 + 0.1 * hz, curve=(f"profiler: {name}", hz)) for name in names for hz in (9, 19, 100)
+        measured(1 + 0.1 * hz, curve=(f"profiler: {name}", hz))
+        for name in names
+        for hz in (9, 19, 100)
     ]
     text = coefficients_yaml(points)
     assert text is not None

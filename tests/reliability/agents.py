@@ -14,7 +14,7 @@ from pathlib import Path
 
 from servers import eventually
 
-PROGRAM = Path(__file__).with_name("agent_process.py")
+PROGRAM = (str(Path(__file__).with_name("agent_process.py")),)
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,21 @@ def agents(
     *instances: str,
     service: str = "checkout",
     command: tuple[str, ...] = (),
+    program: tuple[str, ...] = PROGRAM,
     **environment: str,
 ) -> Iterator[Agents]:
     """Start agents called `instances` in one process, and wait until they run at their baseline.
 
-    command: put before the interpreter, such as a `faketime`.
+    command: put before the interpreter, such as an `unshare`. program: takes the same arguments.
     """
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"{'-'.join(instances)[:60]}.jsonl"
     output.touch()
     with output.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, sys.executable, str(PROGRAM), redis_url, service, str(output), *instances],
+            [*command, sys.executable, *program, redis_url, service, str(output), *instances],
             stderr=log,
+            cwd=Path(__file__).parents[1],
             env=os.environ | environment,
         )
     started = Agents(process, output, list(instances), environment)

@@ -1,5 +1,5 @@
-"""Attacks by what is below an operator, each again and again by a thread of its own, until stdin
-ends; then it writes how often each status was answered, as JSON."""
+"""Attacks by what is below an operator: those of a line of stdin, each again and again by a thread
+of its own, until the next line; then it writes how often each status was answered, as JSON."""
 
 import json
 import sys
@@ -17,6 +17,7 @@ from .controllers import firing
 
 #: Twice what a target takes.
 AT_ONCE = 2 * MAX_LEASES
+MIB = 2**20
 _numbers = count(1)
 
 Attack = Callable[[requests.Session], requests.Response | None]
@@ -37,7 +38,10 @@ def notification(*alerts: object) -> bytes:
     return json.dumps({"version": "4", "alerts": alerts}).encode()
 
 
-def attacks(url: str, client: redis.Redis) -> dict[str, Attack]:
+def attacks(
+    url: str, client: redis.Redis, open_streams: list[requests.Response]
+) -> dict[str, Attack]:
+    """`open_streams`: those that are to be closed when an attack is over."""
     headers = {"Content-Type": "application/json"}
 
     def posts(body: Callable[[], bytes]) -> Attack:
@@ -56,6 +60,37 @@ def attacks(url: str, client: redis.Redis) -> dict[str, Attack]:
     def new_targets() -> bytes:
         return notification(*[firing(service=f"new-{next(_numbers)}") for _ in range(AT_ONCE)])
 
+    def texts() -> bytes:
+        """As long as may be, and never the same again."""
+        alerts = [firing() for _ in range(8)]
+        for alert in alerts:
+            large = f"{next(_numbers)}" * (MIB // 32)
+            alert["labels"] |= {"alertname": large[: MIB // 8], "environment": large[: MIB // 8]}
+            alert |= {"fingerprint": large[: MIB // 8], "startsAt": large[: MIB // 8]}
+        return notification(*alerts)
+
+    def group() -> bytes:
+        return notification(*[firing() for _ in range(3_000)])
+
+    def streams(session: requests.Session) -> requests.Response:
+        answer = session.get(f"{url}/api/v1/events", stream=True, timeout=30)
+        if answer.status_code == 200:
+            open_streams.append(answer)
+        return answer
+
+    def filled(element: str) -> bytes:
+        """4 MiB of it, which is what a body may have."""
+        count = (4 * MIB - 100) // (len(element) + 1)
+        return b'{"version":"4","alerts":[%s]}' % ",".join([element] * count).encode()
+
+    ones, no_labels = filled("1"), filled('{"labels":{}}')
+    nested = b'{"version":"4","alerts":' + b"[" * (4 * MIB - 100)
+    many_labels = notification(
+        firing() | {"labels": {f"label-{number}": "x" for number in range(150_000)}}
+    )
+    examples = json.dumps(
+        [firing() | {"annotations": {"a": "x" * 30_000}} for _ in range(100)]
+    ).encode()
     started = {"status": "firing", "startsAt": "2026-01-31T12:00:00Z"}
     labels = {"alertname": "HighCPU\n" * 100_000, "sampling_trigger": "high_cpu", "app": "checkout"}
     long_names = notification(started | {"labels": labels, "fingerprint": "f" * 1_000_000})
@@ -67,6 +102,16 @@ def attacks(url: str, client: redis.Redis) -> dict[str, Attack]:
         "single-alerts": posts(lambda: notification(firing())),
         "long-names": posts(lambda: long_names),
         "no-alerts": posts(lambda: no_alerts),
+        "ones": posts(lambda: ones),
+        "no-labels": posts(lambda: no_labels),
+        "nested": posts(lambda: nested),
+        "many-labels": posts(lambda: many_labels),
+        "texts": posts(texts),
+        "group": posts(group),
+        "explain": lambda session: session.post(
+            f"{url}/api/v1/explain", examples, headers=headers, timeout=30
+        ),
+        "streams": streams,
         "targets": reads("targets"),
         "agents": reads("agents"),
         "history": reads("history?limit=1000"),
@@ -74,9 +119,11 @@ def attacks(url: str, client: redis.Redis) -> dict[str, Attack]:
     }
 
 
-def main(url: str, redis_url: str, *names: str) -> None:
+def main(url: str, redis_url: str) -> None:
     over = threading.Event()
     answers: Counter[str] = Counter()
+    threads: list[threading.Thread] = []
+    open_streams: list[requests.Response] = []
 
     def repeat(attack: Attack) -> None:
         with requests.Session() as session:
@@ -88,13 +135,24 @@ def main(url: str, redis_url: str, *names: str) -> None:
                     answers[type(error).__name__] += 1
 
     with redis.Redis.from_url(redis_url) as client:
-        known = attacks(url, client)
-        threads = [threading.Thread(target=repeat, args=(known[it],), daemon=True) for it in names]
-        for thread in threads:
-            thread.start()
-        sys.stdin.read()
-        over.set()
-        sys.stdout.write(json.dumps(answers))
+        known = attacks(url, client, open_streams)
+        for line in sys.stdin:
+            over.set()
+            for thread in threads:
+                thread.join(30)
+            while open_streams:
+                open_streams.pop().close()
+            if threads:
+                sys.stdout.write(json.dumps(answers) + "\n")
+                sys.stdout.flush()
+            over.clear()
+            answers.clear()
+            threads = [
+                threading.Thread(target=repeat, args=(known[it],), daemon=True)
+                for it in line.split()
+            ]
+            for thread in threads:
+                thread.start()
 
 
 if __name__ == "__main__":

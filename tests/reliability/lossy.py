@@ -10,7 +10,7 @@ from pathlib import Path
 from servers import eventually, redis_server
 
 from .agents import agents
-from .controllers import controller, monotonic_of
+from .controllers import controller
 from .ends import PROMISED_S
 from .lossy_link import SERVER, Link, lossy_link
 from .network import INSTANCES, RESYNC_S, Scene
@@ -42,14 +42,6 @@ def _scene(folder: Path) -> Iterator[tuple[Scene, Link]]:
         yield now, link
 
 
-def _boost(now: Scene, hz: int, seconds: int) -> float:
-    """Grant a boost; return its end, of the monotonic clock."""
-    target = "service/checkout"
-    granted = now.upshift.lease(target=target, kind="boost", hz=hz, duration=f"{seconds}s")
-    (lease,) = [it for it in now.upshift.target()["leases"] if it["id"] == granted["lease"]]
-    return monotonic_of(now.redis.url, lease["expires_at_ms"])
-
-
 def lossy(folder: Path, size: Size) -> Row:
     """Boosts come and go while a third of all packets is lost, both ways."""
     times = size.of(10, 1)
@@ -60,7 +52,7 @@ def lossy(folder: Path, size: Size) -> Row:
         for at in range(times):
             began = time.monotonic()
             # Long enough to be heard of by reading anew, where the push is late.
-            end_at = _boost(now, 100 + at, size.of(20, 8))
+            end_at = now.boost(100 + at, size.of(20, 8))
             up_s.append(now.told_at(100 + at, within_s=longest_s) - began)
             off_s.append(now.told_at(19, within_s=70) - end_at)
         lost = f"{link.lost:,} packets"
@@ -84,7 +76,7 @@ def one_way(folder: Path, size: Size) -> Row:
     rounds = size.of(3, 1) * ["to_agents", "to_server"]
     with _scene(folder) as (now, link):
         for at, direction in enumerate(rounds):
-            end_at = _boost(now, 150 + at, 2)
+            end_at = now.boost(150 + at, 2)
             now.told_at(150 + at)
             cut_at = time.monotonic()
             setattr(link, direction, 1.0)

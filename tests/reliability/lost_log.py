@@ -10,17 +10,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
-
 from servers import RedisServer, Server, eventually, redis_server
 
 from .agents import Agents, agents
 from .controllers import Controller, controller, firing
 from .ends import PROMISED_S, Ends, ends, expiries, recorded_late
 from .redis_faults import ANSWER_S
+from .stopping import PROMISED, Stops
 from .table import Row, Size
 
-GRANTED_S = OBEYED_S = 2.0
 #: From an expiry to its record: the job at that moment, or else the sweep behind it.
 RECORDED_S = 6.0
 #: Each of them logs a line.
@@ -121,12 +119,11 @@ LOGS = (piped, limited, full_device, closed)
 @dataclass
 class Seen:
     granted: int = 0
-    granted_s: float = 0.0
-    obeyed_s: float = 0.0
     not_ready_s: float = 0.0
     lost: float = 0.0
     off_s: list[float] = field(default_factory=list)
     recorded_s: list[float] = field(default_factory=list)
+    stops: Stops = field(default_factory=Stops)
     broken: list[str] = field(default_factory=list)
 
 
@@ -157,14 +154,13 @@ def lost_log(folder: Path, size: Size) -> Row:
     return Row(
         fault="the controller's log cannot be written: no reader, none that reads, no room, none",
         injected=times,
-        promised=f"all that should be is granted; cap granted and obeyed ≤ {GRANTED_S:g} s each; "
+        promised=f"all that should be is granted; {PROMISED}; "
         f"readiness is true ≤ {ANSWER_S:g} s; agents back ≤ {PROMISED_S:g} s, recorded ≤ "
         f"{RECORDED_S:g} s",
-        worst=f"{seen.granted} granted, cap after {seen.granted_s:.2f} s, obeyed after "
-        f"{seen.obeyed_s:.2f} s; Redis away and back seen after {seen.not_ready_s:.1f} s; "
-        f"{left.worst}; recorded after {max(seen.recorded_s, default=0):.1f} s; "
-        f"{seen.lost:.0f} lines lost",
-        broken=[*seen.broken, *left.broken(3 * times)],
+        worst=f"{seen.granted} granted; {seen.stops.worst}; Redis away and back seen after "
+        f"{seen.not_ready_s:.1f} s; {left.worst}; recorded after "
+        f"{max(seen.recorded_s, default=0):.1f} s; {seen.lost:.0f} lines lost",
+        broken=[*seen.broken, *seen.stops.broken, *left.broken(3 * times)],
     )
 
 
@@ -182,7 +178,9 @@ def _round(
     told_before = log.told.read_bytes().count(b"log lines lost") if log.told else 0
     before = len(upshift.history())
     with spoil(upshift):
-        _cap(fleet, upshift, seen)
+        if seen.stops.stop(upshift, fleet):
+            upshift.release("fleet")
+            eventually(lambda: fleet.all_at(19))
         alerts = [firing(service=f"other-{time.monotonic_ns()}") for _ in range(ALERTS)]
         for alert in (*alerts, firing()):
             answer = upshift.notify(alert)
@@ -206,24 +204,6 @@ def _round(
     if upshift.metric("upshift_log_lines_lost_total") > lost_before and log.told:
         upshift.notify(firing(service=f"after-{time.monotonic_ns()}"))
         eventually(lambda: log.told.read_bytes().count(b"log lines lost") > told_before)
-
-
-def _cap(fleet: Agents, upshift: Controller, seen: Seen) -> None:
-    began = time.monotonic()
-    try:
-        upshift.lease(target="fleet", kind="cap", hz=0, duration="10m")
-    except requests.RequestException as error:
-        seen.broken.append(f"cap: {error}")
-        return
-    granted = time.monotonic()
-    eventually(lambda: fleet.all_at(0), within_s=30)
-    obeyed_s = time.monotonic() - granted
-    seen.granted_s = max(seen.granted_s, granted - began)
-    seen.obeyed_s = max(seen.obeyed_s, obeyed_s)
-    if granted - began > GRANTED_S or obeyed_s > OBEYED_S:
-        seen.broken.append(f"cap granted after {granted - began:.1f} s, obeyed {obeyed_s:.1f} s")
-    upshift.release("fleet")
-    eventually(lambda: fleet.all_at(19))
 
 
 def _until(check: Callable[[], bool], seen: Seen) -> float:

@@ -39,6 +39,13 @@ class Scene:
         self.upshift.lease(target="service/checkout", kind="pin", hz=hz, duration="10m")
         return hz
 
+    def boost(self, hz: int, seconds: int) -> float:
+        """Grant a boost; return its end, of the monotonic clock."""
+        home = "service/checkout"
+        granted = self.upshift.lease(target=home, kind="boost", hz=hz, duration=f"{seconds}s")
+        (lease,) = [it for it in self.upshift.target()["leases"] if it["id"] == granted["lease"]]
+        return monotonic_of(self.redis.url, lease["expires_at_ms"])
+
     def subscribers(self) -> int:
         channel = Keys().changes("service/checkout")
         with self.redis.client() as client:

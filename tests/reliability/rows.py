@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from servers import NETWORKS
+from servers import CLOCKS, NETWORKS
 
 from . import (
     applications,
@@ -10,13 +10,16 @@ from . import (
     episodes,
     failovers,
     forking,
+    hostile_drivers,
     kill_switch,
     load,
     lossy,
     lost_log,
     network,
+    poisoned,
     redis_faults,
     slow_disk,
+    suspends,
     valkey_killed,
     wall_clocks,
 )
@@ -51,11 +54,15 @@ WAITING: dict[str, Fault] = {
     "agents-clock": wall_clocks.on_the_agent,
     "controllers-clock": wall_clocks.on_the_controller,
     "redis-clock": wall_clocks.on_redis,
+    "agents-suspended": suspends.suspended,
+    "agents-own-time": suspends.time_namespace,
     "driver-raises": drivers.raising,
     "driver-hangs": drivers.hanging,
     "driver-dawdles": drivers.dawdling,
     "log-lost": lost_log.lost_log,
     "own-valkey-killed": valkey_killed.own_valkey_killed,
+    "poisoned-redis": poisoned.poisoned_redis,
+    "driver-hostile": hostile_drivers.hostile,
     "prefork": applications.prefork,
     "forks": applications.forks,
     "exits": applications.exits,
@@ -90,7 +97,9 @@ NEEDS = {
     "three-controllers": _ALERTMANAGER,
     "network-lossy": ("ip", NETWORKS),
     "network-one-way": ("ip", NETWORKS),
-    "agents-clock": ("faketime",),
-    "controllers-clock": ("faketime",),
+    "agents-clock": ("cc",),
+    "controllers-clock": ("cc",),
     "redis-clock": ("cc", "redis-server"),
+    "agents-suspended": ("cc", "redis-server"),
+    "agents-own-time": ("unshare", CLOCKS),
 }

@@ -12,13 +12,17 @@ from rich.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`worst` is the worst case seen, in words with its unit; `broken` says what went wrong."""
+    """`worst` is the worst case seen, in words with its unit; `broken` says what went wrong.
+
+    `parts`: of a row that is made of several, what was seen of each.
+    """
 
     fault: str
     injected: int
     promised: str
     worst: str
     broken: Sequence[str] = ()
+    parts: Sequence[str] = ()
 
     @property
     def held(self) -> bool:
@@ -48,5 +52,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
         table.add_row(row.fault, f"{row.injected:,}", row.promised, row.worst, held)
     console.print(table)
     for row in rows:
+        for part in row.parts:
+            console.print(f"{row.fault}: {part}", markup=False)
         for what in row.broken[:10]:
             console.print(f"{row.fault}: {what}", style="red", markup=False)  # it may have brackets

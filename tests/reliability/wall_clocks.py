@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,34 +11,20 @@ from upshift_agent.contract import Keys
 from .agents import agents
 from .controllers import controller, firing
 from .ends import PROMISED_S, Ends, ends, expiries, recorded_late
+from .stepped_clock import SteppedClock
 from .table import Row, Size
 
 #: Promise 9: the kill switch is granted, and obeyed, within this time each.
 KILLED_S = 2.0
 
-LIBRARY = "libfaketimeMT.so.1"
-#: What a wall clock shows beside the truth: at the start, and from the middle of a boost on.
+#: By how many seconds a wall clock is off: at the start, and from the middle of a boost on.
 CLOCKS = {
-    "an hour ahead": ("+3600", "+3600"),
-    "an hour behind": ("-3600", "-3600"),
-    "jumping ahead": ("+0", "+3600"),
-    "jumping back": ("+0", "-3600"),
-    "from ahead to behind": ("+3600", "-3600"),
+    "an hour ahead": (3600, 3600),
+    "an hour behind": (-3600, -3600),
+    "jumping ahead": (0, 3600),
+    "jumping back": (0, -3600),
+    "from ahead to behind": (3600, -3600),
 }
-
-
-def _faked(clock: Path) -> dict[str, str]:
-    """Environment of a process whose wall clock is off by what `clock` says, at every look.
-
-    CLOCK_MONOTONIC is left alone: no step of a wall clock moves it.
-    """
-    (library,) = Path("/usr/lib").glob(f"*/faketime/{LIBRARY}")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 def on_the_agent(folder: Path, size: Size) -> Row:
@@ -83,18 +67,11 @@ def _reporting(server: RedisServer) -> int:
     return agents
 
 
-def _boost(folder: Path, whose: str, before: str, after: str) -> tuple[Ends, list[float]]:
+def _boost(folder: Path, whose: str, before_s: int, after_s: int) -> tuple[Ends, list[float]]:
     """One boost; how far off the agents left it, and how late its end was recorded, in s."""
-    folder.mkdir()
-    clock = folder / "clock"
-
-    def set_to(offset: str) -> None:
-        """At once: a process that looks in between would find nothing."""
-        (folder / "next").write_text(offset)
-        (folder / "next").rename(clock)
-
-    set_to(before)
-    wrong, right = _faked(clock), dict[str, str]()
+    clock = SteppedClock(folder)
+    clock.show(wall_s=before_s)
+    wrong, right = clock.environment, dict[str, str]()
     with (
         redis_server(folder / "redis") as server,
         agents(folder, server.url, "a", "b", **(wrong if whose == "agent" else right)) as fleet,
@@ -104,24 +81,12 @@ def _boost(folder: Path, whose: str, before: str, after: str) -> tuple[Ends, lis
         eventually(lambda: _reporting(server) == len(fleet.instances), within_s=30)
         upshift.notify(firing())
         eventually(lambda: fleet.all_at(100))
-        set_to(after)
+        clock.show(wall_s=after_s)
         eventually(lambda: fleet.all_at(19), within_s=20)
         eventually(lambda: [it for it in upshift.history() if it["event"] == "expired"])
         history = upshift.history()
         left = ends(fleet.calls, expiries(history, server.url))
     return left, recorded_late(history)
-
-
-def _stepped_clock(folder: Path) -> Path:
-    """Build what is to be preloaded."""
-    source, library = Path(__file__).with_name("stepped_clock.c"), folder / "stepped_clock.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
-    return library
-
-
-def _step(clock: Path, seconds: int) -> None:
-    with clock.open("r+b" if clock.exists() else "wb") as file:  # it is mapped, so never truncated
-        file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
 
 def on_redis(folder: Path, size: Size) -> Row:
@@ -131,19 +96,16 @@ def on_redis(folder: Path, size: Size) -> Row:
     granted_s, obeyed_s, broken = [], [], []
     for number, step in enumerate(steps * rounds):
         where = folder / str(number)
-        where.mkdir()
-        clock = where / "clock"
-        _step(clock, 0)
-        stepped = {"LD_PRELOAD": str(_stepped_clock(where)), "CLOCK_STEP": str(clock)}
+        clock = SteppedClock(where)
         with (
             # Valkey's wheel is linked statically, so nothing can be preloaded.
-            redis_server(where / "redis", debian=True, **stepped) as server,
+            redis_server(where / "redis", debian=True, **clock.environment) as server,
             agents(where, server.url, "a", "b") as fleet,
             controller(where, server.url) as upshift,
         ):
             upshift.notify(firing())
             eventually(lambda: fleet.all_at(100))
-            _step(clock, step)
+            clock.show(wall_s=step)
             asked_at = time.monotonic()
             upshift.lease(target="fleet", kind="cap", hz=0, duration="10m")
             granted_s.append(time.monotonic() - asked_at)

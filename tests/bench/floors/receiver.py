@@ -1,6 +1,6 @@
 """Floor: aiohttp, and one EVALSHA a request that sets a key and publishes it.
 
-python receiver.py REDIS_URL PORT
+python receiver.py REDIS_URL --listen=HOST:PORT
 """
 
 import json
@@ -45,6 +45,5 @@ def app(redis_url: str) -> web.Application:
 
 
 if __name__ == "__main__":
-    web.run_app(
-        app(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]), access_log=None, print=None
-    )
+    host, _, port = sys.argv[2].removeprefix("--listen=").partition(":")
+    web.run_app(app(sys.argv[1]), host=host, port=int(port), access_log=None, print=None)

@@ -1,31 +1,21 @@
-"""Every row of `make bench`, by the name under which it runs alone."""
+"""The rows of `make bench`: a file each, found by being here; `ROW=` takes the file's name.
+
+A file has `ROWS`, and at most 60 lines. What several of them need stands one folder up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from importlib import import_module
+from pkgutil import iter_modules
 
-from ..results import Row
-from ..sizes import Size
-from . import agent, growth, latency, profiler, status, stored, throughput
+from ..row import Row
 
-#: Measures with the processes that it starts in a folder of its own; yields lines of the table.
-Measure = Callable[[Size, Path], Iterator[Row]]
 
-ROWS: dict[str, Measure] = {
-    "one-agent": latency.one_agent,
-    "thousand-agents": latency.crowd,
-    "webhooks": throughput.webhooks,
-    "groups": throughput.groups,
-    "duplicates": throughput.duplicates,
-    "stored": stored.commit,
-    "due": stored.due,
-    "status": status.status,
-    "idle": agent.idle,
-    "import": agent.imports,
-    "switch": profiler.switch,
-    "overhead": profiler.overhead,
-    "growth-agents": growth.agents,
-    "growth-targets": growth.targets,
-    "growth-leases": growth.leases,
-}
+def rows() -> dict[str, list[Row]]:
+    """What each file has, by its name, in the order of the alphabet."""
+    found = sorted(it.name for it in iter_modules(__path__))
+    return {_key(name): import_module(f"{__name__}.{name}").ROWS for name in found}
+
+
+def _key(module: str) -> str:
+    return module.rstrip("_").replace("_", "-")

@@ -163,8 +163,9 @@ class Engine:
     ) -> Plan | None:
         """asked_ms: when it was read; what was pushed since may be newer."""
         reported = self._plans.skipped
+        now_ms = self._now_ms() if self._clock.synchronised else None
         try:
-            return self._plans.take(target, message, pushed_at_ms=pushed_at_ms)
+            return self._plans.take(target, message, pushed_at_ms=pushed_at_ms, now_ms=now_ms)
         except WireError as error:
             self._complaints.make(f"skipped a plan of {target}: {error}")
             if pushed_at_ms is not None or self._heard_ms >= asked_ms:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..contract import MAX_PUSH_AGE_MS, SET_BACK_MS, Lease, Plan, decode_plan, shorten
+from ..contract import MAX_LEASE_MS, MAX_PUSH_AGE_MS, SET_BACK_MS, Lease, Plan, decode_plan, shorten
 from ..contract.errors import SignatureRefused, WireError
 
 
@@ -21,10 +21,18 @@ class Plans:
         self._lost: dict[str, tuple[Lease, ...]] = {}
         self._refused: dict[str, str] = {}
 
-    def take(self, target: str, message: bytes, *, pushed_at_ms: int | None = None) -> Plan | None:
+    def take(
+        self,
+        target: str,
+        message: bytes,
+        *,
+        pushed_at_ms: int | None = None,
+        now_ms: int | None = None,
+    ) -> Plan | None:
         """Take a message that came for `target`. Return its plan, or None if it is no news.
 
         pushed_at_ms: Redis time when it was pushed to us; None for a snapshot's.
+        now_ms: Redis time, where it is known.
         Raise `WireError` when it cannot be used: `skipped` says so until a good one comes.
         """
         try:
@@ -34,7 +42,7 @@ class Plans:
             raise
         self._refused.pop(target, None)
         known = self._plans.get(target)
-        if known is not None and plan.rev <= known.rev:
+        if known is not None and plan.rev <= known.rev and not _is_lost(known, plan, now_ms):
             return None
         lost = () if known is None else self._lost_leases(plan, known)
         self._lost[target] = lost
@@ -90,6 +98,17 @@ class Plans:
             and lease.expires_at_ms > plan.now_ms
             and (lease.id in lost_before or lease.since_ms * 1000 > after_us)
         )
+
+
+def _is_lost(known: Plan, plan: Plan, now_ms: int | None) -> bool:
+    """Whether the revision of `known` is of a time that never came, and `plan` of one that did.
+
+    Redis's clock may have been far ahead, or its contents spoilt, and all of it lost since. No
+    later plan would ever be news.
+    """
+    if now_ms is None:
+        return False
+    return plan.rev <= (now_ms + MAX_LEASE_MS) * 1000 < known.rev
 
 
 def _from_now(lease: Lease, now_ms: int) -> Lease:

@@ -1,7 +1,15 @@
-"""States and statuses straight into Redis, as controllers and agents would have written them."""
+"""States and statuses straight into Redis, as controllers and agents would have written them.
+
+    python seed.py REDIS_URL states TARGETS LEASES MILLISECONDS   leases that end so long from now
+    python seed.py REDIS_URL statuses SERVICES COUNT              agents that have just reported
+
+At each line on standard input, a prefix, it seeds PREFIX-0 and so on; then it says when the leases
+end, or what the time is: milliseconds of Redis's clock.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -101,3 +109,23 @@ def _status(target: str, instance: str, at_ms: int) -> Status:
         applied=Applied(hz=19, revs=revs, at_ms=at_ms),
         sdk="python/0.1.0",
     )
+
+
+def main(url: str, what: str, *numbers: int) -> None:
+    client = redis.Redis.from_url(url, decode_responses=True)
+    print("ready")
+    for line in sys.stdin:
+        at_ms, prefix = now_ms(client), line.strip()
+        if what == "states":
+            count, leases, ahead_ms = numbers
+            at_ms += ahead_ms
+            targets = (f"service/{prefix}-{n}" for n in range(count))
+            seed_states(client, targets, leases, at_ms)
+        else:
+            services, count = numbers
+            seed_statuses(client, [f"{prefix}-{n}" for n in range(services)], count)
+        print(at_ms)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
