@@ -60,7 +60,7 @@ class Measured:
         pairs = list(zip(self.product.values, self.floor.values, strict=True))
         if of == "over":
             return [ours - theirs for ours, theirs in pairs]
-        return [ours / theirs for ours, theirs in pairs if theirs]
+        return [ours / theirs for ours, theirs in pairs if ours > 0 and theirs > 0]
 
     @property
     def ratio(self) -> float | None:
