@@ -206,9 +206,7 @@ class Controller:
             if count:
                 log.info("signed anew with the first secret", targets=count)
         await self.keeping.look_after()
-        if not await self.control.publish_baseline():
-            await self.keeping.look_after()
-            await self.control.publish_baseline()
+        await self.control.publish_baseline()
         await self.records.sweep()
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
 
