@@ -152,6 +152,11 @@ class Controller:
         """Put rules and tokens of the files in force. Raise `StartRefused`, changing nothing."""
         try:
             configuration = self._configure()
+            if configuration.empty and not self._configuration.empty:
+                raise StartRefused(
+                    "the configuration's file says nothing, or is gone, as after a write that was "
+                    "cut short; to go without it, restart"
+                )
             # It is still bound where it was, whatever `listen` says by now.
             check_exposure(self._bound, has_tokens=not configuration.tokens.none)
         except StartRefused as error:
@@ -164,7 +169,7 @@ class Controller:
         )
         if self.tls and after.tls:
             load_certificate(self.tls, after.tls)
-        self._configuration = configuration
+        former, self._configuration = self._configuration, configuration
         self.control.put_in_force(configuration.rules)
         self._signed = self._signed and self.store.secrets == configuration.secrets
         self.store.secrets = self._shown.secrets = configuration.secrets
@@ -173,6 +178,8 @@ class Controller:
         with suppress(Unavailable):  # the sweep will
             await self._tidy()
         done = f"{len(configuration.rules.rules)} rules from {configuration.rules_from}"
+        if configuration.rules_from != former.rules_from:
+            done += f" in place of those from {former.rules_from}"
         log.info("reloaded", rules=done, needs_restart=moved or None)
         return f"reloaded: {done}" + (f"; restart for: {', '.join(moved)}" if moved else "")
 
@@ -199,9 +206,7 @@ class Controller:
             if count:
                 log.info("signed anew with the first secret", targets=count)
         await self.keeping.look_after()
-        if not await self.control.publish_baseline():
-            await self.keeping.look_after()
-            await self.control.publish_baseline()
+        await self.control.publish_baseline()
         await self.records.sweep()
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
 

@@ -25,7 +25,7 @@ DEFAULT_FILE = "upshift.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`rules_from` names the file that the rules are of."""
+    """`rules_from` names the file that the rules are of. `empty`: no file says anything."""
 
     settings: Settings
     rules: RuleSet
@@ -34,6 +34,7 @@ class Configuration:
     secrets: tuple[bytes, ...] = field(repr=False)
     tls: ssl.SSLContext | None
     limits: Limits
+    empty: bool
 
     def __post_init__(self) -> None:
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
@@ -44,18 +45,21 @@ def load(config: Path | None, **options: Any) -> Configuration:
     if config is None and Path(DEFAULT_FILE).exists():
         config = Path(DEFAULT_FILE)
     try:
-        settings = Settings() if config is None else _settings(config)
-        return _with(settings, config, options)
+        stated = Settings() if config is None else _stated(config)
+        settings = stated if config is None else _beside(stated, config.parent)
+        return _with(settings, config, options, empty=not stated.model_fields_set)
     except DocumentError as error:
         raise StartRefused(str(error)) from error
 
 
 def built_in(**options: Any) -> Configuration:
     """What `load` makes of `options` where there is no file at all."""
-    return _with(Settings(), None, options)
+    return _with(Settings(), None, options, empty=True)
 
 
-def _with(settings: Settings, config: Path | None, options: dict[str, Any]) -> Configuration:
+def _with(
+    settings: Settings, config: Path | None, options: dict[str, Any], *, empty: bool
+) -> Configuration:
     given = {name: value for name, value in options.items() if value is not None}
     settings = settings.model_copy(update=given)
     document, rules_from = _rules(settings, config)
@@ -69,12 +73,16 @@ def _with(settings: Settings, config: Path | None, options: dict[str, Any]) -> C
         secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
         tls=tls_context(settings.tls) if settings.tls else None,
         limits=settings.limits.limits(),
+        empty=empty,
     )
 
 
-def _settings(config: Path) -> Settings:
-    settings = read_located(_read(config), str(config), Settings).document
-    folder = config.parent
+def _stated(config: Path) -> Settings:
+    return read_located(_read(config), str(config), Settings).document
+
+
+def _beside(settings: Settings, folder: Path) -> Settings:
+    """With paths as seen from where the file is."""
 
     def beside(name: str | None) -> str | None:
         return None if name is None else str(folder / name)
@@ -100,7 +108,10 @@ def _rules(settings: Settings, config: Path | None) -> tuple[RuleDocument, str]:
         return settings, str(config)
     if settings.rules is not None:
         path = Path(settings.rules)
-        return _within(settings.limits, read_rules(_read(path), str(path))), str(path)
+        rules = read_rules(_read(path), str(path))
+        if not rules.document.model_fields_set:
+            raise StartRefused(f"{path} says nothing; rules stand there under sampling:")
+        return _within(settings.limits, rules), str(path)
     built_in = files("upshift_rules.documents").joinpath("default.yaml")
     default = read_rules(built_in.read_bytes(), "default.yaml")
     return _within(settings.limits, default), "the built-in default"

@@ -41,20 +41,53 @@ async def test_a_state_lost_in_the_midst_of_a_sweep_is_not_replaced_by_a_baselin
 ) -> None:
     async with start() as running:
         assert (await running.ask("POST", "/api/v1/leases", json=CAP)).status == 201
-        look_after, looks = running.controller.keeping.look_after, 0
+        look_after = running.controller.keeping.look_after
 
         async def and_then_lost() -> None:
-            nonlocal looks
             await look_after()
-            looks += 1
-            if looks == 1:
-                running.redis.delete(KEYS.state(FLEET))
+            running.redis.delete(KEYS.state(FLEET))
 
-        monkeypatch.setattr(running.controller.keeping, "look_after", and_then_lost)
+        with monkeypatch.context() as patch:
+            patch.setattr(running.controller.keeping, "look_after", and_then_lost)
+            await running.controller.schedule.sweep()
+        assert planned(running, FLEET) == ["cap"]
         await running.controller.schedule.sweep()
-        assert looks == 2
         assert planned(running, FLEET) == ["cap"]
         assert [it["kind"] for it in await running.leases(FLEET)] == ["cap"]
+
+
+@pytest.mark.parametrize("left", [None, b"\xff\xfe", b"{}"])
+@pytest.mark.parametrize("target", [FLEET, HOME])
+async def test_a_change_to_a_target_whose_state_is_lost_keeps_what_its_plan_says(
+    start: Start, target: str, left: bytes | None
+) -> None:
+    """Before any sweep has looked, by the controller that made it and by one that knows nothing."""
+    for _ in range(2):
+        async with start() as running:
+            await running.ask("POST", "/api/v1/leases", json=CAP | {"target": target})
+            for _ in range(2):
+                caps = len(planned(running, target))
+                running.redis.delete(KEYS.state(target))
+                if left is not None:
+                    running.redis.set(KEYS.state(target), left)
+                body = CAP | {"target": target, "kind": "boost", "hz": 99, "duration": "1m"}
+                answer = await running.ask("POST", "/api/v1/leases", json=body)
+                assert answer.status == 201
+                assert len(planned(running, target)) == caps + 1
+                assert planned(running, target)[0] == "cap"
+
+
+@pytest.mark.parametrize("plan", [b"\xff", b'{"leases":[{', b'{"v":1,"leases":[{}]}', b"[" * 999])
+async def test_a_plan_that_cannot_be_read_keeps_no_change_waiting(
+    start: Start, plan: bytes
+) -> None:
+    async with start() as running:
+        for target in (FLEET, HOME):
+            running.redis.delete(KEYS.state(target))
+            running.redis.set(KEYS.plan(target), plan)
+            answer = await running.ask("POST", "/api/v1/leases", json=CAP | {"target": target})
+            assert answer.status == 201
+            assert planned(running, target) == ["cap"]
 
 
 async def test_a_plan_that_is_there_is_left_alone(start: Start) -> None:

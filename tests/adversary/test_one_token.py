@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
+from aiohttp import web
 from structlog.testing import capture_logs
 
 from controller.conftest import (
@@ -82,6 +84,34 @@ async def test_four_mebibytes_of_what_is_no_alert_are_refused_or_summed_up(
         answer = await post(upshift, body)
     assert answer.status == 413
     assert gaps[0] < BLOCKED_S
+
+
+@pytest.mark.parametrize("path", [WEBHOOK, "/api/v1/explain", "/api/v1/leases"])
+async def test_a_body_is_let_go_with_its_answer_and_not_when_the_collector_comes(
+    upshift: Running, path: str
+) -> None:
+    """It counts objects, not bytes: a thousand bodies of megabytes are few objects."""
+    bodies = [
+        body_of(",".join(["1"] * 1_500_000)),
+        json.dumps(notification(alert(fingerprint="x" * 2**20))).encode(),
+        b"[" * 2**20,
+    ]
+
+    def kept() -> int:
+        requests = [it for it in gc.get_objects() if isinstance(it, web.Request)]
+        return sum(len(it._read_bytes or b"") >= 2**20 for it in requests)
+
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        for _ in range(3):
+            for body in bodies:
+                await post(upshift, body, path)
+        # The connection may know its last one until the next comes.
+        assert kept() <= before + 1
+    finally:
+        gc.enable()
 
 
 async def test_as_many_bad_alerts_as_are_read_leave_a_short_answer_and_a_short_log(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from controller.conftest import Running
+from upshift_controller.leasing import committer
 from upshift_controller.supervised import supervised
 from upshift_controller.web import health
+
+CAP = {"target": "fleet", "kind": "cap", "hz": 0, "duration": "10m"}
 
 
 @pytest.fixture(autouse=True)
@@ -74,11 +78,39 @@ async def test_300_who_ask_at_once_are_one_look(
 
 
 async def test_a_committer_that_is_killed_is_started_again(upshift: Running) -> None:
-    (committer,) = [it for it in asyncio.all_tasks() if it.get_name() == "committer"]
-    committer.cancel()  # by nobody who may
-    await asyncio.wait([committer])
+    (task,) = [it for it in asyncio.all_tasks() if it.get_name() == "committer"]
+    task.cancel()  # by nobody who may
+    await asyncio.wait([task])
     assert (await upshift.notify()).status == 200
     assert await ready(upshift) == 200
+    metrics = (await upshift.ask("GET", "/metrics")).body
+    assert 'upshift_task_restarts_total{task="committer"} 1.0' in metrics
+
+
+async def test_a_lane_that_hangs_is_started_again_and_no_other_waits_for_it(
+    upshift: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No round trip to Redis can, each has its bound: whatever else there may be."""
+    store, once = upshift.controller.store, asyncio.Event()
+    commit = store.commit
+
+    async def hangs(*arguments: Any) -> Any:
+        if once.is_set():
+            return await commit(*arguments)
+        once.set()
+        for _ in range(2):  # the first cancellation is lost, as in Python 3.11's `wait_for`
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(committer, "HUNG_S", 1.0)
+    monkeypatch.setattr(store, "commit", hangs)
+    hung = asyncio.create_task(upshift.notify())
+    await once.wait()
+    assert (await upshift.ask("POST", "/api/v1/leases", json=CAP)).status == 201
+    assert (await hung).status == 503
+    assert await ready(upshift) == 200
+    assert (await upshift.notify()).status == 200
     metrics = (await upshift.ask("GET", "/metrics")).body
     assert 'upshift_task_restarts_total{task="committer"} 1.0' in metrics
 

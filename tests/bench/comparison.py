@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Literal
 
-from .results import Measured, Rounds, interval
+from .results import Measured, interval
 
 Change = Literal["worse", "better"]
 #: Less than this is not told, however sure: two clones of one revision may differ by as much.
@@ -37,13 +36,6 @@ def confirmed(
         if other is None:
             found.append((line, None))
         else:
-            found.append((_both(line, other), said if said == change(other) else None))
+            both = Measured(line.line, [*line.blocks, *other.blocks])
+            found.append((both, said if said == change(other) else None))
     return found
-
-
-def _both(first: Measured, second: Measured) -> Measured:
-    assert first.floor is not None
-    assert second.floor is not None
-    product = Rounds([*first.product.values, *second.product.values])
-    floor = Rounds([*first.floor.values, *second.floor.values])
-    return replace(first, product=product, floor=floor)

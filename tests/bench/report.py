@@ -54,7 +54,7 @@ def print_run(lines: Sequence[Measured], console: Console, *, verdicts: bool) ->
 def print_comparison(
     lines: Sequence[tuple[Measured, Change | None]], base: str, console: Console
 ) -> None:
-    grid = _grid("NOW", base.upper(), "CHANGE", "95 %", "")
+    grid = _grid("NOW", "BASE", "CHANGE", "95 %", "")
     for it, changed in lines:
         ratio = it.ratio
         percent = None if ratio is None else f"{100 * (ratio - 1):+.1f} %"

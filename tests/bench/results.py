@@ -46,25 +46,56 @@ class Rounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Samples of both sides, taken in turn: the n-th of one and of the other are a pair."""
+
+    product: Sequence[float]
+    floor: Sequence[float] | None = None
+
+    def ratio(self, line: Line) -> float | None:
+        """The median of the pairs' ratios: what slows down a pair slows down both.
+
+        Of a line that is no median, such as a percentile: the ratio of both figures. None if one of
+        them is nothing.
+        """
+        if self.floor is None:
+            return None
+        pairs = list(zip(self.product, self.floor, strict=True))
+        if line.condense is not median:
+            pairs = [(line.condense(self.product), line.condense(self.floor))]
+        ratios = [ours / theirs for ours, theirs in pairs if ours > 0 and theirs > 0]
+        return median(ratios) if len(ratios) == len(pairs) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """A line, and its blocks. Those of the floor were taken between the product's."""
+    """A line, and its blocks in the order in which they were taken."""
 
     line: Line
-    product: Rounds
-    floor: Rounds | None = None
+    blocks: Sequence[Block]
+
+    @property
+    def product(self) -> Rounds:
+        return Rounds([self.line.condense(it.product) for it in self.blocks])
+
+    @property
+    def floor(self) -> Rounds | None:
+        values = [self.line.condense(it.floor) for it in self.blocks if it.floor is not None]
+        return Rounds(values) if values else None
 
     def series(self, of: Of) -> list[float]:
-        """The blocks' own figures of one kind; none where there is nothing to divide by."""
-        if of == "product" or self.floor is None:
-            return list(self.product.values) if of == "product" else []
-        pairs = list(zip(self.product.values, self.floor.values, strict=True))
-        if of == "over":
-            return [ours - theirs for ours, theirs in pairs]
-        return [ours / theirs for ours, theirs in pairs if theirs]
+        """The blocks' own figures of one kind; none where there is nothing to compare with."""
+        if of == "product":
+            return list(self.product.values)
+        if of == "ratio":
+            ratios = (it.ratio(self.line) for it in self.blocks)
+            return [it for it in ratios if it is not None]
+        beside = self.floor.values if self.floor else ()
+        return [ours - theirs for ours, theirs in zip(self.product.values, beside, strict=False)]
 
     @property
     def ratio(self) -> float | None:
-        """The median of the blocks' own ratios: a machine that slows down slows down both."""
+        """The median of the blocks' own ratios."""
         ratios = self.series("ratio")
         return median(ratios) if ratios else None
 

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from .program import Code
-from .results import Measured, Rounds
+from .results import Block, Measured
 from .row import Row, Sampler, Way
 from .side import Side
 
@@ -124,11 +124,11 @@ class Taking:
 
     def measured(self) -> Iterator[Measured]:
         for place, line in enumerate(self.row.lines):
-            product, *floor = (
-                Rounds([line.condense([it[place] for it in block[side]]) for block in self.taken])
-                for side in range(len(self.sides))
-            )
-            yield Measured(line, product, floor[0] if floor else None)
+            blocks = [
+                Block(*([sample[place] for sample in side] for side in block))
+                for block in self.taken
+            ]
+            yield Measured(line, blocks)
 
 
 def in_turns(

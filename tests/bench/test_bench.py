@@ -21,7 +21,7 @@ from bench.comparison import change, confirmed, suspects
 from bench.curves import sentence
 from bench.plot import plot
 from bench.program import Code
-from bench.results import Measured, Rounds, interval, percentile
+from bench.results import Block, Measured, interval, percentile
 from bench.row import Bound, Goal, Line, Row, at_least_times, at_most, at_most_times
 from bench.rows import rows
 from bench.runner import in_turns, run
@@ -67,11 +67,17 @@ def test_a_row_that_breaks_is_told_and_costs_no_other() -> None:
 
 def measured(*product: float, floor: tuple[float, ...] = (), **more: object) -> Measured:
     line = Line(name=str(more.pop("name", "a")), unit="ms", **more)  # type: ignore[arg-type]
-    return Measured(line, Rounds(product), Rounds(floor) if floor else None)
+    if not floor:
+        return Measured(line, [Block((it,)) for it in product])
+    return Measured(line, [Block((a,), (b,)) for a, b in zip(product, floor, strict=True)])
 
 
-def test_a_ratio_is_the_median_of_the_blocks_own_so_that_a_slow_one_slows_down_both() -> None:
+def test_a_ratio_is_the_median_of_pairs_so_that_what_slows_down_a_pair_slows_down_both() -> None:
     assert measured(2, 20, 2, floor=(1, 10, 1)).ratio == 2
+    line = Line("a", "ms")
+    assert Block((2, 20, 60, 2, 2), (1, 10, 30, 1, 9)).ratio(line) == 2
+    assert Block((0, 2), (1, 1)).ratio(line) is None
+    assert Block((1, 2, 6), (3, 2, 1)).ratio(Line("a", "ms", condense=max)) == 2
 
 
 def test_an_interval_is_known_from_six_values_on() -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from upshift_agent import config, drivers, driving, engine
-from upshift_agent import contract
+from upshift_agent import config, contract, drivers, driving, engine
 from upshift_agent.contract import (
     AGENT,
     Baseline,

@@ -107,6 +107,54 @@ async def test_a_bad_reload_is_refused_and_the_last_good_rules_stay(
         assert "upshift_config_last_reload_successful 1.0" in metrics
 
 
+@pytest.mark.parametrize("left", ["", "# nothing yet\n", "{}\n", None])
+async def test_a_file_that_says_nothing_any_more_is_refused_and_what_it_said_stays(
+    start: Start, tmp_path: Path, left: str | None
+) -> None:
+    """As when its writing is cut short. The built-in rules would be in force, without tokens."""
+    async with start(RULES) as running:
+        config = tmp_path / "upshift.yaml"
+        config.unlink()
+        if left is not None:
+            config.write_text(left)
+        answer = await running.ask("POST", "/-/reload")
+        assert answer.status == 422
+        assert ("says nothing" if left is not None else "cannot read") in answer.body["detail"]
+        disk_full = alert({"alertname": "DiskFull", "service": "checkout"})
+        assert outcomes(await running.notify(disk_full)) == ["granted"]
+
+
+async def test_the_default_file_may_not_go_either(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "upshift.yaml").write_text(RULES)
+    async with start() as running:
+        (tmp_path / "upshift.yaml").unlink()
+        answer = await running.ask("POST", "/-/reload")
+        assert (answer.status, "says nothing" in answer.body["detail"]) == (422, True)
+
+
+def test_a_file_for_rules_has_some(tmp_path: Path) -> None:
+    (tmp_path / "upshift.yaml").write_text("rules: rules.yaml\n")
+    (tmp_path / "rules.yaml").touch()
+    with pytest.raises(StartRefused, match=r"rules\.yaml says nothing"):
+        load(tmp_path / "upshift.yaml")
+
+
+async def test_a_controller_without_a_file_may_be_told_to_reload(start: Start) -> None:
+    async with start() as running:
+        assert (await running.ask("POST", "/-/reload")).status == 200
+
+
+async def test_a_reload_says_whose_place_other_rules_take(start: Start, tmp_path: Path) -> None:
+    async with start(RULES) as running:
+        (tmp_path / "upshift.yaml").write_text("history_length: 1000\n")
+        answer = await running.ask("POST", "/-/reload")
+        mine = tmp_path / "upshift.yaml"
+        assert f"rules from the built-in default in place of those from {mine}\n" in answer.body
+
+
 CHANGED = {
     "listen": "127.0.0.1:1",
     "redis": "redis://elsewhere:6379",

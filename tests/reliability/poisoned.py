@@ -130,6 +130,8 @@ def _outlives(
     with ExitStack() as stack:
         for number, gone in enumerate(evictions):
             client.delete(*gone.values())
+            if number % 2 == 0:  # a change that is faster than the sweep
+                upshift.lease(target="fleet", kind="boost", hz=99, duration="1s")
             began = time.monotonic()
             try:
                 eventually(lambda: _capped(client), within_s=WRITTEN_S)
@@ -150,4 +152,4 @@ def _capped(client: Redis) -> bool:
     if not stored or not client.exists(KEYS.state(FLEET)):
         return False
     leases = [(it.kind, it.hz) for it in decode_plan(stored).leases]
-    return leases == [("cap", 0)] and client.zscore(KEYS.due, FLEET) is not None
+    return ("cap", 0) in leases and client.zscore(KEYS.due, FLEET) is not None

@@ -16,6 +16,7 @@ from . import (
     lossy,
     lost_log,
     network,
+    one_token,
     poisoned,
     redis_faults,
     slow_disk,
@@ -72,6 +73,7 @@ WAITING: dict[str, Fault] = {
 #: These keep the machine busy, or measure how busy it is, and run alone.
 BUSY: dict[str, Fault] = {
     "kill-switch-flooded": kill_switch.flooded,
+    "one-token": one_token.one_token,
     "prefork-starts": forking.starts,
     "many-changes": many_changes,
     "episodes-storm": episodes.storm,

@@ -80,7 +80,7 @@ def test_the_users_block_loads_verbatim() -> None:
 
 def test_the_users_block_is_the_first_example_and_the_built_in_default() -> None:
     assert (ROOT / "rules/examples/sampling.yaml").read_text() == USERS
-    default = (ROOT / "rules/upshift_rules/default.yaml").read_text()
+    default = (ROOT / "rules/upshift_rules/documents/default.yaml").read_text()
     assert rules_of(default) == rules_of(USERS)
 
 

@@ -12,6 +12,7 @@ controllers, may, and are retried.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ from upshift_rules.model import Outcome
 from ..errors import Unavailable
 from .limiter import Limiter
 from .ports import Snapshot, States, Write
+from .supervised import end
 
 log = structlog.get_logger()
 
@@ -40,6 +42,9 @@ MAX_WAITING = 500
 MAX_BATCH = 500
 #: Each attempt lost means that another controller has made progress on the same target.
 MAX_ATTEMPTS = 50
+#: A batch takes no longer, unless something hangs: each round trip has its bound, and whoever asked
+#: for it has given up long before.
+HUNG_S = 30.0
 
 T = TypeVar("T")
 Outcomes = Mapping[str, Sequence[Outcome]]
@@ -59,6 +64,8 @@ class Committed:
 class _Queue:
     waiting: deque[_Request] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Since when a batch has been under way, of `time.monotonic`.
+    busy_since: float = math.inf
 
     def next_batch(self) -> list[_Request]:
         batch: list[_Request] = []
@@ -159,18 +166,33 @@ class Committer:
         return snapshot, {target: step.outcomes for target, step in steps.items()}
 
     async def run(self) -> None:
-        """Serve requests until cancelled."""
-        lanes = [asyncio.create_task(self._serve(it)) for it in self._queues.values()]
+        """Serve requests until cancelled, or until a lane hangs."""
+        lanes = {
+            lane: asyncio.create_task(self._serve(it), name=f"lane of {lane}")
+            for lane, it in self._queues.items()
+        }
+        watch = asyncio.create_task(self._watch(lanes), name="watch over lanes")
         try:
-            await asyncio.gather(*lanes)  # each time that this is cancelled, so are they
+            # Each time that this is cancelled, so are they; and it, when one of them is.
+            await asyncio.gather(*lanes.values(), watch)
         finally:
-            for lane in lanes:
-                lane.cancel()
+            for task in (*lanes.values(), watch):
+                task.cancel()
+
+    async def _watch(self, lanes: Mapping[Lane, asyncio.Task[None]]) -> None:
+        while True:
+            await asyncio.sleep(HUNG_S / 10)
+            for lane, queue in self._queues.items():
+                if time.monotonic() - queue.busy_since > HUNG_S:
+                    log.error("a lane of commits hangs, all of them are begun anew", lane=lane)
+                    await end(lanes[lane])
 
     async def _serve(self, queue: _Queue) -> None:
+        queue.busy_since = math.inf
         while True:
             while queue.waiting:
                 batch = queue.next_batch()
+                queue.busy_since = time.monotonic()
                 try:
                     await self._commit(batch)
                 except Unavailable as error:
@@ -178,6 +200,7 @@ class Committer:
                 except Exception as error:  # a defect of ours must not stop all later requests
                     log.exception("commit failed")
                     _fail(batch, error)
+                queue.busy_since = math.inf
             # Last, for what waits already when this begins anew.
             await queue.wake.wait()
             queue.wake.clear()

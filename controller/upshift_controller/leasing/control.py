@@ -25,7 +25,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import format_duration
-from upshift_rules.leases.changes import LOST, Change, Override, Release, SetBaseline
+from upshift_rules.leases.changes import Change, Override, Release, SetBaseline
 from upshift_rules.leases.transition import republished
 from upshift_rules.matching import Verdict, claims_of, explain
 from upshift_rules.model import Alert, Claim, Outcome, Refusal, RuleSet
@@ -66,7 +66,6 @@ class Control:
         self._newest_ms = math.inf
         self._since_ms: int | None = None  # when the baseline was put in force, in Redis ms
         self._outdone: str | None = None  # why it is not, as it was logged
-        self._is_told = False  # whether the fleet has a baseline, as of the last time
 
     def check_room(self) -> None:
         """Raise `Unavailable` when too many alerts wait already."""
@@ -229,11 +228,9 @@ class Control:
             self._since_ms = None
         self.rules = rules
 
-    async def publish_baseline(self) -> bool:
+    async def publish_baseline(self) -> None:
         """Tell the fleet its baseline, unless it knows: first start, reload, data lost.
 
-        False where its state was lost since the last call: what is left of it has to be written
-        first (see `keeping`), for a baseline alone would stand in the place of a kill switch.
         Where another controller's configuration is newer, that one stays, and the log says so.
         """
         if self._since_ms is None:
@@ -241,11 +238,7 @@ class Control:
             known = snapshot.states[FLEET].configured
             # Above what is there, also where Redis' clock was set back.
             self._since_ms = max(snapshot.now_ms, known.since_ms + 1)
-        change = SetBaseline(self.rules.baseline, self._since_ms, again=self._is_told)
-        outcome = await self._one(FLEET, change)
-        self._is_told = outcome.reason != LOST
-        if not self._is_told:
-            return False
+        outcome = await self._one(FLEET, SetBaseline(self.rules.baseline, self._since_ms))
         refused = outcome.reason if outcome.outcome == "refused" else None
         if refused and refused != self._outdone:
             log.warning(
@@ -255,7 +248,6 @@ class Control:
                 here=shorten(self.rules.baseline.to_json()),
             )
         self._outdone = refused
-        return True
 
     async def sign_anew(self) -> int:
         """Sign what another secret has signed, and return how much there was.

@@ -1,6 +1,7 @@
 -- Compare-and-set of one target: state, plan, history and publication, or nothing.
 -- KEYS: state, plan, history; where they are on this server too: due, targets
--- ARGV: 1 revision expected ("0": none stored)   2 new state   3 plan message ("": unchanged)
+-- ARGV: 1 revision expected ("0": none stored; "lost": none stored, and what the plan says is known)
+--       2 new state   3 plan message ("": unchanged)
 --       4 channel   5 PUBLISH or SPUBLISH   6 new revision   7 entries of history to keep
 --       8, 9 how long to keep state and plan, and the history, in ms
 --       10, 11 from when to when, in us of Redis time, it may be committed
@@ -31,9 +32,19 @@ local rev = stored and string.match(stored, '^{"rev":([1-9]%d*),') or '0'
 if #rev > 16 then  -- no commit wrote that
   rev = '0'
 end
+local expected = ARGV[1]
+if expected == 'lost' then
+  expected = '0'
+elseif expected == '0' and rev == '0' then
+  -- A state that is lost: its leases are in the plan, and who decided this has not seen them.
+  local plan = redis.pcall('GET', KEYS[2])
+  if type(plan) == 'string' and string.find(plan, 'leases\\*":%[{') then
+    return stored or ''
+  end
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-if rev ~= ARGV[1] or now < tonumber(ARGV[10]) or tonumber(ARGV[11]) < now then
+if rev ~= expected or now < tonumber(ARGV[10]) or tonumber(ARGV[11]) < now then
   return stored or ''
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[8])

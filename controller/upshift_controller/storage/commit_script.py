@@ -60,7 +60,7 @@ def add(
         script,
         len(names),
         *names,
-        write.before.rev,
+        write.before.rev or ("lost" if write.before.plan_rev else 0),
         seal(target, encode_state(after), secrets),
         plan,
         keys.changes(target),

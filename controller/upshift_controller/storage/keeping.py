@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from upshift_agent.contract import FLEET, Keys, Plan, decode_plan
 from upshift_agent.contract.errors import WireError
-from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.state import TargetState, state_of
 from upshift_rules.leases.transition import republished
 
 from ..leasing.ports import Write
@@ -43,7 +43,7 @@ class Keeping:
         states, now_us = snapshot.states, snapshot.now_us
         plans = await self._plans(list(names))
         writes = [
-            Write(states[target], after, (), now_us)
+            Write(_known(states[target], plans.get(target)), after, (), now_us)
             for target in names
             if (after := mended(states[target], plans.get(target), now_us)) is not None
         ]
@@ -110,6 +110,10 @@ class Keeping:
             )
 
 
+def _known(state: TargetState, plan: Plan | None) -> TargetState:
+    return state if state.rev or plan is None else state_of(plan)
+
+
 def mended(state: TargetState, plan: Plan | None, now_us: int) -> TargetState | None:
     """The state to be committed, and its plan with it, where one of the two is lost; else None.
 
@@ -119,8 +123,7 @@ def mended(state: TargetState, plan: Plan | None, now_us: int) -> TargetState | 
         leases = tuple(it for it in plan.leases if it.expires_at_ms * 1000 > now_us)
         if not leases:
             return None
-        lost = replace(state, rev=plan.rev, plan_rev=plan.rev, leases=leases)
-        return republished(replace(lost, baseline=plan.baseline), now_us)
+        return republished(replace(state_of(plan), leases=leases), now_us)
     if not state.leases and state.baseline is None:
         return None
     if plan is not None and plan.rev >= state.plan_rev:

@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 from redis.exceptions import NoScriptError, RedisError
 
-from upshift_agent.contract import Keys
+from upshift_agent.contract import Keys, decode_plan
 from upshift_agent.contract.errors import SignatureRefused, WireError
-from upshift_rules.leases.state import TargetState, decode_state, stored_rev
+from upshift_rules.leases.state import TargetState, decode_state, state_of, stored_rev
 
 from ..errors import Refused, Unavailable
 from ..leasing.ports import NOTHING, Snapshot, Write
@@ -141,9 +141,32 @@ class Store:
             if stored_rev(result) != state.rev or unchanged.now_us > now_us:
                 others[state.target] = result
         states = {target: self._readable(target, row) for target, row in others.items()}
+        if lost := [target for target, state in states.items() if not state.rev]:
+            states |= await self._left_of(lost)
         for state in states.values():
             self._memory.keep(state)
         return Snapshot(now_us, states)
+
+    async def _left_of(self, targets: Sequence[str]) -> dict[str, TargetState]:
+        """What is left of states that are lost, or cannot be read: their plans. One round trip."""
+        names = [self.keys.plan(target) for target in targets]
+        with guarded():
+            batch = await self.servers.batch()
+            for name in names:
+                batch.on(name).get(name)
+            rows = self._unreadable.values(names, await batch.execute(raise_on_error=False))
+        states = {}
+        for target, row in zip(targets, rows, strict=True):
+            # A revision, for the plan is known from now on, also where it is of no use.
+            states[target] = TargetState(target=target, plan_rev=1 if row else 0)
+            try:
+                plan = decode_plan(row, self.secrets) if row else None
+            except WireError as error:
+                self._unreadable.tell("plan", target, error)
+                continue
+            if plan is not None and plan.target == target:
+                states[target] = state_of(plan)
+        return states
 
     async def _commit(
         self, writes: Sequence[Write], unchanged: Collection[str] = (), *, load: bool = False

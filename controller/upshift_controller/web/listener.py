@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import resource
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -17,6 +19,10 @@ from ..settings import TlsEntry, split_listen
 #: A connection without a complete request is closed after this many seconds, the first one and
 #: one that is kept for the next alike. Half-sent headers do not count.
 IDLE_S = 75.0
+#: How often it is said, at most, that connections cannot be taken.
+TELL_S = 60.0
+
+log = structlog.get_logger()
 
 
 def tls_context(tls: TlsEntry) -> ssl.SSLContext:
@@ -57,6 +63,7 @@ async def listening(
     """Serve `app` on HOST:PORT for as long as the context lasts, and tell the URL."""
     _allow_many_connections()
     logging.getLogger("aiohttp.server").addFilter(_not_about_broken_requests)
+    logging.getLogger("asyncio").addFilter(_no_connections)
     host, port = split_listen(listen)
     runner = web.AppRunner(
         app,
@@ -81,6 +88,25 @@ async def listening(
 def _not_about_broken_requests(record: logging.LogRecord) -> bool:
     """What is no HTTP is answered with 400. In the log it would show headers, tokens and all."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+class _NoConnections(logging.Filter):
+    """Where there is no descriptor for a connection, asyncio says so hundreds of times a second,
+    each time with a traceback, until there is one."""
+
+    _told_at = -TELL_S
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.getMessage().startswith("socket.accept() out of system resource"):
+            return True
+        if time.monotonic() - self._told_at >= TELL_S:
+            self._told_at = time.monotonic()
+            error = record.exc_info[1] if record.exc_info else None
+            log.error("connections cannot be taken", problem=str(error))
+        return False
+
+
+_no_connections = _NoConnections()
 
 
 def _allow_many_connections() -> None:

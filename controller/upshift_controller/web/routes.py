@@ -25,15 +25,19 @@ CALLER = web.RequestKey("caller", Caller)
 
 @dataclass(frozen=True, slots=True)
 class StillAllowed:
-    """Says whether the caller may still do this, for answers that last."""
+    """Says whether the caller may still do this, for answers that last.
+
+    The request holds this, so this must not hold the request: in a circle its body, of megabytes,
+    would stay until the collector comes, which counts objects and not bytes.
+    """
 
     role: Role
-    request: web.Request
+    authorization: str | None
+    certificate: Mapping[str, Any] | None
     tokens: Callable[[], Tokens]
 
     def __call__(self) -> bool:
-        certificate = self.request.get_extra_info("peercert")
-        caller = self.tokens().caller(self.request.headers.get("Authorization"), certificate)
+        caller = self.tokens().caller(self.authorization, self.certificate)
         return caller is not None and self.role in caller.roles
 
 
@@ -70,7 +74,8 @@ def _checked(
             if known.none:
                 refuse_web_pages(request)
             certificate = request.get_extra_info("peercert")
-            caller = known.caller(request.headers.get("Authorization"), certificate)
+            authorization = request.headers.get("Authorization")
+            caller = known.caller(authorization, certificate)
             if caller is None:
                 raise Refused(
                     "this needs a known token: Authorization: Bearer …",
@@ -84,7 +89,7 @@ def _checked(
                     status=403,
                 )
             request[CALLER] = caller
-            request[ALLOWED] = StillAllowed(route.role, request, tokens)
+            request[ALLOWED] = StillAllowed(route.role, authorization, certificate, tokens)
         if request.query_string and (unknown := set(request.query) - set(route.query)):
             these = f"known: {', '.join(route.query)}" if route.query else "none is known here"
             raise Refused(f"unknown parameter {min(unknown)}; {these}", slug="query", status=422)

@@ -37,15 +37,10 @@ class SetBaseline:
     """What the fleet's agents do when no lease applies.
 
     since_ms: since when the configuration that says so is in force, in Redis ms.
-    again: whether there was one before. If there is none now, the state is lost: `LOST`.
     """
 
     baseline: Baseline
     since_ms: int
-    again: bool = False
-
-
-LOST = "the fleet's state is lost; what is left of it has to be written again first"
 
 
 @dataclass(frozen=True, slots=True)

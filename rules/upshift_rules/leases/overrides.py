@@ -7,7 +7,7 @@ from upshift_agent.contract import Baseline, Lease, dump, shorten
 from ..durations import format_duration
 from ..model import Outcome
 from . import boosts
-from .changes import LOST, Entry, Override, Release, SetBaseline
+from .changes import Entry, Override, Release, SetBaseline
 from .draft import Draft
 from .rooms import outlasted
 from .state import Configured
@@ -95,8 +95,6 @@ def set_baseline(draft: Draft, change: SetBaseline) -> Outcome:
         reason = "another controller's newer configuration is in force: "
         reason += shorten(draft.baseline.to_json())
         return Outcome(outcome="refused", reason=reason, target=draft.target)
-    if draft.baseline is None and change.again:
-        return Outcome(outcome="refused", reason=LOST, target=draft.target)
     draft.baseline = mine
     draft.configured = Configured(change.since_ms, draft.now_ms)
     draft.entries.append(Entry(event="baseline", reason=reason, baseline=mine))

@@ -129,6 +129,13 @@ def plan_of(state: TargetState, now_ms: int) -> Plan:
     )
 
 
+def state_of(plan: Plan) -> TargetState:
+    """What is left of a state that is lost, and that is to be written anew: revision 0."""
+    return TargetState(
+        target=plan.target, plan_rev=plan.rev, leases=plan.leases, baseline=plan.baseline
+    )
+
+
 _Pair = TypeVar("_Pair", Forgotten, Configured)
 _Part = TypeVar("_Part")
 

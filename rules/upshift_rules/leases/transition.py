@@ -105,14 +105,14 @@ def revised(before: TargetState, after: TargetState, now_us: int) -> TargetState
 
     The plan's revision moves only when agents would see a difference; else they are left alone.
     """
-    rev = max(before.rev + 1, now_us)
+    rev = max(before.rev + 1, before.plan_rev + 1, now_us)
     visible = (before.leases, before.baseline) != (after.leases, after.baseline)
     return _published(before, after, rev) if visible else replace(after, rev=rev)
 
 
 def republished(state: TargetState, now_us: int) -> TargetState:
     """The same under a new revision, for state and plan to be written, and signed, anew."""
-    return _published(state, state, max(state.rev + 1, now_us))
+    return _published(state, state, max(state.rev + 1, state.plan_rev + 1, now_us))
 
 
 def _published(before: TargetState, after: TargetState, rev: int) -> TargetState:
