@@ -27,9 +27,9 @@ from upshift_rules.leases.transition import revised
 from upshift_rules.model import Outcome
 
 from ..errors import Unavailable
+from ..supervised import end
 from .limiter import Limiter
 from .ports import Snapshot, States, Write
-from .supervised import end
 
 log = structlog.get_logger()
 
