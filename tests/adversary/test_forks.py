@@ -102,7 +102,7 @@ def test_a_child_whose_fork_ran_no_handler_of_ours_has_its_agent_when_it_starts_
     """As in a `postfork` of uWSGI. A fork that does not tell Python either is nobody's to survive:
     without any Upshift a child of it may wait for the interpreter's own lock for ever."""
     script = """
-from upshift_agent import process
+from upshift_agent.runtime import process
 process._hooked = True  # so it does not hook in
 agent.start()
 until(mine)
