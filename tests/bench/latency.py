@@ -19,10 +19,10 @@ SERVICE = "checkout"
 
 
 def to_the_last(
-    side: Side, server: HttpServer, path: str, heard: Sequence[Program], pause_s: float
+    side: Side, server: HttpServer, path: str, heard: Sequence[Program], pause_s: float = 0.0
 ) -> Sampler:
-    """Samples (ms from the POST to the last driver's call, ms of CPU), of an alert that fires and
-    of the same that resolves in turn.
+    """Samples (ms from the POST to the last driver's call, ms of CPU since the last sample), of an
+    alert that fires and of the same that resolves in turn.
 
     pause_s: after each, until the agents have reported: that is no part of the way, but its CPU is.
     """
@@ -35,19 +35,22 @@ def to_the_last(
                 client.delete("-", *client.scan_iter(match=f"*{SERVICE}*:state"))
             yield from shift(SERVICE)
 
-    following = bodies()
+    following, cpu_s = bodies(), side.cpu_s()
 
     def sample() -> tuple[float, float]:
-        body, cpu_s = next(following), side.cpu_s()
+        nonlocal cpu_s
+        body = next(following)
         began_ns = time.monotonic_ns()
         caller.post(path, body)
         last_ns = max(int(it.line()) for it in heard)
         time.sleep(pause_s)
-        return (last_ns - began_ns) / 1e6, (side.cpu_s() - cpu_s) * 1e3
+        before_s, cpu_s = cpu_s, side.cpu_s()
+        return (last_ns - began_ns) / 1e6, (cpu_s - before_s) * 1e3
 
     warm_at = time.monotonic() + side.of(0.5, tiny=0.0)
     for number in count(1):  # up and down
         sample()
+        time.sleep(0.03)
         if number % 2 == 0 and time.monotonic() > warm_at:
             break
     return sample

@@ -78,16 +78,18 @@ Way = Callable[["Side"], Sampler]
 class Row:
     """Lines that are measured together: the product, and what stands beside it.
 
-    seconds: how long a block of samples takes at least, beside its start. blocks: how many, each
-    with fresh processes; fewer than six have no interval. waits: its sample is one long wait, which
-    other rows may fill. alone: its processes load the machine also between samples, so that two
-    sides never live at the same time. compared: whether `BASE=` has it unless it is named.
+    seconds: how long a block of samples takes at least, beside its start. pause_s: between a sample
+    of each side and the next, for what still goes on. blocks: how many, each with fresh processes;
+    fewer than six have no interval. waits: its sample is one long wait, which other rows may fill.
+    alone: its processes load the machine also between samples, so that two sides never live at the
+    same time. compared: whether `BASE=` has it unless it is named.
     """
 
     lines: Sequence[Line]
     product: Way
     beside: Way | None = None
     seconds: float = 2.0
+    pause_s: float = 0.0
     blocks: int = 6
     waits: bool = False
     alone: bool = False

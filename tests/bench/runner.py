@@ -108,7 +108,7 @@ class Taking:
         self.taken.append(samples)
 
     def start(self, stack: ExitStack, sides: Sequence[tuple[Way, Code, str]]) -> list[Sampler]:
-        """The sides are started at the same time: each waits most of it."""
+        """The sides are started at the same time, and each is the first one as often."""
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
         made = [
             (way, Side(code, folder / str(number), self.folder / kept, tiny=self.tiny))
@@ -116,11 +116,13 @@ class Taking:
         ]
         for _, side in made:
             stack.enter_context(side)
+        order = -1 if len(self.taken) % 2 else 1
         with ThreadPoolExecutor() as pool:
-            return list(pool.map(lambda it: it[0](it[1]), made))
+            return list(pool.map(lambda it: it[0](it[1]), made[::order]))[::order]
 
     def samples(self, samplers: Sequence[Sampler]) -> list[Samples]:
-        return in_turns(samplers, 0 if self.tiny else self.row.seconds, first=len(self.taken))
+        seconds = 0 if self.tiny else self.row.seconds
+        return in_turns(samplers, seconds, first=len(self.taken), pause_s=self.row.pause_s)
 
     def measured(self) -> Iterator[Measured]:
         for place, line in enumerate(self.row.lines):
@@ -134,19 +136,23 @@ class Taking:
 def in_turns(
     samplers: Sequence[Sampler],
     seconds: float,
+    *,
     first: int = 0,
+    pause_s: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Samples]:
-    """Samples of each for so long: A B, B A, A B, … or, with an odd `first`, B A, A B, …
+    """Samples of each for so long: A B, B A, B A, A B, … or, with an odd `first`, B A, A B, …
 
-    Both orders as often as each other, but that with no seconds one round is all.
+    Each goes first as often as the other, and also in every other round, if that is of a kind of
+    its own; but with no seconds one round is all. pause_s: after each round.
     """
     taken: list[Samples] = [[] for _ in samplers]
     ends = clock() + seconds
-    for number in count(first):
+    for number in count():
         turns = list(zip(taken, samplers, strict=True))
-        for samples, sampler in turns if number % 2 == 0 else reversed(turns):
+        for samples, sampler in reversed(turns) if (number.bit_count() + first) % 2 else turns:
             samples.append(sampler())
-        if clock() >= ends and (len(turns) == 1 or not seconds or (number - first) % 2):
+        if clock() >= ends and (len(turns) == 1 or not seconds or number % 2):
             return taken
+        time.sleep(pause_s)
     raise AssertionError("count() ends")

@@ -9,7 +9,7 @@ from statistics import median
 from .results import Measured
 from .row import Line
 
-#: Half of what the runs are apart, in per cent of their median: a wider row gets no verdict.
+#: Half of what the runs are apart, in per cent of their median: a wider ratio gets no verdict.
 TELLS = 7.0
 BEGIN, END = "<!-- spread: begin -->", "<!-- spread: end -->"
 
@@ -52,10 +52,10 @@ def _row(runs: Sequence[Measured]) -> str:
 
 
 def _verdict(line: Line, runs: Sequence[Measured], apart: float | None) -> str:
-    """✓ held or ✗ missed in all of the runs; – where they differ; the spread where it is wide."""
+    """✓ held or ✗ missed in all of the runs; – where they differ; neither for a ratio too wide."""
     if not line.goal.bounds:
         return ""
-    if apart is None or apart > TELLS:
+    if runs[0].telling == "ratio" and (apart is None or apart > TELLS):
         return "too wide"
     verdicts = []
     for bound in line.goal.bounds:

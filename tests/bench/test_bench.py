@@ -129,11 +129,11 @@ def test_of_two_bounds_one_is_enough_to_miss_and_none_may_be_open() -> None:
 
 
 def test_sides_take_turns_at_going_first_and_each_goes_first_as_often() -> None:
-    for first, said_first in ((0, "AB"), (1, "BA")):
+    for first, turns in ((0, "AB BA BA AB BA AB"), (1, "BA AB AB BA AB BA")):
         said: list[str] = []
         samplers = [lambda name=name, said=said: (said.append(name), 1.0) for name in "AB"]
-        taken = in_turns(samplers, 5, first, clock=count().__next__)
-        assert "".join(said) == (said_first + said_first[::-1]) * 3
+        taken = in_turns(samplers, 5, first=first, clock=count().__next__)
+        assert "".join(said) == turns.replace(" ", "")
         assert [len(samples) for samples in taken] == [6, 6]
     assert [len(it) for it in in_turns(samplers, 0)] == [1, 1]
 

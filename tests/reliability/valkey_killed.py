@@ -56,16 +56,10 @@ def own_valkey_killed(folder: Path, size: Size) -> Row:
         f"{PROMISED_S:g} s from expiry; SIGTERM meanwhile ends it ≤ {ENDED_S:g} s",
         worst=f"writable after {lasted_s:.1f} s; {sum(it.accepted for it in parts)} boosts; "
         f"{left.worst}; ended after {ended_s:.1f} s",
+        # In the small size a boost may be over before agents have found their server again.
         broken=[
             *(it for part in parts for it in part.broken),
-            *left.broken(3 * scenes * size.of(times, 1)),
-            *[
-                f"writable after {it:.1f} s"
-                for p in parts
-                for it in p.writable_s
-                if it > WRITABLE_S
-            ],
-            *[f"ended after {it:.1f} s" for p in parts for it in p.ended_s if it > ENDED_S],
+            *left.broken(size.of(3 * scenes * times, 0)),
         ],
     )
 
@@ -78,9 +72,10 @@ def _scene(folder: Path, number: int, times: int, boost_s: int) -> Seen:
         with agents(folder, url, "a", "b", "c") as fleet:
             for at in range(times):
                 do = _kill if at % 2 == 0 else _freeze
-                seen.writable_s.append(
-                    _fault(upshift, do, data, dice, boost_s + 0.5, f"other-{at}")
-                )
+                took_s = _fault(upshift, do, data, dice, boost_s + 0.5, f"other-{at}")
+                seen.writable_s.append(took_s)
+                if took_s > WRITABLE_S:
+                    seen.broken.append(f"writable after {took_s:.1f} s")
                 eventually(lambda: not upshift.target()["leases"], within_s=20)
                 eventually(lambda: fleet.all_at(19), within_s=10)
             seen.off_s += ends(fleet.calls, expiries(upshift.history(), url)).off_s

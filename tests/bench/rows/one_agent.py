@@ -14,12 +14,12 @@ PAUSE_S = 0.03  # the agent's report goes out after 20 ms
 
 def product(side: Side) -> Sampler:
     heard = side.start(side.product("agent.py", side.redis.url, SERVICE))
-    return _twice(to_the_last(side, side.controller, WEBHOOK, heard, PAUSE_S))
+    return _twice(to_the_last(side, side.controller, WEBHOOK, heard))
 
 
 def floor(side: Side) -> Sampler:
     heard = side.start(side.floor("subscriber.py", side.redis.url, SERVICE))
-    return _twice(to_the_last(side, side.floor_receiver, "/", heard, PAUSE_S))
+    return _twice(to_the_last(side, side.floor_receiver, "/", heard))
 
 
 def _twice(sample: Sampler) -> Sampler:
@@ -35,4 +35,4 @@ LINES = [
     Line(f"{NAME}, p99", "ms", condense=lambda values: percentile(values, 0.99)),
     Line(f"{NAME}, with its report: CPU", "ms"),
 ]
-ROWS = [Row(lines=LINES, product=product, beside=floor, seconds=4)]
+ROWS = [Row(lines=LINES, product=product, beside=floor, seconds=4, pause_s=PAUSE_S)]
