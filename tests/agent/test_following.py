@@ -8,6 +8,7 @@ import pytest
 
 from servers import RedisServer, eventually
 from upshift_agent import Agent, subscription
+from upshift_agent.log import log
 from upshift_agent.testing import FakeController, RecordingDriver
 from upshift_agent.wire import Keys
 
@@ -16,6 +17,7 @@ Start = Callable[..., Agent]
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    log.flush(time.monotonic() + 10)  # a thread hands lines over
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
