@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -341,14 +342,25 @@ print("end", flush=True)
     run(valkey.url, FOLLOWING + script)
 
 
-def test_a_master_that_forks_in_c_and_its_workers_have_their_agents(valkey: RedisServer) -> None:
-    """As uWSGI forks, twice for a daemon: Python is told afterwards, and in the child only."""
-    script = """
+#: Whether uWSGI tells Python of its forks in the parent, too. Python 3.13 cannot do without.
+TOLD = [True, False] if sys.version_info < (3, 13) else [True]
+
+
+@pytest.mark.parametrize("parent_told", TOLD)
+def test_a_master_that_forks_in_c_and_its_workers_have_their_agents(
+    valkey: RedisServer, parent_told: bool
+) -> None:
+    """As uWSGI forks, twice for a daemon."""
+    script = f"""
 import ctypes
+python = ctypes.pythonapi
 def fork():
+    {parent_told} and python.PyOS_BeforeFork()
     child = ctypes.PyDLL(None).fork()
     if child == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
+        python.PyOS_AfterFork_Child()
+    elif {parent_told}:
+        python.PyOS_AfterFork_Parent()
     return child
 def ended_well(child):
     return os.waitpid(child, 0)[1] == 0

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,15 +52,13 @@ def test_a_second_controller_on_the_same_folder_refuses_and_ends_nothing_of_the_
 
 def test_of_two_starts_in_the_same_instant_one_serves(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "upshift_controller", "serve", "--data", str(tmp_path)]
-    with nothing_left(tmp_path):
-        both = [
-            subprocess.Popen(
-                [*command, "--listen", f"127.0.0.1:{free_port()}"],
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(2)
-        ]
+    with nothing_left(tmp_path), ExitStack() as stack:
+        both = []
+        for _ in range(2):
+            started = [*command, "--listen", f"127.0.0.1:{free_port()}"]
+            process = subprocess.Popen(started, stderr=subprocess.PIPE, text=True)
+            both.append(stack.enter_context(process))
+            stack.callback(process.kill)  # before it is waited for
         eventually(lambda: any(it.poll() is not None for it in both), within_s=30)
         first, second = sorted(both, key=lambda it: it.poll() is None)
         _, said = first.communicate()

@@ -7,6 +7,7 @@ import pytest
 
 from servers import eventually
 from upshift_agent import Agent, Decision, driving
+from upshift_agent.runtime.log import log
 from upshift_agent.testing import FakeController, RecordingDriver
 
 HOME = "service/checkout"
@@ -33,6 +34,7 @@ def test_a_driver_that_raises_is_a_refusal_with_its_reason_and_is_tried_again(
 
     eventually(refused)
     eventually(lambda: driver.frequencies.count(100) >= 3)
+    log.flush(time.monotonic() + 10)
     assert caplog.text.count("driver failed to set 100 Hz") == 1, "one line, not one for each retry"
     driver.error = None
 

@@ -10,6 +10,7 @@ from servers import RedisServer, eventually
 from upshift_agent import Agent
 from upshift_agent.contract import Keys
 from upshift_agent.following import subscription
+from upshift_agent.runtime.log import log
 from upshift_agent.testing import FakeController, RecordingDriver
 
 HOME = "service/checkout"
@@ -17,6 +18,7 @@ Start = Callable[..., Agent]
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    log.flush(time.monotonic() + 10)  # a thread hands lines over
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
