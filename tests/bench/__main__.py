@@ -63,18 +63,18 @@ class Bench:
             self._write(lines)
 
     def _compare(self, base: Code) -> bool:
-        """Whether something became worse: what one run finds has to be found by a second one."""
+        """Whether something became worse. What a first run suspects is measured on."""
         chosen = self._chosen()
         first, others = self._run(chosen, base)
         second: list[Measured] = []
         if doubted := comparison.suspects(first):
-            self._say(f"again, to be sure: {', '.join(sorted(doubted))}")
+            self._say(f"on, to be sure: {', '.join(sorted(doubted))}")
             again = {
                 name: [it for it in of_name if doubted & {line.name for line in it.lines}]
                 for name, of_name in chosen.items()
             }
-            second, _ = self._run(again, base, times=2)
-        found = comparison.confirmed(first, second)
+            second, _ = self._run(again, base, times=comparison.AGAIN)
+        found = comparison.changes(first, second)
         report.print_comparison(found, self._options.base, self._console)
         self._is_quiet(others)
         return any(change == "worse" for _, change in found)

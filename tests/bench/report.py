@@ -71,7 +71,7 @@ def print_comparison(
     console.print(grid)
     for kind, verb in (("worse", "got worse"), ("better", "got better")):
         names = [it.line.name for it, changed in lines if changed == kind]
-        console.print(f"\nBeyond the spread, twice, {len(names)} {verb} since {base}.")
+        console.print(f"\n{len(names)} {verb} since {base}, beyond the spread.")
         for name in names:
             console.print(f"  {name}", soft_wrap=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from bench import machine, spread
 from bench import rows as folder
 from bench.coefficients import coefficients_yaml
-from bench.comparison import change, confirmed, suspects
+from bench.comparison import changes, suspects
 from bench.curves import sentence
 from bench.plot import plot
 from bench.program import Code
@@ -138,21 +139,44 @@ def test_sides_take_turns_at_going_first_and_each_goes_first_as_often() -> None:
     assert [len(it) for it in in_turns(samplers, 0)] == [1, 1]
 
 
-def test_a_change_is_told_when_two_runs_agree_on_it() -> None:
-    slow = measured(*(1.05, 1.04, 1.06, 1.05, 1.03, 1.07), floor=SIX)
-    same = measured(*(1.05, 0.99, 1.06, 1.05, 1.03, 1.07), floor=SIX)
-    assert (change(slow), change(same)) == ("worse", None)
+def test_a_change_is_told_when_it_is_sure_and_what_may_be_one_is_measured_on() -> None:
+    slow = measured(*(1.05, 0.99, 1.06, 1.05, 1.03, 1.07), floor=SIX)
+    same = measured(*(1.05, 0.99, 1.06, 0.98, 1.03, 0.97), floor=SIX)
     assert suspects([slow, measured(*SIX, floor=SIX, name="b")]) == {"a"}
-    assert [it for _, it in confirmed([slow], [slow])] == ["worse"]
-    assert [it for _, it in confirmed([slow], [same])] == [None]
-    assert [it for _, it in confirmed([same], [])] == [None]
-    assert len(confirmed([slow], [slow])[0][0].product.values) == 12
+    assert not suspects([same])
+    slower = measured(*(1.05, 0.99, *(1.06,) * 10), floor=SIX * 2)
+    assert [it for _, it in changes([slow], [slower])] == ["worse"]
+    assert [it for _, it in changes([slow], [])] == [None], "six blocks are not sure of anything"
 
 
 def test_a_rate_gets_worse_by_falling_and_a_sure_trifle_is_no_change() -> None:
-    assert change(measured(*(1.1,) * 6, floor=SIX, more_is_better=True)) == "better"
-    assert change(measured(*(0.9,) * 6, floor=SIX, more_is_better=True)) == "worse"
-    assert change(measured(*(1.01,) * 6, floor=SIX)) is None
+    def told(value: float, **more: object) -> str | None:
+        return changes([measured(*(value,) * 12, floor=SIX * 2, **more)], [])[0][1]
+
+    assert told(1.1, more_is_better=True) == "better"
+    assert told(0.9, more_is_better=True) == "worse"
+    assert told(0.9) == "better"
+    assert told(1.01) is None
+
+
+def told_of(change: float, noise: Callable[[], float], times: int = 2000) -> float:
+    """The share of comparisons in which a line that changed by so much is told as worse."""
+    told = 0
+    for _ in range(times):
+        first, second = (
+            measured(*(change * noise() for _ in range(blocks)), floor=(1.0,) * blocks)
+            for blocks in (6, 12)
+        )
+        if suspects([first]):
+            told += changes([first], [second])[0][1] == "worse"
+    return told / times
+
+
+def test_chance_is_hardly_ever_told_and_5_percent_are_where_blocks_spread_by_2() -> None:
+    random = Random(4)
+    assert told_of(1, lambda: random.gauss(1, 0.03)) < 0.002
+    assert told_of(1, lambda: random.gauss(1, 0.03) * random.choice((1, 1, 1, 1.3))) < 0.01
+    assert told_of(1.05, lambda: random.gauss(1, 0.02)) > 0.95
 
 
 def test_runs_that_are_far_apart_show_their_spread_in_place_of_a_verdict(tmp_path: Path) -> None:
