@@ -49,10 +49,11 @@ LOOK_S = 0.005
 
 #: How soon a decision that failed is tried again.
 UNDECIDED_MS = 1000
-#: How far the wall clock may drift from the other in a second before it counts as a jump.
+#: How far the wall clock may drift from the other in a nap before it counts as a jump.
 JUMP_S = 1.0
 #: How long a timer sleeps at once: the machine may be suspended meanwhile, and a timer with it.
-NAP_S = 1.0
+#: After waking, a boost has to end within 1 s.
+NAP_S = 0.5
 
 
 class Engine:
