@@ -104,6 +104,39 @@ def test_sighup_reloads_and_sigterm_ends_it_in_order(tmp_path: Path) -> None:
         assert log(server)[-1]["event"] == "stopping"
 
 
+#: `upshift` where the name server of "nowhere" never answers.
+DEAD_NAMES = """
+import socket, sys, time
+look_up = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *more, **named: (
+    time.sleep(600) if str(host).startswith("nowhere") else look_up(host, *more, **named)
+)
+from upshift_controller.cli import main
+main()
+"""
+
+
+def test_it_ends_though_a_name_server_does_not_answer(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-c", DEAD_NAMES, "serve", "--listen", f"127.0.0.1:{port}"]
+    server = HttpServer([*command, "--redis", "redis://nowhere.example"], port, tmp_path / "log")
+    server.start(lambda: server.get("/-/healthy"))
+    assert server.process is not None
+    try:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+    finally:
+        server.kill()
+
+
+def test_without_a_controller_too_a_dead_name_server_is_told_and_not_waited_for() -> None:
+    command = [sys.executable, "-c", DEAD_NAMES, "cap", "fleet", "--hz", "0", "--for", "1m"]
+    direct = [*command, "--direct", "redis://nowhere.example"]
+    done = subprocess.run(direct, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 3
+    assert "Redis is not answering" in done.stderr
+
+
 def test_a_controller_starts_without_its_redis_and_says_that_it_is_not_ready(
     tmp_path: Path,
 ) -> None:

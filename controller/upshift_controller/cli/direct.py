@@ -55,10 +55,9 @@ class Direct:
         return self._run(target, lambda control: control.release_all(target, because=because))
 
     def _run(self, target: str | None, change: Callable[[Any], Awaitable[Any]]) -> Json:
-        import asyncio
         import logging
 
-        from .. import log
+        from .. import log, threads
         from ..errors import Unavailable
         from .without_controller import control_of
 
@@ -71,7 +70,7 @@ class Direct:
                 return await change(control)
 
         try:
-            outcome = asyncio.run(run())
+            outcome = threads.run(run())
         except Unavailable as error:
             raise Unreachable(error.detail) from error
         except UpshiftError as error:

@@ -35,11 +35,10 @@ def serve(
     ] = None,
 ) -> None:
     """Run the controller."""
-    import asyncio
-
-    from ...app import serve as run
+    from ...app import serve as served
     from ...errors import StartRefused
     from ...settings import split_listen
+    from ...threads import run
 
     try:
         if listen is not None:
@@ -47,6 +46,6 @@ def serve(
     except StartRefused as error:
         raise typer.BadParameter(str(error), param_hint="--listen") from error
     try:
-        asyncio.run(run(config, listen=listen, redis=redis, data=data))
+        run(served(config, listen=listen, redis=redis, data=data))
     except StartRefused as error:
         raise Failed(str(error)) from error
