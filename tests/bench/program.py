@@ -43,15 +43,17 @@ class Code:
 
 @dataclass
 class Program:
-    """It says `ready`, then whatever it was made for."""
+    """It says `ready`, then whatever it was made for. What goes wrong is in `log`."""
 
     command: Sequence[str]
+    log: Path
     _rest: bytes = field(default=b"", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._process = subprocess.Popen(
-            list(self.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0
+            )
 
     @property
     def pid(self) -> int:
@@ -67,9 +69,9 @@ class Program:
         descriptor = self._process.stdout.fileno()
         while b"\n" not in self._rest:
             readable, _, _ = select.select([descriptor], [], [], within_s)
-            assert readable, f"{self.command} has said nothing for {within_s} s"
+            assert readable, f"nothing was said for {within_s} s by {self._described()}"
             chunk = os.read(descriptor, 65536)
-            assert chunk, f"{self.command} has ended: {self._process.wait()}"
+            assert chunk, f"an end with {self._process.wait()} of {self._described()}"
             self._rest += chunk
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode()
@@ -77,6 +79,9 @@ class Program:
     def ask(self, line: object = "") -> str:
         self.tell(line)
         return self.line()
+
+    def _described(self) -> str:
+        return f"{' '.join(self.command)}\n{self.log.read_text(errors='replace')[-2000:]}"
 
     def stop(self) -> None:
         self._process.terminate()

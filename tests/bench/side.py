@@ -63,6 +63,7 @@ class Side:
         self._folder = folder
         self._kept = kept
         self._stack = ExitStack()
+        self._folder.mkdir(parents=True)
         self._pids: list[int] = []
 
     def __enter__(self) -> Self:
@@ -89,11 +90,13 @@ class Side:
         made = self._kept / f"{targets}x{leases}"
         with self._making:
             if not made.exists():
-                with Side(self.code, made, self._kept) as making:
+                half = made.with_suffix(".half")
+                with Side(self.code, half, self._kept) as making:
                     making.seed("states", targets, leases, LONG_MS).ask("seed")
                     with making.redis.client() as client:
                         client.bgrewriteaof()  # it is loaded once a block
                         eventually(lambda: not client.info()["aof_rewrite_in_progress"])
+                half.rename(made)
         shutil.copytree(made / "valkey", self._folder / "valkey")
 
     def seed(self, *what: object) -> Program:
@@ -103,7 +106,6 @@ class Side:
     @cached_property
     def controller(self) -> HttpServer:
         """`upshift serve`, as anybody would start it; its log goes to a file."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "upshift.yaml"
         config.write_text(RULES)
         options = [f"--config={config}", f"--redis={self.redis.url}"]
@@ -140,7 +142,8 @@ class Side:
         """Start programs together, and wait until all of them are ready."""
         started = []
         for command in commands:
-            started.append(Program(command))
+            log = self._folder / f"program-{len(self._pids)}.log"
+            started.append(Program(command, log))
             self._stack.callback(started[-1].stop)
             self._pids.append(started[-1].pid)
         for program in started:

@@ -26,6 +26,7 @@ from bench.results import Block, Measured, interval, percentile
 from bench.row import Bound, Goal, Line, Row, at_least_times, at_most, at_most_times
 from bench.rows import rows
 from bench.runner import in_turns, run
+from bench.side import Side
 from upshift_controller.settings import Settings
 from upshift_rules.documents.located import read_located
 
@@ -64,6 +65,12 @@ def test_a_row_that_breaks_is_told_and_costs_no_other() -> None:
     lines, broken = run({"breaks": breaking, "works": works}, Code(), tiny=True)
     assert broken == {"breaks": "OSError: no such program"}
     assert [it.line.name for it in lines] == ["b"]
+
+
+def test_a_program_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with Side(Code(), tmp_path / "side", tmp_path) as side:
+        with pytest.raises(AssertionError, match="(?s)an end with 1 of .*no such service"):
+            side.start([sys.executable, "-c", "raise SystemExit('no such service')"])
 
 
 def measured(*product: float, floor: tuple[float, ...] = (), **more: object) -> Measured:

@@ -16,6 +16,9 @@ from upshift_agent.contract.resolve import Decision, resolve
 from upshift_agent.following.plans import Plans
 from upshift_agent.following.subscription import Subscription
 
+#: So many connect at a time: a thousand would wait for each other until they give up.
+TOGETHER = 50
+
 
 class Follower:
     def __init__(
@@ -76,10 +79,12 @@ async def main(url: str, service: str, count: int) -> None:
 
     followers = [Follower(url, service, f"{service}-{n}", driver) for n in range(count)]
     async with asyncio.TaskGroup() as tasks:
-        for follower in followers:
-            tasks.create_task(follower.subscription.run())
-        while not all(it.subscription.connected for it in followers):  # noqa: ASYNC110  # no event tells
-            await asyncio.sleep(0.05)
+        for start in range(0, count, TOGETHER):
+            wave = followers[start : start + TOGETHER]
+            for follower in wave:
+                tasks.create_task(follower.subscription.run())
+            while not all(it.subscription.connected for it in wave):  # noqa: ASYNC110  # no event tells
+                await asyncio.sleep(0.01)
         print("ready")
 
 
