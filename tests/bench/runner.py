@@ -45,7 +45,7 @@ def run(
             Taking(name, row, _sides(row, now, base), Path(folder), row.blocks * times, tiny)
             for name, row in once.values()
         ]
-        passes = 1 if tiny else max(it.blocks for it in taking)
+        passes = 1 if tiny else max((it.blocks for it in taking), default=0)
         for number in range(passes):
             say(f"pass {number + 1} of {passes}")
             _pass([it for it in taking if number < it.blocks and it.name not in broken], broken)
