@@ -37,7 +37,7 @@ class Bench:
 
     def main(self) -> int:
         self._console.print(machine.description())
-        self._is_quiet(machine.others_in(1.0))
+        self._is_quiet(machine.others_in(1.0), "Its figures will be apart.")
         if self._options.base is None:
             self._runs()
             worse = False
@@ -53,14 +53,14 @@ class Bench:
             self._say(f"run {number + 1} of {options.runs}")
             lines, others = self._run(self._chosen())
             taken.append(lines)
-            report.print_run(lines, self._console, verdicts=self._is_quiet(others))
             machines.append(others)
+            quiet = self._is_quiet(others, "Figures are shown, verdicts are not.")
+            report.print_run(lines, self._console, verdicts=quiet)
             if options.spread:
-                used = f"others used at most {max(machines):.2f} of them"
-                spread.write(
-                    options.spread, spread.markdown(taken, f"{machine.description()}, {used}")
-                )
-            self._write(lines)
+                used = f"of which others used at most {max(machines):.2f} cores"
+                text = spread.markdown(taken, f"{machine.description()}, {used}")
+                spread.write(options.spread, text)
+            self._write(lines, quiet)
 
     def _compare(self, base: Code) -> bool:
         """Whether something became worse. What a first run suspects is measured on."""
@@ -76,7 +76,7 @@ class Bench:
             second, _ = self._run(again, base, times=comparison.AGAIN)
         found = comparison.changes(first, second)
         report.print_comparison(found, self._options.base, self._console)
-        self._is_quiet(others)
+        self._is_quiet(others, "What got worse is true, but more may have.")
         return any(change == "worse" for _, change in found)
 
     def _chosen(self) -> Chosen:
@@ -96,15 +96,15 @@ class Bench:
         lines, broken = run(chosen, Code(), base, times=times, tiny=tiny, say=self._say)
         others = meter.others()
         self._broken |= broken
-        self._say(f"done; {machine.description()}; others used {others:.2f} cores\n")
+        self._say(f"done; others used {others:.2f} cores meanwhile\n")
         return lines, others
 
-    def _is_quiet(self, others: float) -> bool:
+    def _is_quiet(self, others: float, otherwise: str) -> bool:
         quiet = others <= machine.QUIET
         if not quiet:
             self._console.print(
                 f"This machine is busy: others use {others:.2f} of its {machine.cores()} cores. "
-                "Figures are shown, verdicts are not.",
+                f"{otherwise}",
                 style="yellow",
             )
         return quiet
@@ -112,10 +112,11 @@ class Bench:
     def _say(self, what: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:4.0f} s  {what}", style="dim")
 
-    def _write(self, lines: Sequence[Measured]) -> None:
+    def _write(self, lines: Sequence[Measured], quiet: bool) -> None:
         options = self._options
         if options.json:
-            options.json.write_text(json.dumps([it.to_json() for it in lines], indent=2) + "\n")
+            found = [it.to_json() | ({} if quiet else {"held": None}) for it in lines]
+            options.json.write_text(json.dumps(found, indent=2) + "\n")
         if options.plot and plot(lines, options.plot):
             self._console.print(f"The curves are drawn in {options.plot}.")
         if options.cost and (text := coefficients_yaml(lines)):

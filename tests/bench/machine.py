@@ -18,11 +18,8 @@ def cores() -> int:
 
 
 def description() -> str:
-    load = ", ".join(f"{it:.2f}" for it in os.getloadavg())
-    return (
-        f"{cores()} cores, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, load average {load}"
-    )
+    system = f"{platform.system()} {platform.release()}"
+    return f"{cores()} cores, {system}, Python {platform.python_version()}"
 
 
 @dataclass(slots=True)
