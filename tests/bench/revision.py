@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import compileall
 import subprocess
 import sys
 import tempfile
@@ -27,11 +26,7 @@ def checked_out(revision: str) -> Iterator[Code]:
         if packed.returncode:
             raise SystemExit(packed.returncode)
         subprocess.run(["tar", "-x", "-C", folder], input=packed.stdout, check=True)
-        code = Code(Path(folder), _python(Path(folder)))
-        for it in (code, Code()):  # neither is to compile in its first block
-            for source in it.sources:
-                compileall.compile_dir(source, quiet=2)
-        yield code
+        yield Code(Path(folder), _python(Path(folder)))
 
 
 def _python(tree: Path) -> str:

@@ -40,6 +40,8 @@ def run(
     """
     once = {id(row): (name, row) for name, of_name in rows.items() for row in of_name}
     broken: dict[str, str] = {}
+    for code in (now, base or now):
+        code.compile()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         taking = [
             Taking(name, row, _sides(row, now, base), Path(folder), row.blocks * times, tiny)
