@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from controller.test_serve import agents_redis, log, notify, serve
 from own_valkey import valkeys
 from servers import eventually, free_port
+from upshift_controller.storage import embedded
 
 
 def refused(folder: Path) -> str:
@@ -96,6 +98,21 @@ def test_one_that_was_taken_over_is_started_again_as_well(tmp_path: Path) -> Non
         eventually(lambda: process not in valkeys(tmp_path / "data"))
         assert eventually(lambda: notify(server), within_s=15) == ["repeat"]
     assert valkeys(tmp_path / "data") == []
+
+
+async def test_it_is_ended_also_when_a_library_has_lost_that_its_keeper_was_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def keep(self: object) -> None:
+        with suppress(asyncio.CancelledError):  # as redis-py on Python 3.11, at times
+            await asyncio.sleep(600)
+        await asyncio.sleep(600)
+
+    monkeypatch.setattr(embedded._Valkey, "keep", keep)
+    async with asyncio.timeout(30), embedded.embedded_valkey(tmp_path):
+        await asyncio.sleep(0)
+        assert len(valkeys(tmp_path)) == 1
+    assert valkeys(tmp_path) == []
 
 
 def test_a_frozen_valkey_does_not_keep_the_controller_from_ending(tmp_path: Path) -> None:

