@@ -140,6 +140,8 @@ def _options() -> argparse.Namespace:
     unknown = set(options.rows) - set(ROWS)
     if unknown:
         parser.error(f"no row is called {min(unknown)}; there are: {', '.join(ROWS)}")
+    if options.spread and not spread.has_place(options.spread):
+        parser.error(f"{options.spread} is there, but has no marks for the table to stand between")
     return options
 
 

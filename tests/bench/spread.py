@@ -66,13 +66,18 @@ def _verdict(line: Line, runs: Sequence[Measured], apart: float | None) -> str:
     return "–" if None in verdicts else "✓"
 
 
+def has_place(path: Path) -> bool:
+    """Whether `write` would overwrite nothing else: a new file, or one that has the marks."""
+    return not path.exists() or (BEGIN in (page := path.read_text()) and END in page)
+
+
 def write(path: Path, text: str) -> None:
-    """Between the marks of a page that has them; else the whole file."""
-    page = path.read_text() if path.exists() else ""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    """Between the marks of a page; a new one has nothing else."""
+    page = path.read_text() if path.exists() else f"{BEGIN}\n{END}\n"
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{before}{begin}\n{text}{end}{after}" if begin and end else text)
+    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
 
 
 def _short(value: float) -> str:

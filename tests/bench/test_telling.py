@@ -125,7 +125,7 @@ def test_chance_is_hardly_ever_told_and_5_percent_are_where_blocks_spread_by_2()
     assert told_of(1.05, lambda: random.gauss(1, 0.02)) > 0.95
 
 
-def test_runs_that_are_far_apart_show_their_spread_in_place_of_a_verdict(tmp_path: Path) -> None:
+def test_runs_that_are_far_apart_show_their_spread_in_place_of_a_verdict() -> None:
     def runs(*ratios: float) -> list[list[Measured]]:
         return [[measured(*(it,) * 6, floor=SIX, goal=at_most_times(2))] for it in ratios]
 
@@ -133,7 +133,17 @@ def test_runs_that_are_far_apart_show_their_spread_in_place_of_a_verdict(tmp_pat
     assert "| too wide | ± 20.0 % |" in spread.markdown(runs(0.8, 1.0, 1.2), "two cores")
     assert "| – | ± 5.0 % |" in spread.markdown(runs(1.9, 2.0, 2.1), "two cores")
     assert "| ✗ | ± 2.0 % |" in spread.markdown(runs(2.45, 2.5, 2.55), "two cores")
+
+
+def test_the_table_of_many_runs_replaces_only_what_stands_between_its_marks(tmp_path: Path) -> None:
+    new = tmp_path / "new" / "page.md"
+    for text in ("a\n", "b\n"):
+        assert spread.has_place(new)
+        spread.write(new, text)
+        assert new.read_text() == f"{spread.BEGIN}\n{text}{spread.END}\n"
     page = tmp_path / "page.md"
+    page.write_text("another")
+    assert not spread.has_place(page)
     page.write_text(f"before\n{spread.BEGIN}\nold\n{spread.END}\nafter\n")
     spread.write(page, "new\n")
     assert page.read_text() == f"before\n{spread.BEGIN}\nnew\n{spread.END}\nafter\n"
