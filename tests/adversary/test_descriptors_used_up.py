@@ -51,6 +51,11 @@ def scene(folder: Path, valkey: RedisServer) -> Iterator[Scene]:
             assert process.poll() is None
 
 
+def raised(now: Scene) -> bool:
+    """Whether every agent has been at 100 Hz; on a busy machine it may be back by now."""
+    return all(100 in {it.hz for it in now.fleet.of(name)} for name in now.fleet.instances)
+
+
 def lose_connections(valkey: RedisServer) -> None:
     with valkey.client() as client:
         client.client_kill_filter(_type="pubsub")
@@ -71,7 +76,7 @@ def test_an_agent_without_descriptors_ends_its_boost_and_obeys_once_there_are_so
 ) -> None:
     with scene(tmp_path, valkey) as now:
         end_at = now.boost(100, 4)
-        now.told_at(100)
+        eventually(lambda: raised(now), within_s=30)
         with used_up(now.fleet.process.pid):
             if lost != "nothing":
                 lose_connections(valkey)
@@ -91,7 +96,7 @@ def test_a_controller_without_descriptors_lives_on_and_caps_once_there_are_some(
 ) -> None:
     with scene(tmp_path, valkey) as now, requests.Session() as connected:
         end_at = now.boost(100, 4)
-        now.told_at(100)
+        eventually(lambda: raised(now), within_s=30)
         ready = f"{now.upshift.url}/-/ready"
         assert connected.get(ready, timeout=10).status_code == 200
         assert now.upshift.process is not None
