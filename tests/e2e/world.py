@@ -68,7 +68,8 @@ groups:
   - name: checkout
     rules:
       - alert: HighCPU
-        expr: checkout_load > 0.8
+        # Over some seconds, as rules are: else a scrape that comes late is a resolved alert.
+        expr: max_over_time(checkout_load[10s]) > 0.8
         for: 1s
 """
 
