@@ -31,6 +31,8 @@ FORGET_AGENTS_MS = 60 * 60 * 1000
 #: How often they are looked for.
 SWEEP_AGENTS_S = 300.0
 _AT_ONCE = 200
+#: Of a list of targets, in one look.
+_LISTED = 1000
 #: Entries of the history in one batch, some 10 ms of Redis.
 _ENTRIES = 5000
 #: The list of targets may come this much after their history: longer than any commit takes.
@@ -53,6 +55,8 @@ class Records:
         self.keys = keys
         self.unreadable = unreadable or Unreadable()
         self._sweep_agents_at = 0.0
+        #: How far the last sweep has come in each list of targets.
+        self._swept: dict[str, int] = {}
 
     async def known_targets(self) -> list[str]:
         """Every target that was changed, or whose agents report. Always the fleet."""
@@ -153,7 +157,8 @@ class Records:
 
     async def sweep(self) -> None:
         """Forget targets and agents that have been silent for long. A few round trips, and now
-        and then one more for some hundred agents."""
+        and then one more for some hundred agents. Of a long list of targets a part is looked
+        through each time."""
         with guarded():
             now_ms = await self._now_us() // 1000
             stale = now_ms - FORGET_AGENTS_MS
@@ -162,13 +167,18 @@ class Records:
             batch.on(targets).zremrangebyscore(targets, "-inf", now_ms - RETENTION_MS)
             batch.on(reporting).zremrangebyscore(reporting, "-inf", stale)
             for key in (targets, reporting):
-                batch.on(key).zrange(key, 0, -1)
+                start = self._swept.get(key, 0)
+                batch.on(key).zrange(key, start, start + _LISTED - 1)
             *_, changed, names = await self._values(batch, [targets, reporting] * 2)
             for key, members in ((targets, changed), (reporting, names)):
+                more = members is not None and len(members) == _LISTED
+                self._swept[key] = self._swept.get(key, 0) + _LISTED if more else 0
                 await self._mend(key, members)
             if time.monotonic() < self._sweep_agents_at:
                 return
-            live = self._targets(reporting, names)
+            batch = await self.servers.batch()
+            batch.on(reporting).zrange(reporting, 0, -1)
+            live = self._targets(reporting, (await self._values(batch, [reporting]))[0])
             for name in live:
                 await self._sweep_agents(name, now_ms)
             await self._sweep_targets(live, now_ms - KEEP_MS)
