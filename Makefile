@@ -10,7 +10,7 @@ DEV := .venv/dev
 SIDE_BY_SIDE := 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test reliability bench lint lock clean
+.PHONY: help demo unit servers test reliability bench lint lock clean
 
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,12 +18,16 @@ help:  ## Show this
 demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because an alert fires
 	@$(DEMO)/bin/upshift demo
 
-test: $(DEV)/.ready lint  ## Everything that is claimed, proved on real servers
+unit: $(DEV)/.ready  ## The pure tests: no process, no server, under half a minute
+	$(DEV)/bin/python -m pytest --pure -n 2 --dist loadgroup --no-loadscope-reorder
+
+servers:  ## Install the servers that tests need (as root on Debian or Ubuntu), or say which are missing
 	@sh tests/install-servers.sh
+
+test: $(DEV)/.ready lint servers  ## Everything that is claimed, proved on real servers
 	$(DEV)/bin/python -m pytest -n $(SIDE_BY_SIDE) --dist loadgroup --no-loadscope-reorder
 
-reliability: $(DEV)/.ready  ## Inject every fault, on real processes; print what was promised and what was seen
-	@sh tests/install-servers.sh
+reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)
 
 bench: $(DEV)/.ready  ## Upshift beside the floor of its parts; ROW="due status" BASE=REV RUNS=N SPREAD=FILE JSON=FILE PLOT=FILE COST=FILE

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from pure import NothingStarts, is_pure
 from servers import RedisServer, may_be_left_out, redis_server, what_is_missing
 
 # How long an example takes says more of the machine than of the code.
@@ -44,9 +46,27 @@ LOADS_THE_MACHINE = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pure", action="store_true", help="Only what starts no process or server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("pure"):
+        nothing_starts = NothingStarts()
+        config.pluginmanager.register(nothing_starts)
+        sys.addaudithook(nothing_starts.look)
+        # A quick look between two edits; `make test` tries all.
+        hypothesis.settings.register_profile("pure", deadline=None, max_examples=25)
+        hypothesis.settings.load_profile("pure")
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`make test` runs groups of tests side by side: by file, so that fixtures are shared."""
+    if config.getoption("pure"):
+        left_out = [item for item in items if not is_pure(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=_turn)  # a stable order
     for item in items:
         if any(it in item.nodeid for it in LOADS_THE_MACHINE):
