@@ -45,7 +45,7 @@ class Share(Section):
     per_hz: float = Field(default=0.0, ge=0, description="Added for each Hz.")
 
     def at(self, hz: float, running: float = 1.0) -> float:
-        """At a mean of `hz`, with the profiler running for a share of the time."""
+        """Return the cost at a mean of `hz`, with the profiler running for a share of the time."""
         return self.fixed * running + self.per_hz * hz
 
 
@@ -77,7 +77,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Of one node in one environment. `boosted`: share of the time above the baseline."""
+    """What profiling costs a node of one environment. `boosted`: share of time above baseline."""
 
     environment: str
     baseline_hz: int
@@ -91,7 +91,7 @@ class Forecast:
 
 
 def forecasts(rules: RuleSet, load: Load, coefficients: Coefficients) -> list[Forecast]:
-    """One for the default baseline, and one for each environment that has its own."""
+    """Return a forecast for the default baseline, and one for each environment with its own."""
     named = {"default": rules.baseline.default, **rules.baseline.environments}
     covered = coverages(rules.rules, load)
     return [forecast(name, hz, covered, rules, coefficients) for name, hz in named.items()]
@@ -130,7 +130,10 @@ def forecast(
     rules: RuleSet,
     coefficients: Coefficients,
 ) -> Forecast:
-    """The highest boost counts, else the baseline; rules cover the time independently."""
+    """Return the forecast of one environment.
+
+    The highest boost counts, else the baseline; rules cover the time independently.
+    """
     raised = [
         (hz, share)
         for rule, share in covered
@@ -146,12 +149,12 @@ def forecast(
 
 
 def always(hz: int, coefficients: Coefficients) -> Forecast:
-    """What the same node would cost at one frequency for good: what boosts save."""
+    """Return what the same node would cost at one frequency for good, to show what boosts save."""
     return _costing(f"always {hz} Hz", hz, hz, hz, 0.0, coefficients)
 
 
 def missed(found: Forecast) -> list[Target]:
-    """The targets that it exceeds."""
+    """Return the targets that a forecast exceeds."""
     return [it for it in TARGETS if getattr(found, it.figure) > it.most]
 
 

@@ -41,7 +41,7 @@ class Verdict:
 
 
 def claims_of(rules: RuleSet, alert: Alert, *, hint: bool = True) -> list[Claim | Outcome]:
-    """One entry for each rule that matches, in the document's order; at least one entry.
+    """Return one entry for each rule that matches, in the document's order; at least one entry.
 
     hint: where no rule matches, say which is the nearest; that takes longer than all the rest.
 
@@ -61,7 +61,7 @@ def claims_of(rules: RuleSet, alert: Alert, *, hint: bool = True) -> list[Claim 
 
 
 def explain(rules: RuleSet, alert: Alert) -> list[Verdict]:
-    """For every rule of the document, why it does or does not match."""
+    """Return for every rule of the document why it does or does not match."""
     verdicts = []
     for rule in rules.rules:
         matches, reason = _by_matchers(rule, alert) if rule.match else _by_trigger(rule, alert)
@@ -177,7 +177,7 @@ def _named(alert: Alert, labels: Sequence[str], what: str) -> tuple[str, str]:
 
 
 def _first(alert: Alert, labels: Sequence[str]) -> tuple[str, str] | None:
-    """The first label that is there; an empty one is absent, as in Prometheus."""
+    """Return the first label that is there; an empty one is absent, as in Prometheus."""
     for label in labels:
         value = alert.labels.get(label)
         if value:

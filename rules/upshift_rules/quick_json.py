@@ -15,7 +15,7 @@ from upshift_agent import contract
 
 
 def loads(text: bytes | str, *, lenient: bool = True) -> Any:
-    """Raise `ValueError` or `RecursionError` for what is not JSON.
+    """Return the value of a JSON text. Raise `ValueError` or `RecursionError` for anything else.
 
     lenient: take what orjson does not; that takes some twenty times as long.
     Whole numbers of more than 64 bits become floats.

@@ -1,4 +1,4 @@
-"""Leases for a share of the agents, while they last: all whom such a lease selected may have gone.
+"""Keeps leases for a share of the agents aimed at agents that live, for as long as they last.
 
 An agent that is restarted is another one, and a rollout restarts them all. So those leases are
 aimed anew now and then, by the controller that granted them or saw them when it started.
@@ -29,7 +29,7 @@ class Canaries:
         self._check_at = 0.0
 
     def notice(self, state: TargetState) -> None:
-        """Has to hear of every state that is committed here."""
+        """Take note of a state that was committed here; called for every one."""
         if any(lease.fraction < 1 for lease in state.leases):
             self._targets.add(state.target)
         elif self._targets:

@@ -92,7 +92,10 @@ class _Request:
 
 
 class Committer:
-    """`committed` is called once for each commit, in order, on the event loop."""
+    """Makes every change of a target: batches requests, commits them, retries what conflicted.
+
+    committed: called once for each commit, in order, on the event loop.
+    """
 
     def __init__(
         self,
@@ -275,7 +278,7 @@ async def _probe(probes: Sequence[_Request]) -> None:
 
 
 def _tell(hear: Callable[[T], object], what: T) -> None:
-    """Whoever hears of a commit changes neither that it was made, nor what is answered."""
+    """Call `hear` with a commit; should it raise, the commit and its answer stand all the same."""
     try:
         hear(what)
     except Exception:

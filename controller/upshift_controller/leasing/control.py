@@ -53,7 +53,10 @@ class Account(NamedTuple):
 
 
 class Control:
-    """The rules may be replaced at any time; leases granted before run to their end."""
+    """Turns alerts and overrides into changes of leases, and says what became of each.
+
+    The rules may be replaced at any time; leases granted before run to their end.
+    """
 
     def __init__(
         self, states: States, committer: Committer, rules: RuleSet, newcomers: Newcomers
@@ -142,7 +145,7 @@ class Control:
         ]
 
     async def explain(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
-        """What `receive` would do with these alerts now. Nothing is written."""
+        """Return what `receive` would do with these alerts now. Nothing is written."""
         answers = await each(self._match, alerts)
         _, outcomes = await self._committer.preview(_by_target(answers))
         return _accounts(alerts, answers, outcomes)
@@ -153,7 +156,7 @@ class Control:
         return claims_of(self.rules, alert, hint=hint)
 
     def verdicts(self, alert: Alert) -> Sequence[Verdict]:
-        """For every rule, why it matches this alert or does not."""
+        """Return for every rule why it matches this alert or does not."""
         return explain(self.rules, alert)
 
     async def override(
@@ -204,7 +207,7 @@ class Control:
         return await self._one(target, change)
 
     async def release(self, lease: str, *, because: Mapping[str, str]) -> Outcome:
-        """End one lease, wherever it is."""
+        """End the lease with this id, whichever target has it."""
         names = await self._states.leased_targets()
         for start in range(0, len(names), BATCH):
             snapshot = await self._states.read(names[start : start + BATCH])
@@ -223,7 +226,7 @@ class Control:
         return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
 
     def put_in_force(self, rules: RuleSet) -> None:
-        """`rules` in place of those before."""
+        """Apply `rules` from now on, in place of the former ones."""
         if rules.baseline != self.rules.baseline:
             self._since_ms = None
         self.rules = rules
@@ -250,7 +253,7 @@ class Control:
         self._outdone = refused
 
     async def sign_anew(self) -> int:
-        """Sign what another secret has signed, and return how much there was.
+        """Sign every state and plan anew that another secret has signed; return how many states.
 
         Else agents that know only the newest secret could not read it. A target that another
         controller changes meanwhile is left to that one, or to the next call.
@@ -266,7 +269,7 @@ class Control:
         return len(names)
 
     async def revert_due(self) -> tuple[int, int | None]:
-        """End all leases that have expired. Return Redis ms now, and when the next one does."""
+        """End all leases that have expired. Return Redis time and the next expiry, both in ms."""
         seen: set[str] = set()
         while True:
             now_ms, due, next_ms = await self._states.due(BATCH)
@@ -283,7 +286,7 @@ class Control:
             seen = set(due)
 
     async def _look_at_all_leases(self) -> None:
-        """Redis's clock was set back, or may have been: leases that began after now are bounded."""
+        """Bound leases that begin later than now: Redis's clock was set back, or may have been."""
         names = await self._states.leased_targets()
         for start in range(0, len(names), BATCH):
             changes: dict[str, list[Change]] = {it: [] for it in names[start : start + BATCH]}

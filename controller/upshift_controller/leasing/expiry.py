@@ -27,7 +27,10 @@ _JOB = "revert"
 
 
 class Schedule:
-    """`revert` ends what has expired; it returns Redis ms now and the next due ms."""
+    """Calls `revert` when the next lease expires, and it and `tidy` in each sweep.
+
+    revert: ends what has expired; returns Redis time and the next expiry, both in ms.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class Schedule:
         self._scheduler.shutdown(wait=False)
 
     def expect(self, due_ms: int, now_ms: int) -> None:
-        """Something expires at `due_ms` (Redis ms; it is `now_ms` there): be up by then."""
+        """Call `revert` at `due_ms` at the latest. Redis ms; it is `now_ms` there."""
         if self._due_ms is not None and self._due_ms <= due_ms:
             return
         self._due_ms = due_ms

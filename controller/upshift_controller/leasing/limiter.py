@@ -45,7 +45,10 @@ class _Loose:
 
 
 class Limiter:
-    """`limits` may be replaced at any time; `baseline` is the one in force."""
+    """Makes transitions within the limits, and keeps the fleet's budget.
+
+    `limits` may be replaced at any time. baseline: returns the one in force.
+    """
 
     def __init__(
         self, budgets: Budgets, reports: Reports, baseline: Callable[[], Baseline], limits: Limits
@@ -58,13 +61,13 @@ class Limiter:
 
     @property
     def counts(self) -> bool:
-        """Whether a grant takes its part of a budget."""
+        """Whether any limit is set that takes a budget."""
         return self.limits.counted
 
     async def steps(
         self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
     ) -> dict[str, Transition]:
-        """Each target's transition within the limits; what it grants is reserved.
+        """Return each target's transition within the limits, with what it grants reserved.
 
         Only where a boost or a pin is granted or renewed does this ask Redis: for the agents'
         reports, for the budget, and to write it. So nothing of it is in the way of a cap.
@@ -111,7 +114,10 @@ class Limiter:
         return steps
 
     async def settle(self, taken: Sequence[Write]) -> None:
-        """These commits took: free what they ended early. It frees itself should Redis go away."""
+        """Free the reservations of leases that these commits have ended early.
+
+        Should Redis be away, they free themselves when they expire.
+        """
         for write in taken:
             for lease in write.after.leases:
                 self._loose.pop(lease.id, None)

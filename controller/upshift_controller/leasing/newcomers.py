@@ -1,4 +1,4 @@
-"""How many targets one token's alerts may make of which nothing was known. Pure: handed the time.
+"""Counts the new targets that each token's alerts make. Pure: it is handed the time.
 
 A target costs some kilobytes of Redis for a day, and a line of every answer about targets. Who may
 send alerts may name as many services as they like, so new ones are counted: as many as the limit at
@@ -18,7 +18,10 @@ MAX_SENDERS = 1000
 
 
 class Newcomers:
-    """`most`: the limit in force, for each sender."""
+    """How many new targets each sender has made of late.
+
+    most: returns the limit in force, for each sender.
+    """
 
     def __init__(self, most: Callable[[], int]) -> None:
         self.most = most
@@ -26,14 +29,14 @@ class Newcomers:
         self._made: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, sender: str, wanted: int, now_ms: float) -> int:
-        """How many of `wanted` may be made, and are counted from now on."""
+        """Return how many of `wanted` new targets may be made; these are counted from now on."""
         made = self._of(sender, now_ms)
         granted = max(0, min(wanted, int(self.most() - made)))
         self._keep(sender, made + granted, now_ms)
         return granted
 
     def give_back(self, sender: str, count: int, now_ms: float) -> None:
-        """They were known, or have not been made."""
+        """Count `count` targets no longer: they were known, or have not been made."""
         self._keep(sender, max(0.0, self._of(sender, now_ms) - count), now_ms)
 
     def _of(self, sender: str, now_ms: float) -> float:

@@ -14,7 +14,7 @@ from upshift_rules.leases.state import TargetState
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """States together with Redis time, in µs. certain: as they were read, else a guess."""
+    """States together with Redis time, in µs. certain: whether they were read, not guessed."""
 
     now_us: int
     states: Mapping[str, TargetState]
@@ -46,35 +46,37 @@ class States(Protocol):
     """Where the states are. Every method raises `Unavailable` when they are out of reach."""
 
     async def read(self, targets: Iterable[str]) -> Snapshot:
-        """States and time, in one round trip. A target that is not stored has an empty state."""
+        """Return states and time, in one round trip. A target not stored has an empty state."""
 
     def recall(self, targets: Iterable[str]) -> Snapshot | None:
-        """States and time as they probably are, without a round trip; None: better ask."""
+        """Return states and time as they probably are, without a round trip; None: call `read`."""
 
     def unknown(self, targets: Iterable[str]) -> list[str]:
-        """Those of which nothing is remembered here; most are new. Without a round trip."""
+        """Return those of `targets` of which nothing is remembered here. No round trip."""
 
     async def strangers(self, targets: Sequence[str]) -> list[str]:
-        """Those that have no state, and that no agent reports to. One round trip."""
+        """Return those of `targets` that have no state and no agents. One round trip."""
 
     async def commit(self, writes: Sequence[Write], unchanged: Snapshot = NOTHING) -> Snapshot:
-        """Commit `writes`, and see whether `unchanged` was right. What was refused or is otherwise
-        comes back as it is. One round trip."""
+        """Commit `writes`, and compare `unchanged` with what is stored. One round trip.
+
+        Returns the stored state of every target whose revision did not match.
+        """
 
     async def probe(self) -> None:
         """Do all that a commit does, on keys of its own. One round trip."""
 
     async def due(self, limit: int) -> tuple[int, list[str], int | None]:
-        """Redis ms now, at most `limit` targets that are due by then, and the next due ms."""
+        """Return Redis time, at most `limit` targets that are due, and the next expiry; in ms."""
 
     async def settle(self, targets: Sequence[str]) -> None:
         """Move targets that were due on to their next expiry."""
 
     async def leased_targets(self) -> list[str]:
-        """Targets that have leases."""
+        """Return the targets that have leases."""
 
     async def signed_otherwise(self) -> list[str]:
-        """Targets whose state another secret has signed than the one that signs now."""
+        """Return the targets whose state another secret has signed than the one that signs now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,17 @@ class Budgets(Protocol):
     """Where the budget is. Every method raises `Unavailable` when it is out of reach."""
 
     async def read(self) -> Stored:
-        """The budget; an empty one when none is stored. One round trip."""
+        """Return the budget; an empty one when none is stored. One round trip."""
 
     async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
-        """Whether `budget` was stored; else another controller was faster. One round trip."""
+        """Store `budget` unless another controller was faster; return whether. One round trip."""
 
 
 class Reports(Protocol):
     """What agents say of themselves. Every method raises `Unavailable` as above."""
 
     async def known_targets(self) -> list[str]:
-        """Every target that was changed, or whose agents report."""
+        """Return every target that was changed, or whose agents report."""
 
     async def statuses(self, targets: Sequence[str]) -> Mapping[str, Sequence[Status]]:
-        """The last report of each agent of these targets."""
+        """Return the last report of each agent of these targets."""

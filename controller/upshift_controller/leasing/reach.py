@@ -18,7 +18,7 @@ def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Attributes]:
 
 
 def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int:
-    """How many of `agents` it raises. At least 1 where it raises anybody at all.
+    """Return how many of `agents` a lease raises. At least 1 where it could raise anybody.
 
     Whoever reports later was not counted; that is why it is never 0.
     """

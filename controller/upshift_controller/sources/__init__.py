@@ -1,4 +1,4 @@
-"""What asks for boosts: a folder for each system that does.
+"""The systems that ask for boosts, a folder for each.
 
-It reads what that system sends; it decides nothing, and knows neither Redis nor HTTP servers.
+A folder reads what its system sends; it decides nothing, and knows neither Redis nor HTTP servers.
 """

@@ -75,7 +75,7 @@ class _Shard:
 
 
 class Servers:
-    """Raise `StartRefused` for a URL that is none."""
+    """The servers behind a `--redis` URL. Raise `StartRefused` for a URL that cannot be used."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -104,7 +104,7 @@ class Servers:
         return Batch(self, self._shards)
 
     def forget(self, shards: Sequence[_Shard]) -> None:
-        """Ask again before the next batch, unless that has been done since."""
+        """Look for the servers again before the next batch, unless that has been done since."""
         if self.replicated and self._shards is shards:
             self._shards = ()
 
@@ -115,7 +115,7 @@ class Servers:
         return REPLICA_PROBE_MS if client in self._alone else REPLICA_MS
 
     def acknowledged(self, client: Redis, replicas: int) -> None:
-        """How many replicas have what was just committed."""
+        """Take note of how many replicas have what was just committed."""
         if not replicas and client not in self._alone:
             self._alone.add(client)
             log.warning("no replica has the commits; they are lost if their primary is")
@@ -179,22 +179,22 @@ class Batch:
         return pipe
 
     def then(self, *, regardless: bool = False) -> None:
-        """What follows must not come before what is there.
+        """Send what follows only after the answers to what was added so far.
 
-        With several servers it is not sent at all if any of that failed, but for `regardless`.
+        With several servers it is not sent at all if any of that failed, unless `regardless`.
         """
         if self.sharded:
             self._stages.append(_Stage({}, regardless))
 
     def await_replicas(self) -> None:
-        """Let a replica have what was written, where there are replicas, before it is answered."""
+        """Wait, before the answers, until a replica has what was written, where there are any."""
         if self._servers.replicated:
             for client, pipe in self._stages[-1].pipes.items():
                 self._stages[-1].waits.append((client, pipe, len(pipe)))
                 pipe.execute_command("WAIT", 1, self._servers.patience_ms(client))
 
     async def execute(self, *, raise_on_error: bool = True) -> list[Any]:
-        """The answers, in order of the commands. Raise the first error, or return errors too."""
+        """Return the answers, in order of the commands. Raise the first error, or return errors."""
         answers: dict[Pipeline, Sequence[Any]] = {}
         problem: Exception | None = None
         for stage in self._stages:
@@ -228,7 +228,7 @@ class _Stage:
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Their results; the first error once all have ended. A lone one costs no task."""
+    """Return the results of coroutines that run side by side; raise the first error after all."""
     if len(work) == 1:
         return [await work[0]]
     found = await asyncio.gather(*work, return_exceptions=True)

@@ -50,7 +50,7 @@ _RAN_WELL_S = 60.0
 
 @asynccontextmanager
 async def embedded_valkey(folder: Path) -> AsyncIterator[str]:
-    """The URL of a Valkey that serves `folder` for as long as the context lasts.
+    """Yield the URL of a Valkey that serves `folder` for as long as the context lasts.
 
     Raise `StartRefused` where another controller owns the folder, or it cannot be used.
     """
@@ -207,7 +207,7 @@ class _Valkey:
         return f"see {self._log}"
 
     async def keep(self) -> None:
-        """Start it again whenever it has ended, on its port: agents know no other."""
+        """Start the Valkey again whenever it has ended, on its port: agents know no other."""
         wait_s, began = _FIRST_S, _now()
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -227,7 +227,7 @@ class _Valkey:
             wait_s, began = min(2 * wait_s, _LAST_S), _now()
 
     async def end(self) -> None:
-        """Tell it to end, and kill it where it does not: all that it accepted is on disk."""
+        """End the Valkey, by SIGKILL if need be: all that it accepted is on disk."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self._pid is None or not self.runs():
                 return

@@ -1,4 +1,4 @@
-"""What Redis has lost of a target, one key or another, is written again from what is left.
+"""Writes again, from what is left, a key of a target that Redis has lost.
 
 A key may be evicted, expire, or be deleted by hand. Agents that run hold their leases all the same;
 those that start later would run at the baseline in spite of a kill switch.
@@ -115,9 +115,9 @@ def _known(state: TargetState, plan: Plan | None) -> TargetState:
 
 
 def mended(state: TargetState, plan: Plan | None, now_us: int) -> TargetState | None:
-    """The state to be committed, and its plan with it, where one of the two is lost; else None.
+    """Return the state to commit where a state or its plan is lost; None where nothing is.
 
-    A plan that is newer than its state is of a commit since, and none of our business.
+    A plan that is newer than its state belongs to a commit made since, and is left alone.
     """
     if state.rev == 0 and plan is not None:
         leases = tuple(it for it in plan.leases if it.expires_at_ms * 1000 > now_us)

@@ -52,7 +52,7 @@ class Memory:
         return [it for it in targets if it not in self._states]
 
     def recall(self, targets: Iterable[str]) -> Snapshot | None:
-        """None as long as nothing is known of the time. A target not remembered may be new."""
+        """Return a guess; None while Redis time is unknown. A target not remembered may be new."""
         if self._offset_us is None:
             return None
         now_us = monotonic_us() + self._offset_us

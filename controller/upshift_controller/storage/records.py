@@ -1,4 +1,4 @@
-"""The Redis side of looking: who reports, what happened. Agents and commits write it, nobody here.
+"""Reads what agents report, and what the history says; writes neither.
 
 Every method is one round trip to each server that it needs, unless its docstring says otherwise.
 """
@@ -41,7 +41,7 @@ _LATE_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """An entry as it was stored."""
+    """One entry of the history, as it was stored."""
 
     target: str
     rev: int
@@ -84,7 +84,7 @@ class Records:
         return found
 
     async def stored_statuses(self, targets: Sequence[str]) -> dict[str, list[bytes]]:
-        """For `read_statuses`, by those who need not hold all of them at once."""
+        """Return statuses for `read_statuses`: for callers that need not hold all at once."""
         with guarded():
             batch = await self.servers.batch()
             keys = [self.keys.agents(target) for target in targets]
@@ -230,7 +230,7 @@ class Records:
                 return
 
     def read_statuses(self, target: str, stored: Iterable[bytes]) -> list[Status]:
-        """Those that can be read; the others are told once."""
+        """Return the statuses that can be read; each that cannot is logged once."""
         return [it for row in stored if (it := self._status(target, row)) is not None]
 
     def _status(self, target: str, stored: bytes) -> Status | None:
@@ -243,7 +243,7 @@ class Records:
             return None
 
     def lines(self, target: str, rows: Iterable[tuple[bytes, Any]]) -> list[HistoryLine]:
-        """Those entries that can be read; what a newer controller added is left out."""
+        """Return the entries that can be read, without what a newer controller added."""
         found = []
         for identifier, fields in rows:
             try:
@@ -254,7 +254,7 @@ class Records:
 
 
 class Watch:
-    """Asks for news, because no subscription hears every target of a cluster."""
+    """Polls the history for news, because no subscription hears every target of a cluster."""
 
     def __init__(self, records: Records, now_us: int) -> None:
         self._records = records
@@ -264,7 +264,7 @@ class Watch:
         self._last: dict[str, str] = {}
 
     async def news(self) -> list[HistoryLine]:
-        """What the history holds that was not returned before. Two round trips."""
+        """Return what the history holds that was not returned before. Two round trips."""
         with guarded():
             batch = await self._servers.batch()
             since_ms = self._now_us // 1000 - _LATE_MS
@@ -306,8 +306,10 @@ _QUICK = SchemaValidator(_in_range(TypeAdapter(_Message).core_schema))
 
 
 def read_quickly(stored: bytes) -> Status | None:
-    """A third of the time of `decode_status`, and nothing that it would not say. None: ask that,
-    which has words for what is wrong and takes some spellings that are not taken here."""
+    """Return what `decode_status` would, in a third of its time; None: call `decode_status`.
+
+    That one has words for what is wrong, and takes some spellings that are not taken here.
+    """
     if len(stored) > MAX_MESSAGE_BYTES:
         return None
     try:

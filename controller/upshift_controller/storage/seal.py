@@ -17,14 +17,14 @@ _BREAK = b"\n"
 
 
 def seal(target: str, document: str, secrets: Sequence[bytes]) -> str:
-    """`document` of `target`, signed with the first secret, if there is one."""
+    """Return `document` of `target`, signed with the first secret, if there is one."""
     if not secrets:
         return document
     return f"{document}\n{_signature(target, document.encode(), secrets[0])}"
 
 
 def unseal(target: str, stored: bytes, secrets: Sequence[bytes]) -> bytes:
-    """The document. Raise `SignatureRefused` unless any of the secrets has signed it."""
+    """Return the document inside. Raise `SignatureRefused` unless one of the secrets signed it."""
     document, _, signature = stored.partition(_BREAK)
     fits = [_fits(target, document, signature, secret) for secret in secrets]
     if secrets and not any(fits):

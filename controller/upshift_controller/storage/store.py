@@ -33,9 +33,10 @@ PART = 100
 
 
 class Store:
-    """The first of `secrets` signs plans and states, any of them is believed.
+    """The states of all targets, in Redis; implements `leasing.ports.States`.
 
-    `history_length` is in entries a target.
+    The first of `secrets` signs plans and states, any of them is believed. `history_length` is in
+    entries a target.
     """
 
     def __init__(
@@ -108,7 +109,9 @@ class Store:
         return [target for target, *signs in known if signs == [None, None]]
 
     async def commit(self, writes: Sequence[Write], unchanged: Snapshot = NOTHING) -> Snapshot:
-        """What was refused, or is not `unchanged`, as it is. A second trip on a new server.
+        """Commit `writes`; return the stored state of every target whose revision did not match.
+
+        A second trip on a server that does not know the script yet.
 
         In a cluster three in place of one: `due`, the targets, `due`. See `_commit`.
         """
@@ -216,7 +219,7 @@ class Store:
         return now_us
 
     async def due(self, limit: int) -> tuple[int, list[str], int | None]:
-        """Redis ms, the targets that are due by now (at most `limit`), and the next due ms.
+        """Return Redis time, at most `limit` targets that are due, and the next expiry; in ms.
 
         Two round trips: what is due depends on Redis time.
         """
@@ -266,11 +269,11 @@ class Store:
                 await batch.execute()
 
     async def leased_targets(self) -> list[str]:
-        """Targets that have leases: those that something is due for."""
+        """Return the targets that have leases: those with an entry in `due`."""
         return (await self.names(self.keys.due))[0]
 
     async def names(self, *keys: str) -> list[list[str]]:
-        """The targets in each of these sorted sets."""
+        """Return the targets in each of these sorted sets."""
         with guarded():
             batch = await self.servers.batch()
             for key in keys:
@@ -281,7 +284,7 @@ class Store:
         ]
 
     async def signed_otherwise(self) -> list[str]:
-        """Targets whose state we believe, though the first secret has not signed it. Two trips."""
+        """Return targets whose state another secret than the first has signed. Two round trips."""
         (names,) = await self.names(self.keys.targets)
         with guarded():
             batch = await self.servers.batch()

@@ -1,4 +1,4 @@
-"""What is in Redis and cannot be read: counted each time, told once, skipped. No I/O here.
+"""What is in Redis and cannot be read: counted each time, logged once, skipped. No I/O here.
 
 Agents write there, older and newer controllers, and whoever has the password. So whatever comes
 from there goes through a decoder that ends here, and none of it raises anywhere else.
@@ -41,7 +41,7 @@ class Unreadable:
         )
 
     def values(self, keys: Iterable[str], answers: Iterable[Any]) -> list[Any]:
-        """The answers about these keys, None where a key holds something of another type.
+        """Return the answers about these keys, None where a key holds something of another type.
 
         Raise the first other error.
         """
@@ -56,7 +56,7 @@ class Unreadable:
         return answer
 
     def targets(self, key: str, members: Iterable[bytes]) -> tuple[list[str], list[bytes]]:
-        """The members of `key` that are targets, and those that are not."""
+        """Return the members of `key` that are targets, and those that are not."""
         names, others = [], []
         for member in members:
             try:

@@ -1,1 +1,1 @@
-"""What is shown: states and statuses become answers. Changes nothing."""
+"""Turns states and statuses into the answers that people see. Changes nothing."""

@@ -17,7 +17,10 @@ from .view import Standing
 
 
 class Overview:
-    """`baseline` is the one in force, for agents that have not heard of it."""
+    """Answers about targets and agents.
+
+    baseline: the one in force, for agents that have not heard of it.
+    """
 
     def __init__(self, store: Store, records: Records, baseline: Callable[[], Baseline]) -> None:
         self._store = store

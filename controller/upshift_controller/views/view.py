@@ -43,7 +43,7 @@ MAX_FOLLOWED = 8
 
 
 def followed(status: Status, target: str) -> set[str]:
-    """The targets that an agent follows; what it says that is no target, or too many, is not."""
+    """Return the targets that an agent says it follows, without what is none or too many."""
     named = (it for it in status.requested.revs if is_target(it))
     return {target, FLEET, *islice(named, MAX_FOLLOWED)}
 

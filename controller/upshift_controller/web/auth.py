@@ -60,9 +60,9 @@ class Tokens:
     def caller(
         self, authorization: str | None, certificate: Mapping[str, Any] | None = None
     ) -> Caller | None:
-        """Who sends this `Authorization` header; None for nobody that we know.
+        """Return who sends this `Authorization` header; None if nobody that we know.
 
-        certificate: of the client, verified, as `ssl` tells it. It counts where no header is sent.
+        certificate: the client's, verified, as `ssl` returns it. It counts where no header is sent.
         """
         if self.none:
             return ANYBODY

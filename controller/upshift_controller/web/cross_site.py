@@ -9,7 +9,7 @@ from ..settings import is_loopback
 
 
 def refuse_web_pages(request: web.Request) -> None:
-    """Raise `Refused` for what only a page of somebody else's makes a browser send.
+    """Raise `Refused` for a request that only another site's page makes a browser send.
 
     A name that leads here by DNS rebinding stands in `Host`; another site stands in `Origin`.
     """

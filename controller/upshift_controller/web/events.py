@@ -36,7 +36,7 @@ class _Event(NamedTuple):
 
 
 class News:
-    """One reader for all streams, for as long as there are any."""
+    """The one reader of the history for all event streams, for as long as there are any."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -45,7 +45,7 @@ class News:
 
     @asynccontextmanager
     async def listening(self, name: str | None) -> AsyncIterator[asyncio.Queue[_Event]]:
-        """Changes from now on, for the holder of token `name`.
+        """Yield a queue of the changes from now on, for the holder of token `name`.
 
         Raise `Refused` where it has too many streams, `Unavailable` without Redis.
         """
@@ -69,7 +69,7 @@ class News:
                 await end(reader)
 
     def still(self, queue: asyncio.Queue[_Event]) -> bool:
-        """Whether a stream has kept up."""
+        """Whether a stream has kept up with the changes."""
         return queue in self._streams
 
     async def _read(self, news: Callable[[], Awaitable[list[HistoryLine]]]) -> None:

@@ -29,7 +29,7 @@ class Readiness:
         self._looking: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
-        """Raise `Unavailable`, saying why, unless it would."""
+        """Raise `Unavailable`, saying why, unless a commit would go through."""
         if time.monotonic() >= self._until:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look(), name="readiness")
@@ -38,7 +38,7 @@ class Readiness:
             raise Unavailable(self._problem)
 
     async def aclose(self) -> None:
-        """End a look that is under way: it has connections."""
+        """End a probe that is under way: it has connections."""
         if self._looking is not None:
             await end(self._looking)
 

@@ -19,8 +19,10 @@ WAIT_S = 10.0
 
 
 class LargeBodies:
-    """The turns of all callers. A body that says to be smaller needs none, so that a kill switch
-    never waits here."""
+    """The turns of all callers, each of whom may send a few large bodies at a time.
+
+    A request that announces a smaller body needs no turn, so a kill switch never waits here.
+    """
 
     def __init__(self) -> None:
         self._turns: dict[str | None, asyncio.Semaphore] = {}  # names are the configuration's

@@ -40,7 +40,7 @@ def tls_context(tls: TlsEntry) -> ssl.SSLContext:
 
 
 def load_certificate(context: ssl.SSLContext, tls: TlsEntry) -> None:
-    """Read certificate and key; connections made from now on get them. Raise `StartRefused`."""
+    """Serve new connections with certificate and key as they are on disk. Raise `StartRefused`."""
     try:
         # The empty password keeps OpenSSL from asking the terminal for one.
         context.load_cert_chain(tls.certificate, tls.key, password="")

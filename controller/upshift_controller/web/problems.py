@@ -42,7 +42,7 @@ def problem(
 
 
 def middleware(rejected: Callable[[str], None]) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """`rejected` is told the slug of each problem."""
+    """Return the middleware that makes problem documents; `rejected` gets the slug of each."""
 
     @web.middleware
     async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:

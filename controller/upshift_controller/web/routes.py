@@ -46,7 +46,10 @@ ALLOWED = web.RequestKey("allowed", StillAllowed)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`role` None: open to all. `query`: names of parameters and what they mean."""
+    """One route: how it is asked, who may ask, what it answers.
+
+    role: None: open to all. query: names of parameters and what they mean.
+    """
 
     method: str
     path: str

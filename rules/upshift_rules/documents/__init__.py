@@ -1,4 +1,4 @@
-"""YAML text becomes rules, and every fault of it a sentence with its line.
+"""Turns YAML text into rules, and every fault in it into a sentence with its line.
 
 Decides nothing about alerts.
 """

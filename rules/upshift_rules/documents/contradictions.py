@@ -18,13 +18,13 @@ TARGET_KINDS = frozenset({"service", "node"})
 
 
 def contradictions(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Each with its path below `sampling`."""
+    """Return every contradiction, with its path below `sampling`."""
     yield from above(sampling, sampling.get("max_frequency"), "max_frequency")
     yield from _names(sampling)
 
 
 def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[Path, str]]:
-    """Every frequency above `most` Hz, which is what `name` says."""
+    """Return every frequency above `most` Hz, the value of `name`."""
     if not _is_hz(most):
         return
     asked: list[tuple[Path, Any]] = [(("default",), sampling.get("default"))]

@@ -69,7 +69,7 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
 
 
 def fire(draft: Draft, claim: Claim) -> Outcome:
-    """An alert fires, or is told again."""
+    """Grant or renew the boost of an alert that fires, or say why not."""
     rule, alert = claim.rule, claim.alert
     scope = scope_key(rule.name, claim.where)
     case = draft.case(scope)
@@ -95,7 +95,7 @@ def fire(draft: Draft, claim: Claim) -> Outcome:
 
 
 def resolve(draft: Draft, claim: Claim) -> Outcome:
-    """An alert has resolved."""
+    """End the boost of an alert that has resolved, or say why not."""
     rule, alert = claim.rule, claim.alert
     scope = scope_key(rule.name, claim.where)
     case = draft.case(scope)
@@ -129,7 +129,7 @@ def resolve(draft: Draft, claim: Claim) -> Outcome:
 
 
 def release(draft: Draft, lease: Lease) -> None:
-    """An engineer ends a boost: none of the alerts that fire now brings it back."""
+    """Note that an engineer ended a boost: none of the alerts that fire now brings it back."""
     scope = scope_key(lease.because.get("rule", ""), lease.where)
     for fingerprint, episode in list(draft.case(scope).episodes.items()):
         if not episode.ended:
@@ -145,7 +145,7 @@ def _within(starts_at_ms: int, episode: Episode, newest_ms: int) -> bool:
 def _again(
     draft: Draft, claim: Claim, scope: str, case: Case, episode: Episode, boost: Lease | None
 ) -> Outcome:
-    """An alert that is known."""
+    """Answer an alert whose episode is known."""
     began_ms = max(episode.began_ms, claim.alert.starts_at_ms)
     unheard = abs(draft.now_ms - episode.until_ms) >= HEARD_EVERY_MS
     if episode.ended != RESOLVED and (unheard or began_ms > episode.began_ms):
@@ -159,7 +159,7 @@ def _again(
 def _one_of_many(
     draft: Draft, claim: Claim, scope: str, case: Case, boost: Lease | None
 ) -> Outcome:
-    """An alert that may have been forgotten: it counts as known, and as firing."""
+    """Answer an alert that may have been forgotten: it counts as known, and as firing."""
     until_ms = max(case.forgotten.until_ms, min(claim.alert.starts_at_ms + MOVES_MS, draft.now_ms))
     unheard = abs(draft.now_ms - case.forgotten.heard_ms) >= HEARD_EVERY_MS
     if unheard or until_ms > case.forgotten.until_ms:
@@ -176,7 +176,7 @@ _MANY = f"more than {MAX_EPISODES} alerts fire here, so it is not told from thos
 def _still(
     draft: Draft, claim: Claim, scope: str, case: Case, boost: Lease | None, why: str
 ) -> Outcome:
-    """A known alert still fires."""
+    """Answer a known alert that still fires."""
     rule = claim.rule
     if not rule.while_firing:
         return _told(claim, "repeat", why, boost)
@@ -191,7 +191,7 @@ def _still(
 
 
 def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
-    """started_ms: of the boost, which may be taken up again."""
+    """Grant a boost. started_ms: its start, earlier than now where it is taken up again."""
     rule, alert = claim.rule, claim.alert
     end_ms = min(draft.now_ms + rule.duration_ms, started_ms + rule.max_duration_ms)
     key = f"{draft.target} {scope} {alert.fingerprint} {alert.starts_at_ms} {draft.before.rev}"
@@ -223,7 +223,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
 
 
 def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:
-    """Say no. The history hears of it once, until the alert resolves or a boost is granted."""
+    """Refuse a boost. The history gets one entry, until the alert resolves or gets a boost."""
     told = draft.case(scope).refusal
     lasts = told is not None and abs(draft.now_ms - told.at_ms) < MEMORY_MS
     if told is None or not lasts or told.limit != refusal.limit:

@@ -16,7 +16,7 @@ Attributes = Mapping[str, str]
 
 
 def aimed(lease: Lease, agents: Sequence[Attributes]) -> Lease:
-    """`lease`, so that it reaches one of these (live) agents at least, if it is meant for any."""
+    """Return `lease`, moved where that is needed for it to reach one of these live agents."""
     if lease.fraction >= 1 or any(applies(lease, it) for it in agents):
         return lease
     shares = [share(lease, it) for it in agents if matches(lease, it)]
@@ -24,7 +24,7 @@ def aimed(lease: Lease, agents: Sequence[Attributes]) -> Lease:
 
 
 def reached(lease: Lease, agents: Sequence[Attributes]) -> str:
-    """How many it reaches now, for people: `for 1 of 5 live agents (fraction 0.1)`."""
+    """Return how many agents a lease reaches now: `for 1 of 5 live agents (fraction 0.1)`."""
     meant = [it for it in agents if matches(lease, it)]
     if not meant:
         return f"for none yet: no live agent is meant (fraction {lease.fraction:g})"

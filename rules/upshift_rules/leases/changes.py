@@ -1,4 +1,4 @@
-"""What can be asked of a target's state, and what is told afterwards. Data only."""
+"""The changes that can be asked of a target's state, and what comes of them. Data only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SetBaseline:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """See to it that leases for a share of the agents reach one of those that live now."""
+    """Aim leases for a share of the agents at those that live now."""
 
 
 Change = Claim | Override | Release | SetBaseline | Aim

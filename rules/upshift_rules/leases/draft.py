@@ -1,4 +1,4 @@
-"""A target's state in the making. Lives inside one call of `transition`, and nowhere else."""
+"""A target's state while one call of `transition` changes it; it lives nowhere else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .state import Case, Episode, TargetState
 
 
 def scope_key(rule: str, where: Where) -> str:
-    """What makes two alerts share one boost: the rule, and whom it boosts."""
+    """Return the key of a case: two alerts with the same rule and filter share one boost."""
     if not where:
         return rule
     items = tuple(where.items())
@@ -70,7 +70,7 @@ class Draft:
         return lease if self.agents is None else aimed(lease, self.agents)
 
     def for_whom(self, lease: Lease) -> str:
-        """To be added to an answer: how many a lease for a share of the agents reaches."""
+        """Return the end of a sentence: how many agents a lease for a share of them reaches."""
         if self.agents is None or lease.fraction >= 1:
             return ""
         return f", {reached(lease, self.agents)}"
@@ -83,8 +83,11 @@ class Draft:
     def end(
         self, lease: Lease, event: Event, how: str, because: Mapping[str, Any] | None = None
     ) -> None:
-        """It is over, unless it only ran to its end: then an alert that still fires may take it up
-        again."""
+        """Take a lease away, and write that into the history.
+
+        A boost that ran to its end may be taken up again by an alert that still fires; one that was
+        ended early may not.
+        """
         del self.leases[lease.id]
         scope = scope_key(lease.because.get("rule", ""), lease.where)
         case = self.cases.get(scope)
@@ -107,7 +110,7 @@ class Draft:
             self.end(lease, "expired", "it ran to its end")
 
     def _set_back(self, lease: Lease, ms: int) -> None:
-        """What a boost's case knows of its times."""
+        """Move what a boost's case knows of its times back by `ms`."""
         scope = scope_key(lease.because.get("rule", ""), lease.where)
         case = self.cases.get(scope)
         if case is not None and case.lease == lease.id:
@@ -115,7 +118,7 @@ class Draft:
             self.change(scope, started_ms=started_ms, cooling_ms=cooling_ms)
 
     def refuse(self, lease: Lease, refusal: Refusal) -> None:
-        """Leave word of a lease that a limit forbids."""
+        """Write into the history that a limit forbids a lease."""
         why, by = f"{lease.reason}; {refusal.reason}", lease.because.get("by")
         entry = Entry(event="refused", reason=why, lease=lease, by=by, limit=refusal.limit)
         self.entries.append(entry)
@@ -130,7 +133,7 @@ class Draft:
         self.cases[scope] = self.case(scope)._replace(**fields)
 
     def remember(self, scope: str, fingerprint: str, episode: Episode) -> None:
-        """`episode` is the newest one of its alert."""
+        """Remember `episode` as the newest one of the alert with this fingerprint."""
         case = self.case(scope)
         if scope not in self._own:  # copied once, however many alerts there are
             self._own.add(scope)
@@ -153,7 +156,7 @@ class Draft:
         return not episode.ended and episode.until_ms > self.now_ms - MEMORY_MS
 
     def finish(self) -> TargetState:
-        """The new state; the old object itself when nothing changed, so nothing is written."""
+        """Return the new state; the old object itself when nothing changed: nothing is written."""
         before, leases = self.before, tuple(self.leases.values())
         if (
             leases == before.leases

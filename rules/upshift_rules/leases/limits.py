@@ -28,7 +28,7 @@ MAX_NEW_TARGETS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`max_frequency_hz` in Hz; agents of the whole fleet; boosts by each rule. None: no limit.
+    """What may be raised: Hz, agents of the whole fleet, boosts by each rule. None: no limit.
 
     max_new_targets: of which nothing was known, by the alerts of one token, at once and in an hour.
     """
@@ -71,13 +71,13 @@ Budget = Mapping[str, Reservation]
 
 @dataclass(slots=True)
 class _Use:
-    """Of one target: the reservations that are live."""
+    """The live reservations of one target."""
 
     live: dict[str, Reservation] = field(default_factory=dict)
 
     @property
     def agents(self) -> int:
-        """No more than there are, however many boosts reach them."""
+        """How many agents they raise: no more than there are, however many boosts reach them."""
         rows = self.live.values()
         return min(sum(it.agents for it in rows), max((it.known for it in rows), default=0))
 
@@ -98,7 +98,7 @@ class Ledger:
         self.boosted_agents = sum(use.agents for use in self._targets.values())
 
     def take(self, lease: str, wanted: Reservation) -> Refusal | None:
-        """Reserve, or say which limit forbids it. To take what one has again is free."""
+        """Reserve, or return the limit that forbids it. To reserve a second time is free."""
         held = self._held.get(lease)
         if held is not None and held.expires_at_ms > self.now_ms:
             self.keep(lease, wanted)
@@ -109,19 +109,19 @@ class Ledger:
         return refusal
 
     def keep(self, lease: str, wanted: Reservation) -> None:
-        """A lease that was granted before has its place, and runs on to its new end."""
+        """Let the reservation of a lease that was granted before run on to its new end."""
         held = self._held.get(lease, wanted)
         end_ms = max(held.expires_at_ms, wanted.expires_at_ms)
         self._change(lease, held._replace(expires_at_ms=end_ms))
 
     def end(self, lease: str) -> None:
-        """It raises nobody any more, but it was one of this hour's boosts."""
+        """Free the agents of a lease that has ended; it stays one of this hour's boosts."""
         held = self._held.get(lease)
         if held is not None and held.expires_at_ms > self.now_ms:
             self._change(lease, held._replace(expires_at_ms=self.now_ms))
 
     def drop(self, lease: str) -> None:
-        """It was never granted."""
+        """Take away the reservation of a lease that was never granted."""
         if lease in self._held:
             self._change(lease, None)
 
@@ -195,7 +195,7 @@ class Ledger:
 
 
 def ends_ms(budget: Budget) -> int:
-    """When nothing of it matters any more."""
+    """Return when nothing of a budget matters any more, in Redis ms."""
     return max((max(it.expires_at_ms, it.since_ms + HOUR_MS) for it in budget.values()), default=0)
 
 
@@ -204,7 +204,7 @@ def encode_budget(budget: Budget) -> str:
 
 
 def decode_budget(stored: bytes) -> Budget:
-    """Raise `ValueError` or `TypeError` for what `encode_budget` never wrote."""
+    """Read a budget. Raise `ValueError` or `TypeError` for what `encode_budget` never wrote."""
     try:
         document = json.loads(stored)
     except RecursionError as error:

@@ -32,7 +32,7 @@ SKEW_MS = 5 * 60 * 1000
 def remembered(
     cases: Mapping[str, Case], live: Container[str], forgotten: Forgotten, now_ms: int
 ) -> tuple[dict[str, Case], Forgotten]:
-    """`cases` within their bounds, and what is left of those that are forgotten as a whole.
+    """Return `cases` within their bounds, and what is left of those forgotten as a whole.
 
     live: the ids of leases that live; their cases stay.
     """
@@ -57,7 +57,7 @@ def _taken(sizes: list[int], share: int) -> int:
 
 
 def _without_old(case: Case, now_ms: int) -> Case:
-    """And without what is ahead, as after Redis's clock was set back."""
+    """Return a case without old episodes, and without those ahead of a clock that was set back."""
     ahead_ms, recent_ms = now_ms + SKEW_MS, now_ms - MEMORY_MS
     episodes = case.episodes
     if not all(recent_ms < it.until_ms <= ahead_ms for it in episodes.values()):
@@ -94,7 +94,7 @@ def _heard_ms(case: Case) -> int:
 
 
 def _forget(case: Case, share: int, now_ms: int) -> Case:
-    """Only the newest episodes, as many as `share`."""
+    """Return a case with the `share` newest of its episodes."""
     surplus = len(case.episodes) - share
     if surplus <= 0:
         return case

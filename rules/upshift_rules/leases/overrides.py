@@ -1,4 +1,4 @@
-"""What engineers ask for: a lease of their own, an early end, another baseline."""
+"""Carries out what engineers ask for: a lease of their own, an early end, another baseline."""
 
 from __future__ import annotations
 
@@ -83,8 +83,11 @@ def aim(draft: Draft) -> Outcome:
 
 
 def set_baseline(draft: Draft, change: SetBaseline) -> Outcome:
-    """Of two configurations that differ, the one put in force last wins, for as long as one of its
-    controllers is there. It says so now and then; that is no news to agents."""
+    """Put a baseline in force, unless another controller's newer configuration is.
+
+    Of two configurations that differ, the one put in force last wins, for as long as one of its
+    controllers is there. That controller repeats it now and then, of which agents hear nothing.
+    """
     mine, said = change.baseline, draft.configured
     reason = f"baseline {mine.default} Hz by default"
     if mine == draft.baseline:

@@ -1,5 +1,4 @@
-"""How many leases a target holds, and how large each is: what keeps every plan small enough to be
-read. Pure.
+"""Bounds how many leases a target holds and how large each is, so that its plan can be read. Pure.
 
 Whoever asks has a room of their own: no number of alerts keeps an engineer out, no number of
 boosts and pins keeps a cap out, and no number of other caps the kill switch. What does not fit is
@@ -31,7 +30,7 @@ def room_of(lease: Lease) -> str:
 
 
 def unfit(lease: Lease, others: Collection[Lease], target: str) -> str | None:
-    """Why `target` cannot take this lease beside its `others`, if so."""
+    """Return why `target` cannot take this lease beside its `others`; None if it can."""
     size = len(dump(lease.to_json()).encode())
     if size > MAX_LEASE_BYTES:
         return (
@@ -45,8 +44,11 @@ def unfit(lease: Lease, others: Collection[Lease], target: str) -> str | None:
 
 
 def outlasted(stop: Lease, others: Iterable[Lease]) -> Lease | None:
-    """Of the caps that stop all of it, the first to end, if `stop` is another and ends no sooner:
-    it may go, so that there is room for every kill switch that changes anything."""
+    """Return the kill switch that `stop` may take the place of, if any.
+
+    It is the first to end of those on a whole target, where `stop` is one too and ends no sooner.
+    So there is room for every kill switch that changes anything.
+    """
     if room_of(stop) != STOPS:
         return None
     stops = (it for it in others if room_of(it) == STOPS)

@@ -37,9 +37,10 @@ RESOLVED, RELEASED = "resolved", "released"
 
 
 class Forgotten(NamedTuple):
-    """Alerts that are too many to be remembered one by one.
+    """What is known of alerts that are too many to be remembered one by one.
 
-    until_ms: the latest of theirs. heard_ms: when one of them was heard, or forgotten.
+    until_ms: the latest that one of them was known to fire. heard_ms: when one of them was heard,
+    or forgotten.
     """
 
     until_ms: int = 0
@@ -55,9 +56,9 @@ NOBODY = Forgotten()
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A refusal that the history has, so that it is not told again while it lasts.
+    """A refusal that the history has an entry of, so that repeats add no other.
 
-    fingerprint: of the alert that was refused; limit: by which; at_ms: when.
+    fingerprint: the refused alert's. limit: which one refused. at_ms: when, in Redis ms.
     """
 
     fingerprint: str
@@ -82,8 +83,10 @@ class Case(NamedTuple):
 
 
 class Configured(NamedTuple):
-    """Whose baseline is in force: since_ms: a configuration's since when; seen_ms: its controller
-    said so last."""
+    """Since when a configuration's baseline is in force, and when its controller last said so.
+
+    Both in Redis ms.
+    """
 
     since_ms: int = 0
     seen_ms: int = 0
@@ -94,12 +97,12 @@ UNSAID = Configured()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
-    """rev: of this document; plan_rev: of the plan published last. Times in Redis milliseconds.
+    """All that is known of one target. Times in Redis milliseconds.
 
-    plan_after: of the plan published before that one.
-
+    rev: this document's revision; plan_rev: that of the plan published last; plan_after: that of
+    the plan published before that one.
     forgotten: alerts of cases that are not remembered themselves.
-    configured: of `baseline`.
+    configured: since when `baseline` is in force.
     """
 
     target: str
@@ -118,7 +121,7 @@ class TargetState:
 
 
 def plan_of(state: TargetState, now_ms: int) -> Plan:
-    """What the agents get to see."""
+    """Return the plan of a state: what agents get to see of it."""
     return Plan(
         target=state.target,
         rev=state.plan_rev,
@@ -130,7 +133,7 @@ def plan_of(state: TargetState, now_ms: int) -> Plan:
 
 
 def state_of(plan: Plan) -> TargetState:
-    """What is left of a state that is lost, and that is to be written anew: revision 0."""
+    """Return a state made of its plan, for one that is lost: at revision 0, to be written anew."""
     return TargetState(
         target=plan.target, plan_rev=plan.rev, leases=plan.leases, baseline=plan.baseline
     )
@@ -160,7 +163,7 @@ def encode_state(state: TargetState) -> str:
 
 
 def _case_json(case: Case) -> dict[str, Any]:
-    """Tuples of Python's own type: by names they would take orjson's slow way."""
+    """Return a case as JSON, with plain tuples: named ones would take orjson's slow way."""
     document: dict[str, Any] = {
         "lease": case.lease,
         "started": case.started_ms,
@@ -209,12 +212,12 @@ def _told(row: Sequence[Any]) -> Told:
 
 
 def _pair(kind: Callable[..., _Pair], row: Sequence[Any]) -> _Pair:
-    """Of a list that a newer controller may have made longer."""
+    """Read a pair of times from a list that a newer controller may have made longer."""
     return kind(*(_ms(it) for it in row[:2]))
 
 
 def _ms(value: object) -> int:
-    """A time or a count: anything else would raise later, in the middle of a change."""
+    """Return a time or a count; anything else would raise later, in the middle of a change."""
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
         raise ValueError(f"not a whole number: {shorten(value)}")
     return value
@@ -227,9 +230,9 @@ _WRONG = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, R
 def decode_state(
     target: str, stored: bytes | None, skip: Callable[[str], None] = lambda _: None
 ) -> TargetState:
-    """The state that is stored, or an empty one. Raise `WireError` when it cannot be read.
+    """Return the state that is stored, or an empty one. Raise `WireError` if it cannot be read.
 
-    A part that cannot be read takes no other with it: `skip` is told why it is left out.
+    A part that cannot be read takes no other with it: `skip` is called with why it is left out.
     """
     if stored is None:
         return TargetState(target=target)
@@ -268,6 +271,6 @@ def decode_state(
 
 
 def stored_rev(stored: bytes | None) -> int:
-    """The revision of a stored state, also of one that cannot be read; 0 for none."""
+    """Return the revision of a stored state, also of one that cannot be read; 0 for none."""
     found = _PREFIX.match(stored or b"")
     return int(found[1]) if found else 0

@@ -66,7 +66,7 @@ def limited(
     ask: Callable[[Lease], Refusal | None],
     agents: Sequence[Attributes] | None = None,
 ) -> Transition:
-    """`transition`, with every new lease asked for, once each; what is refused is not granted."""
+    """Call `transition`, and `ask` once for each new lease: what that refuses is not granted."""
     refused: dict[str, Refusal] = {}
     asked = {lease.id for lease in state.leases}
     while True:
@@ -101,7 +101,7 @@ def _alert(draft: Draft, claim: Claim) -> Outcome:
 
 
 def revised(before: TargetState, after: TargetState, now_us: int) -> TargetState:
-    """`after` under its new revision: it keeps growing, also when Redis has lost its data.
+    """Return `after` under its new revision, which grows also when Redis has lost its data.
 
     The plan's revision moves only when agents would see a difference; else they are left alone.
     """
@@ -111,7 +111,7 @@ def revised(before: TargetState, after: TargetState, now_us: int) -> TargetState
 
 
 def republished(state: TargetState, now_us: int) -> TargetState:
-    """The same under a new revision, for state and plan to be written, and signed, anew."""
+    """Return a state under a new revision, so that it and its plan are written and signed anew."""
     return _published(state, state, max(state.rev + 1, state.plan_rev + 1, now_us))
 
 

@@ -1,4 +1,4 @@
-"""Alerts that went away without a word: which, and when. Pure: it is handed the time.
+"""Finds alerts that resolved without a notification. Pure: it is handed the time.
 
 With `max_alerts`, Alertmanager leaves alerts out of a notification that they have resolved, too,
 and its list has none of those that have. So absence from the list is the only sign, and a weak
@@ -35,7 +35,11 @@ class _Known:
 
 
 class Absences:
-    """`wait_ms`: how long an alert has to be missing. Times are those of one monotonic clock."""
+    """The alerts that were heard to fire, and since when each is missing in Alertmanager's list.
+
+    wait_ms: how long an alert has to be missing to count as resolved. Times are those of one
+    monotonic clock.
+    """
 
     def __init__(self, wait_ms: int) -> None:
         self._wait_ms = wait_ms
@@ -46,7 +50,7 @@ class Absences:
     def heard(
         self, receiver: str, alerts: Iterable[Alert | BadAlert], *, truncated: bool = False
     ) -> None:
-        """What a notification, or the list, has said of alerts of `receiver`."""
+        """Take note of what a notification, or the list, says of alerts of `receiver`."""
         for alert in alerts:
             self._forget(receiver, alert.fingerprint)
             if isinstance(alert, Alert) and alert.status == "firing":
@@ -61,16 +65,17 @@ class Absences:
 
     @property
     def receivers(self) -> list[str]:
-        """Of whose alerts some may have gone without a word."""
+        """The receivers some of whose alerts may have resolved without a notification."""
         self._truncating.intersection_update({receiver for receiver, _ in self._known})
         return sorted(self._truncating)
 
     def looked(
         self, receiver: str, listed: Collection[object], now_ms: int, up_ms: int, clock_ms: int
     ) -> list[Alert]:
-        """The alerts that have resolved, by a look at the list, which has `listed`: fingerprints.
+        """Return the alerts of `receiver` that have resolved, after a look at Alertmanager's list.
 
-        up_ms: how long Alertmanager has been up. clock_ms: Unix time there.
+        listed: the fingerprints in the list. up_ms: how long Alertmanager has been up.
+        clock_ms: Unix time there.
         """
         gone = []
         for (of, fingerprint), known in self._known.items():
@@ -88,7 +93,7 @@ class Absences:
         return gone
 
     def not_looked(self, receiver: str) -> None:
-        """Nobody knows whether they were there."""
+        """Start all waits of `receiver` anew, since its list could not be read."""
         for (of, _), known in self._known.items():
             if of == receiver:
                 known.absent_ms = None

@@ -30,7 +30,10 @@ Row = dict[str, Any]
 
 
 class Truncated:
-    """`url` tells Alertmanager's, such as http://127.0.0.1:9093; None to do without."""
+    """Reads the alerts that notifications left out.
+
+    url: returns Alertmanager's URL, such as http://127.0.0.1:9093, or None where none is set.
+    """
 
     def __init__(self, url: Callable[[], str | None], wait_s: float = WAIT_S) -> None:
         self._address = url
@@ -42,7 +45,7 @@ class Truncated:
         return (self._address() or "").rstrip("/") or None
 
     async def missing(self, notification: Notification) -> tuple[Alert | BadAlert, ...]:
-        """The firing alerts of the receiver that the notification lacks; none when that fails."""
+        """Return the firing alerts that the notification lacks; none when they cannot be read."""
         count = notification.truncated
         if self._url is None:
             if count:
@@ -76,13 +79,13 @@ class Truncated:
         return alerts
 
     async def watch(self, receive: Callable[[Sequence[Alert]], Awaitable[object]]) -> None:
-        """Tell `receive` of alerts that went away without a word, for ever."""
+        """Hand alerts that resolved without a notification to `receive`, for ever."""
         while True:
             await asyncio.sleep(self._wait_s / 10)
             await self.look(receive)
 
     async def look(self, receive: Callable[[Sequence[Alert]], Awaitable[object]]) -> None:
-        """Once."""
+        """Look at each receiver's list once; see `watch`."""
         for receiver in self._absences.receivers:
             try:
                 async with self._session() as session:
@@ -109,7 +112,7 @@ class Truncated:
         return aiohttp.ClientSession(timeout=_TIMEOUT, raise_for_status=True)
 
     async def _list(self, session: aiohttp.ClientSession, receiver: str) -> list[Row]:
-        """All that has not resolved, silenced or not."""
+        """Return every alert of `receiver` that has not resolved, silenced or not."""
         query = {"receiver": f"^{re.escape(receiver)}$"} if receiver else {}
         async with session.get(f"{self._url}/api/v2/alerts", params=query) as response:
             rows = await response.json()
@@ -118,7 +121,7 @@ class Truncated:
         return rows
 
     async def _up(self, session: aiohttp.ClientSession) -> tuple[int, int]:
-        """For how many ms it has been up, and its Unix time in ms."""
+        """Return how long Alertmanager has been up, and its Unix time, both in ms."""
         async with session.get(f"{self._url}/api/v2/status") as response:
             clock_ms = round(parsedate_to_datetime(response.headers.get("Date", "")).timestamp())
             clock_ms *= 1000
@@ -131,6 +134,6 @@ class Truncated:
 
 
 def _is_active(row: Row) -> bool:
-    """Neither silenced nor inhibited."""
+    """Whether an alert is neither silenced nor inhibited."""
     status = row.get("status")
     return isinstance(status, dict) and status.get("state") == "active"

@@ -61,7 +61,8 @@ class Notification:
 
 
 def parse_notification(body: bytes) -> Notification:
-    """Alertmanager repeats itself to the letter, and tells every controller the same."""
+    """Read a webhook body. Equal bodies are read once: Alertmanager repeats itself to the letter,
+    and tells every controller the same."""
     if (known := remembered(body)) is not None:
         return known
     notification, rows = open_notification(body)
@@ -181,7 +182,7 @@ def read_alert(alert: object, where: str) -> Alert | BadAlert:
 
 
 def _end(ends_at: object) -> int:
-    """0 where it is not said."""
+    """The Unix milliseconds at which an alert ended; 0 where that is not said."""
     return (milliseconds(ends_at) or 0) if isinstance(ends_at, str) else 0
 
 
