@@ -51,7 +51,11 @@ class Threads(ThreadPoolExecutor):  # asyncio takes no other kind
                 self._free.release()  # before anybody hears of it
             settle(result)
 
-        Thread(target=run, name="upshift-work", daemon=True).start()
+        try:
+            Thread(target=run, name="upshift-work", daemon=True).start()
+        except RuntimeError as error:  # the machine has no more to give
+            self._free.release()
+            future.set_exception(OSError(str(error)))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -237,7 +237,7 @@ class Slow(logging.Handler):
     def emit(self, record):
         with self.own:
             self.busy.set()
-            time.sleep(0.3)
+            time.sleep(0.3)  # the fork comes within
 handler = Slow()
 logging.getLogger("upshift_agent").addHandler(handler)
 agent.start()  # it will say that nobody is there

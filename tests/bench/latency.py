@@ -43,14 +43,14 @@ def to_the_last(
         began_ns = time.monotonic_ns()
         caller.post(path, body)
         last_ns = max(int(it.line()) for it in heard)
-        time.sleep(pause_s)
+        time.sleep(pause_s)  # as between alerts; what is done after a driver's call counts too
         before_s, cpu_s = cpu_s, side.cpu_s()
         return (last_ns - began_ns) / 1e6, (cpu_s - before_s) * 1e3
 
     warm_at = time.monotonic() + side.of(0.5, tiny=0.0)
     for number in count(1):  # up and down
         sample()
-        time.sleep(0.03)
+        time.sleep(0.03)  # two at once would be one change
         if number % 2 == 0 and time.monotonic() > warm_at:
             break
     return sample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -35,3 +35,20 @@ def test_what_hangs_keeps_nothing_else_until_there_is_very_much_of_it() -> None:
         assert await asyncio.to_thread(lambda: 7) == 7
 
     run(main())
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_and_takes_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(self: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> int:
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", start)
+            for _ in range(MOST + 1):
+                with pytest.raises(OSError, match="can't start"):
+                    await asyncio.to_thread(lambda: 7)
+        return await asyncio.to_thread(lambda: 7)
+
+    assert run(main()) == 7

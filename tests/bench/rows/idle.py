@@ -21,7 +21,7 @@ def floor(side: Side) -> Sampler:
 
 def _at_rest(side: Side, command: list[str]) -> Sampler:
     pid = side.start(command)[0].pid
-    time.sleep(side.of(2.0, tiny=0.1))
+    time.sleep(side.of(2.0, tiny=0.1))  # until its start is over: only rest is measured
     return partial(_sample, side, pid, usage(pid), time.monotonic())
 
 

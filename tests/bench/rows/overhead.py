@@ -21,7 +21,7 @@ def product(side: Side) -> Sampler:
         side.product("busy.py", side.redis.url, pushed.url(str(hz)), hz) for hz in (0, *FREQUENCIES)
     ]
     bare, *profiled = side.start(*commands)
-    time.sleep(side.of(1.0, tiny=0.1))
+    time.sleep(side.of(1.0, tiny=0.1))  # until the start is over
 
     def sample() -> tuple[float, ...]:
         before = [float(it.ask().split()[0]) for it in profiled]

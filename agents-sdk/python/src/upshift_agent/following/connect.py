@@ -169,6 +169,6 @@ class _Pool(ConnectionPool):
         super().__init__(*options, **more)
 
     def make_connection(self) -> AbstractConnection:
-        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # redis-py has none there
+        connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # redis-py gives it no types
         self.made.append(connection)
         return connection
