@@ -48,7 +48,10 @@ def expiries(history: Iterable[Mapping[str, Any]], redis_url: str) -> dict[str, 
 
 
 def ends(calls: Iterable[Call], expire_at_s: Mapping[str, float]) -> Ends:
-    """Where each agent came down from a lease; before it goes up, none need have ended."""
+    """Where each agent came down from a lease; before it goes up, none need have ended.
+
+    Down to 0 Hz is the kill switch, which waits for no expiry.
+    """
     by_instance: dict[str, list[Call]] = {}
     for call in calls:
         by_instance.setdefault(call.instance, []).append(call)
@@ -57,7 +60,7 @@ def ends(calls: Iterable[Call], expire_at_s: Mapping[str, float]) -> Ends:
             after.at_s - expire_at_s[before.lease]
             for told in by_instance.values()
             for before, after in pairwise(told)
-            if before.lease in expire_at_s and after.hz < before.hz
+            if before.lease in expire_at_s and 0 < after.hz < before.hz
         ]
     )
 
