@@ -15,7 +15,7 @@ HOME = "service/checkout"
 RULES = """
 sampling:
   on_alert:
-    - {trigger: high_cpu, frequency: 99, duration: 10m, fraction: 0.001}
+    - {trigger: high_cpu, frequency: 99, duration: 10m, fraction: 0.000001}
 """
 LIMITS = "limits: {max_boosted_agents: 100}\n"
 ABOUT = alert({"alertname": "HighCPU", "service_name": "checkout"})
@@ -56,13 +56,13 @@ async def test_a_canary_of_five_workers_is_one_of_them_and_explain_says_so(
     workers = [f"worker-{number}" for number in range(5)]
     async with start(RULES + limits) as running:
         report(running, *workers)
-        whom = "99 Hz for 10m, for 1 of 5 live agents (fraction 0.001)"
+        whom = "99 Hz for 10m, for 1 of 5 live agents (fraction 1e-06)"
         assert await reason(running, "/api/v1/explain", ABOUT) == whom
         answer = await running.notify(ABOUT)
         assert answer.body["alerts"][0]["outcomes"][0]["reason"] == whom
         assert len(await reached(running, *workers)) == 1
         history = await running.ask("GET", f"/api/v1/history?target={HOME}")
-        assert history.body["entries"][0]["reason"].endswith("1 of 5 live agents (fraction 0.001)")
+        assert history.body["entries"][0]["reason"].endswith("1 of 5 live agents (fraction 1e-06)")
 
 
 @pytest.mark.parametrize("limits", ["", LIMITS])
