@@ -9,8 +9,8 @@ from pathlib import Path
 import requests
 
 from controller.conftest import WEBHOOK, alert, notification
-from reliability.controllers import Controller, controller
-from reliability.lost_log import Log, closed, full_device, limited, piped
+from reliability.controller.lost_log import Log, closed, full_device, limited, piped
+from reliability.parts.controllers import Controller, controller
 from servers import RedisServer, eventually
 
 ROUNDS = 5

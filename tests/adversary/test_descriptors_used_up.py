@@ -15,9 +15,9 @@ import requests
 
 from controller.test_serve import log, notify, serve
 from own_valkey import valkeys
-from reliability.agents import agents
-from reliability.controllers import controller
-from reliability.network import Scene
+from reliability.network.subscriptions import Scene
+from reliability.parts.agents import agents
+from reliability.parts.controllers import controller
 from servers import RedisServer, eventually
 from upshift_agent.following.subscription import LONGEST_BACKOFF_S
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from reliability.hostile import (
+from reliability.drivers.hostile import (
     LOG_ERRORS,
     RAISED,
     RETURNED,

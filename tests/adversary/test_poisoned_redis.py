@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from contract.strategies import jsons
 from controller.conftest import Running, Start, alert, outcomes
-from reliability.poison import HOME, INDEXES, KEYS, VALUES, poison_names, poison_type, poison_values
+from reliability.redis.poison import (
+    HOME,
+    INDEXES,
+    KEYS,
+    VALUES,
+    poison_names,
+    poison_type,
+    poison_values,
+)
 from servers import RedisServer, eventually
 from upshift_agent.contract import FLEET
 from upshift_agent.contract.errors import WireError

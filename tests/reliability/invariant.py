@@ -26,8 +26,8 @@ import requests
 from servers import RedisServer, eventually, redis_server
 from upshift_agent.contract import FLEET, Keys
 
-from .agents import Agents, agents
-from .controllers import Controller, controller, firing
+from .parts.agents import Agents, agents
+from .parts.controllers import Controller, controller, firing
 from .table import Row, Size
 
 #: No longer than a cap, so that what Redis forgot, and agents keep to, ends before the look.

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from servers import CLOCKS, NETWORKS
 
-from . import (
-    applications,
-    drivers,
-    episodes,
-    failovers,
-    forking,
-    hostile_drivers,
-    kill_switch,
-    load,
-    lossy,
-    lost_log,
-    network,
-    one_token,
-    poisoned,
-    redis_faults,
-    slow_disk,
-    suspends,
-    valkey_killed,
-    wall_clocks,
-)
+from .applications import forking, forks_and_exits
 from .bad_input import api, connections, documents, webhooks
-from .changes import many_changes
+from .clocks import suspends, wall_clocks
+from .controller.killed import all_killed, controller_killed
+from .controller.lost_log import lost_log
+from .controller.replicas import three_controllers
+from .drivers import failing, hostile_drivers
+from .drivers.changes import many_changes
+from .floods import episodes, kill_switch, load, one_token
 from .invariant import invariant
-from .killed import all_killed, controller_killed
-from .replicas import three_controllers
+from .network import lossy, subscriptions
+from .redis import failovers, outages
+from .redis.poisoned import poisoned_redis
+from .redis.slow_disk import slow_disk
+from .redis.valkey_killed import own_valkey_killed
 from .table import Fault
 
 #: These mostly wait, and run side by side.
@@ -36,15 +26,15 @@ WAITING: dict[str, Fault] = {
     "invariant": invariant,
     "controller-killed": controller_killed,
     "all-killed": all_killed,
-    "redis-restarted": redis_faults.restarted,
-    "redis-frozen": redis_faults.frozen,
-    "redis-slow": slow_disk.slow_disk,
-    "redis-emptied": redis_faults.emptied,
-    "redis-older": redis_faults.older_snapshot,
-    "subscriptions-cut": network.subscriptions_cut,
-    "buffers-overrun": network.buffers_overrun,
-    "network-cut": network.network_cut,
-    "messages-dropped": network.messages_dropped,
+    "redis-restarted": outages.restarted,
+    "redis-frozen": outages.frozen,
+    "redis-slow": slow_disk,
+    "redis-emptied": outages.emptied,
+    "redis-older": outages.older_snapshot,
+    "subscriptions-cut": subscriptions.subscriptions_cut,
+    "buffers-overrun": subscriptions.buffers_overrun,
+    "network-cut": subscriptions.network_cut,
+    "messages-dropped": subscriptions.messages_dropped,
     "network-lossy": lossy.lossy,
     "network-one-way": lossy.one_way,
     "three-controllers": three_controllers,
@@ -57,16 +47,16 @@ WAITING: dict[str, Fault] = {
     "redis-clock": wall_clocks.on_redis,
     "agents-suspended": suspends.suspended,
     "agents-own-time": suspends.time_namespace,
-    "driver-raises": drivers.raising,
-    "driver-hangs": drivers.hanging,
-    "driver-dawdles": drivers.dawdling,
-    "log-lost": lost_log.lost_log,
-    "own-valkey-killed": valkey_killed.own_valkey_killed,
-    "poisoned-redis": poisoned.poisoned_redis,
+    "driver-raises": failing.raising,
+    "driver-hangs": failing.hanging,
+    "driver-dawdles": failing.dawdling,
+    "log-lost": lost_log,
+    "own-valkey-killed": own_valkey_killed,
+    "poisoned-redis": poisoned_redis,
     "driver-hostile": hostile_drivers.hostile,
-    "prefork": applications.prefork,
-    "forks": applications.forks,
-    "exits": applications.exits,
+    "prefork": forks_and_exits.prefork,
+    "forks": forks_and_exits.forks,
+    "exits": forks_and_exits.exits,
     "forks-importing": forking.importing,
 }
 

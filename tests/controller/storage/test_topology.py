@@ -1,4 +1,4 @@
-"""Redis is several servers, which change places: what `reliability/failovers.py` leaves out."""
+"""Redis is several servers, which change places: what `reliability/redis/` leaves out."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ import requests
 
 from servers import HttpServer, RedisServer, alertmanager, eventually, redis_server
 
-from .agents import Agents, agents
-from .controllers import Controller, controller, firing
-from .ends import Ends, ends, expiries
-from .table import Row, Size
+from ..parts.agents import Agents, agents
+from ..parts.controllers import Controller, controller, firing
+from ..parts.ends import Ends, ends, expiries
+from ..table import Row, Size
 
 #: The webhook's promise: an answer within 5 s, whatever Redis does.
 ANSWER_S = 5.0

@@ -37,11 +37,11 @@ class Attacker:
 @contextmanager
 def attacker(url: str, redis_url: str) -> Iterator[Attacker]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "reliability.attack_process", url, redis_url],
+        [sys.executable, "-m", "reliability.floods.attack_process", url, redis_url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     try:
         yield Attacker(process)

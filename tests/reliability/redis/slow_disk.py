@@ -11,11 +11,11 @@ from pathlib import Path
 
 from servers import RedisServer, eventually, redis_server
 
-from .agents import agents
-from .controllers import controller, firing
-from .ends import Ends, ends, expiries
-from .redis_faults import ANSWER_S
-from .table import Row, Size
+from ..parts.agents import agents
+from ..parts.controllers import controller, firing
+from ..parts.ends import Ends, ends, expiries
+from ..table import Row, Size
+from .outages import ANSWER_S
 
 #: From told to granted, or to obeyed: two stalls and a try again.
 KILLED_S = 5.0

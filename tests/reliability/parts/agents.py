@@ -79,7 +79,7 @@ def agents(
         process = subprocess.Popen(
             [*command, sys.executable, *program, redis_url, service, str(output), *instances],
             stderr=log,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             env=os.environ | environment,
         )
     started = Agents(process, output, list(instances), environment)

@@ -17,8 +17,8 @@ from servers import RedisServer, eventually, redis_server
 from upshift_agent.contract import Status
 from upshift_agent.testing import FakeController
 
-from .ends import PROMISED_S
-from .table import Row, Size
+from ..parts.ends import PROMISED_S
+from ..table import Row, Size
 
 PROGRAM = Path(__file__).with_name("application_process.py")
 HOME = "service/checkout"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from servers import RedisServer, Server, eventually, redis_server
 
-from .agents import Agents, agents
-from .controllers import Controller, controller, firing
-from .ends import PROMISED_S, Ends, ends, expiries, recorded_late
-from .redis_faults import ANSWER_S
-from .stopping import PROMISED, Stops
-from .table import Row, Size
+from ..parts.agents import Agents, agents
+from ..parts.controllers import Controller, controller, firing
+from ..parts.ends import PROMISED_S, Ends, ends, expiries, recorded_late
+from ..parts.stopping import PROMISED, Stops
+from ..redis.outages import ANSWER_S
+from ..table import Row, Size
 
 #: From an expiry to its record: the job at that moment, or else the sweep behind it.
 RECORDED_S = 6.0

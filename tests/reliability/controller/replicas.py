@@ -14,10 +14,10 @@ import requests
 
 from servers import HttpServer, alertmanager, eventually, free_port, redis_server
 
-from .agents import agents
-from .controllers import controller
-from .ends import PROMISED_S, ends, expiries, recorded_late, told_twice
-from .table import Row, Size
+from ..parts.agents import agents
+from ..parts.controllers import controller
+from ..parts.ends import PROMISED_S, ends, expiries, recorded_late, told_twice
+from ..table import Row, Size
 
 #: A boost whose controller died is recorded as ended by another one's sweep.
 RECORDED_S = 5.0 + PROMISED_S

@@ -17,10 +17,10 @@ import requests
 from own_valkey import announced, valkeys
 from servers import eventually
 
-from .agents import agents
-from .controllers import Controller, controller, firing
-from .ends import PROMISED_S, Ends, ends, expiries, told_twice
-from .table import Row, Size
+from ..parts.agents import agents
+from ..parts.controllers import Controller, controller, firing
+from ..parts.ends import PROMISED_S, Ends, ends, expiries, told_twice
+from ..table import Row, Size
 
 #: Long enough for agents that look for their server again to see each boost.
 RULES = "sampling: {{on_alert: [{{trigger: high_cpu, frequency: 100, duration: {seconds}s}}]}}\n"

@@ -10,8 +10,8 @@ from typing import Any
 
 from servers import eventually, redis_server
 
-from .controllers import Controller, controller, firing
-from .table import Row, Size
+from ..parts.controllers import Controller, controller, firing
+from ..table import Row, Size
 
 RULES = """
 sampling:

@@ -18,9 +18,9 @@ import redis
 from servers import eventually, redis_server
 from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
 
-from .controllers import Controller, controller, firing
-from .ends import recorded_late
-from .table import Row, Size
+from ..parts.controllers import Controller, controller, firing
+from ..parts.ends import recorded_late
+from ..table import Row, Size
 
 PROGRAM = Path(__file__).with_name("load_process.py")
 #: What Alertmanager waits for an answer, at least.

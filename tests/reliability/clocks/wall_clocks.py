@@ -8,11 +8,11 @@ from pathlib import Path
 from servers import RedisServer, eventually, redis_server
 from upshift_agent.contract import Keys
 
-from .agents import agents
-from .controllers import controller, firing
-from .ends import PROMISED_S, Ends, ends, expiries, recorded_late
+from ..parts.agents import agents
+from ..parts.controllers import controller, firing
+from ..parts.ends import PROMISED_S, Ends, ends, expiries, recorded_late
+from ..table import Row, Size
 from .stepped_clock import SteppedClock
-from .table import Row, Size
 
 #: Promise 9: the kill switch is granted, and obeyed, within this time each.
 KILLED_S = 2.0

@@ -11,12 +11,12 @@ import requests
 
 from servers import eventually, redis_server
 
-from .agents import agents
+from ..parts.agents import agents
+from ..parts.controllers import Controller, controller, firing
+from ..parts.stopping import PROMISED, Stops
+from ..table import Row, Size
 from .attack_process import instances
 from .attacking import attacker
-from .controllers import Controller, controller, firing
-from .stopping import PROMISED, Stops
-from .table import Row, Size
 
 RULES = """
 sampling:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from servers import eventually, redis_server
 
-from .agents import agents
-from .controllers import controller
-from .ends import PROMISED_S
+from ..parts.agents import agents
+from ..parts.controllers import controller
+from ..parts.ends import PROMISED_S
+from ..table import Row, Size
 from .lossy_link import SERVER, Link, lossy_link
-from .network import INSTANCES, Scene
-from .table import Row, Size
+from .subscriptions import INSTANCES, Scene
 
 LOSS = 0.3
 #: An agent gives up waiting for an answer after this: `upshift_agent.following.subscription`.

@@ -14,7 +14,7 @@ from applications import gunicorn, run
 from servers import eventually, redis_server
 from upshift_agent.testing import FakeController
 
-from .table import Row, Size
+from ..table import Row, Size
 
 HOME = "service/checkout"
 #: A child's agent is at work by then, on a machine that is busy.

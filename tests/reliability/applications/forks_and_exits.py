@@ -15,8 +15,8 @@ from servers import eventually, redis_server
 from upshift_agent.contract import Keys, Status
 from upshift_agent.testing import FakeController
 
-from .ends import PROMISED_S, Ends
-from .table import Row, Size
+from ..parts.ends import PROMISED_S, Ends
+from ..table import Row, Size
 
 HOME = "service/checkout"
 #: An agent holds up the exit for a quarter of a second at most; the rest is a loaded machine's.

@@ -11,10 +11,10 @@ import requests
 
 from servers import eventually, redis_server
 
-from .agents import agents
-from .controllers import Controller, controller, firing
-from .ends import PROMISED_S, Ends, ends, expiries, told_twice
-from .table import Row, Size
+from ..parts.agents import agents
+from ..parts.controllers import Controller, controller, firing
+from ..parts.ends import PROMISED_S, Ends, ends, expiries, told_twice
+from ..table import Row, Size
 
 
 def controller_killed(folder: Path, size: Size) -> Row:

@@ -15,9 +15,9 @@ from redis import Redis
 from servers import redis_server
 from upshift_agent.contract import Keys
 
+from ..parts.controllers import controller
+from ..table import Row, Size
 from .attacking import attacker
-from .controllers import controller
-from .table import Row, Size
 
 #: Limits are those that are in force where nobody sets any.
 RULES = """

@@ -13,7 +13,7 @@ import requests
 
 from upshift_agent.contract import MAX_LEASES, Keys
 
-from .controllers import firing
+from ..parts.controllers import firing
 
 #: Twice what a target takes.
 AT_ONCE = 2 * MAX_LEASES

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from upshift_agent.contract import Keys, Lease, Plan, encode_plan
 
-from .drivers import HOME, scene
-from .table import Row, Size
+from ..table import Row, Size
+from .failing import HOME, scene
 
 
 def many_changes(folder: Path, size: Size) -> Row:

@@ -15,14 +15,14 @@ from typing import Any
 from servers import eventually
 from upshift_agent.contract import Keys
 
-from .agents import Agents, agents
-from .controllers import Controller, controller, firing
+from ..controller.replicas import RECORDED_S
+from ..network.subscriptions import BACKOFF_S
+from ..parts.agents import Agents, agents
+from ..parts.controllers import Controller, controller, firing
+from ..parts.ends import PROMISED_S, Ends, ends, expiries, recorded_late, told_twice
+from ..table import Row, Size
 from .deployments import SERVICES, Deployment, Start, sentinels, shards
-from .ends import PROMISED_S, Ends, ends, expiries, recorded_late, told_twice
-from .network import BACKOFF_S
-from .redis_faults import ANSWER_S
-from .replicas import RECORDED_S
-from .table import Row, Size
+from .outages import ANSWER_S
 
 #: Sentinel lets a primary that comes back be one for 8 s and more before it makes it a replica.
 #: Agents that it wakes for follow it until then.

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from servers import redis_server
 
-from .agents import agents
-from .controllers import controller
-from .ends import PROMISED_S
-from .network import Scene
+from ..network.subscriptions import Scene
+from ..parts.agents import agents
+from ..parts.controllers import controller
+from ..parts.ends import PROMISED_S
+from ..table import Row, Size
 from .stepped_clock import SteppedClock
-from .table import Row, Size
 
 BOOST_S = 60
 #: How long the machine stands still: until shortly before the end of the boost, or past it.

@@ -13,12 +13,12 @@ from servers import eventually, redis_server
 from upshift_agent.contract import Keys, decode_plan
 from upshift_agent.testing import FakeController
 
-from .agents import Agents, agents
-from .controllers import monotonic_of
-from .ends import PROMISED_S, Ends, ends
+from ..parts.agents import Agents, agents
+from ..parts.controllers import monotonic_of
+from ..parts.ends import PROMISED_S, Ends, ends
+from ..table import Row, Size
 from .hostile import RAISED, RETURNED
 from .hostile_process import STOPPED
-from .table import Row, Size
 
 HOME = "service/checkout"
 BOOST_S = 2.0
@@ -43,7 +43,7 @@ def hostile(folder: Path, size: Size) -> Row:
                     server.url,
                     *names,
                     STOPPED,
-                    program=("-m", "reliability.hostile_process"),
+                    program=("-m", "reliability.drivers.hostile_process"),
                     UPSHIFT_TEST_LOG=log,
                 )
             )

@@ -13,11 +13,11 @@ from pathlib import Path
 from servers import RedisServer, eventually, redis_server
 from upshift_agent.contract import Keys
 
-from .agents import Agents, agents
-from .controllers import Controller, controller, monotonic_of
-from .ends import PROMISED_S
+from ..parts.agents import Agents, agents
+from ..parts.controllers import Controller, controller, monotonic_of
+from ..parts.ends import PROMISED_S
+from ..table import Row, Size
 from .proxy import Proxy, proxy
-from .table import Row, Size
 
 #: An agent tries to connect again after at most this: `upshift_agent.following.subscription`.
 BACKOFF_S = 3.0

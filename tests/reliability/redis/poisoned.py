@@ -15,8 +15,10 @@ from redis import Redis
 from servers import eventually, redis_server
 from upshift_agent.contract import FLEET, decode_plan
 
-from .agents import Agents, agents
-from .controllers import Controller, controller, firing
+from ..parts.agents import Agents, agents
+from ..parts.controllers import Controller, controller, firing
+from ..parts.stopping import PROMISED, Stops
+from ..table import Row, Size
 from .poison import (
     KEYS,
     VALUES,
@@ -25,8 +27,6 @@ from .poison import (
     poison_type,
     poison_values,
 )
-from .stopping import PROMISED, Stops
-from .table import Row, Size
 
 RULES = """
 sampling:

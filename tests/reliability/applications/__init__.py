@@ -1,0 +1,1 @@
+"""Applications fork, are forked, and end, with agents inside."""

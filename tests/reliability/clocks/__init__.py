@@ -1,0 +1,1 @@
+"""Clocks are wrong, step, or stand still."""

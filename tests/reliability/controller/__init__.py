@@ -1,0 +1,1 @@
+"""Controllers die, or cannot write their log."""

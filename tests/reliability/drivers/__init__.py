@@ -1,0 +1,1 @@
+"""Drivers fail, and those who call them have to live with it."""

@@ -1,0 +1,1 @@
+"""More comes in than can be done, by mistake or on purpose."""

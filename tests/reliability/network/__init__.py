@@ -1,0 +1,1 @@
+"""The network between agents and Redis cuts, swallows, falls silent, loses packets."""

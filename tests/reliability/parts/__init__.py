@@ -1,0 +1,1 @@
+"""What rows share: agents, controllers, when boosts ended, the kill switch."""

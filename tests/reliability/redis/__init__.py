@@ -1,0 +1,1 @@
+"""Redis goes away, stands still, forgets, fails over, or holds garbage."""
