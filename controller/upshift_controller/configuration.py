@@ -16,16 +16,19 @@ from upshift_rules.model import RuleSet
 
 from .errors import StartRefused
 from .settings import MAX_FREQUENCY, LimitsEntry, Settings, check_exposure
+from .storage.connect import Servers
 from .web.auth import Tokens, read_secrets
 from .web.listener import tls_context
 
 #: Looked for where no `--config` is given.
 DEFAULT_FILE = "upshift.yaml"
+BUILT_IN = "the built-in default"
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`rules_from` names the file that the rules are of. `empty`: no file says anything."""
+    """What the files say. `rules_from` names the file that the rules are of; `documents` are those
+    that were read. `empty`: no file says anything."""
 
     settings: Settings
     rules: RuleSet
@@ -35,8 +38,11 @@ class Configuration:
     tls: ssl.SSLContext | None
     limits: Limits
     empty: bool
+    documents: tuple[Located[RuleDocument], ...] = field(repr=False)
 
     def __post_init__(self) -> None:
+        if self.settings.redis is not None:
+            Servers(self.settings.redis)  # which connects to nothing yet
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
 
 
@@ -45,40 +51,41 @@ def load(config: Path | None, **options: Any) -> Configuration:
     if config is None and Path(DEFAULT_FILE).exists():
         config = Path(DEFAULT_FILE)
     try:
-        stated = Settings() if config is None else _stated(config)
-        settings = stated if config is None else _beside(stated, config.parent)
-        return _with(settings, config, options, empty=not stated.model_fields_set)
+        if config is None:
+            return built_in(**options)
+        stated = read_located(_read(config), str(config), Settings)
+        return _with(_beside(stated.document, config.parent), stated, options)
     except DocumentError as error:
         raise StartRefused(str(error)) from error
 
 
 def built_in(**options: Any) -> Configuration:
     """What `load` makes of `options` where there is no file at all."""
-    return _with(Settings(), None, options, empty=True)
+    return _with(Settings(), None, options)
 
 
 def _with(
-    settings: Settings, config: Path | None, options: dict[str, Any], *, empty: bool
+    settings: Settings, stated: Located[Settings] | None, options: dict[str, Any]
 ) -> Configuration:
     given = {name: value for name, value in options.items() if value is not None}
     settings = settings.model_copy(update=given)
-    document, rules_from = _rules(settings, config)
+    rules = _rules(settings, stated)
+    read: list[Located[RuleDocument]] = [] if stated is None else [stated]
+    if rules is not stated and settings.rules is not None:
+        read.append(rules)
     return Configuration(
         settings=settings,
-        rules=document.sampling.rule_set(),
-        rules_from=rules_from,
+        rules=rules.document.sampling.rule_set(),
+        rules_from=rules.source.filename,
         tokens=Tokens.load(
             settings.tokens, certificates=settings.tls is not None and bool(settings.tls.client_ca)
         ),
         secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
         tls=tls_context(settings.tls) if settings.tls else None,
         limits=settings.limits.limits(),
-        empty=empty,
+        empty=stated is None or not stated.document.model_fields_set,
+        documents=tuple(read),
     )
-
-
-def _stated(config: Path) -> Settings:
-    return read_located(_read(config), str(config), Settings).document
 
 
 def _beside(settings: Settings, folder: Path) -> Settings:
@@ -103,28 +110,29 @@ def _beside(settings: Settings, folder: Path) -> Settings:
     )
 
 
-def _rules(settings: Settings, config: Path | None) -> tuple[RuleDocument, str]:
-    if "sampling" in settings.model_fields_set:
-        return settings, str(config)
-    if settings.rules is not None:
-        path = Path(settings.rules)
-        rules = read_rules(_read(path), str(path))
-        if not rules.document.model_fields_set:
-            raise StartRefused(f"{path} says nothing; rules stand there under sampling:")
-        return _within(settings.limits, rules), str(path)
-    built_in = files("upshift_rules.documents").joinpath("default.yaml")
-    default = read_rules(built_in.read_bytes(), "default.yaml")
-    return _within(settings.limits, default), "the built-in default"
+def _rules(settings: Settings, stated: Located[Settings] | None) -> Located[RuleDocument]:
+    """The document that has the rules."""
+    if stated is not None and "sampling" in stated.document.model_fields_set:
+        return stated
+    if settings.rules is None:
+        default = files("upshift_rules.documents").joinpath("default.yaml")
+        return _within(settings.limits, read_rules(default.read_bytes(), BUILT_IN))
+    path = Path(settings.rules)
+    rules = read_rules(_read(path), str(path))
+    if not rules.document.model_fields_set:
+        raise StartRefused(f"{path} says nothing; rules stand there under sampling:")
+    return _within(settings.limits, rules)
 
 
-def _within(limits: LimitsEntry, rules: Located[RuleDocument]) -> RuleDocument:
+def _within(limits: LimitsEntry, rules: Located[RuleDocument]) -> Located[RuleDocument]:
     """Rules of a file of their own, which does not say how high they may go."""
-    sampling = rules.document.sampling.model_dump()
-    faults = above(sampling, limits.max_frequency, MAX_FREQUENCY)
+    stated = rules.source.tree.value
+    sampling = stated.get("sampling") if isinstance(stated, dict) else None
+    faults = above(sampling or {}, limits.max_frequency, MAX_FREQUENCY)
     problems = [rules.source.problem(("sampling", *path), message) for path, message in faults]
     if problems:
         raise DocumentError(problems)
-    return rules.document
+    return rules
 
 
 def _read(path: Path) -> bytes:

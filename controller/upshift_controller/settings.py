@@ -17,6 +17,7 @@ from upshift_rules.documents.fields import Hz, Line
 from upshift_rules.documents.located import Section, must_be
 from upshift_rules.documents.nodes import Path
 from upshift_rules.leases.limits import MAX_NEW_TARGETS, Limits
+from upshift_rules.text import show
 
 from .errors import StartRefused
 
@@ -136,8 +137,20 @@ class Settings(RuleDocument):
         if isinstance(sampling, dict) and isinstance(limits, dict):
             for path, message in above(sampling, limits.get("max_frequency"), MAX_FREQUENCY):
                 yield ("sampling", *path), message
+        yield from _names(data.get("tokens"))
         if "sampling" in data and data.get("rules") is not None:
             yield ("rules",), "give either sampling or rules, not both"
+
+
+def _names(tokens: object) -> Iterable[tuple[Path, str]]:
+    """Names that two tokens have: the history could not tell who it was."""
+    seen: set[str] = set()
+    for index, token in enumerate(tokens if isinstance(tokens, list) else ()):
+        name = token.get("name") if isinstance(token, dict) else None
+        if isinstance(name, str) and name in seen:
+            yield ("tokens", index, "name"), f"name {show(name)} is taken by a token above"
+        elif isinstance(name, str):
+            seen.add(name)
 
 
 #: What a reload puts in force. Whatever else changes is named: it takes a restart.

@@ -9,6 +9,7 @@ from upshift_rules.documents.advice import advise, lock_step, out_of_step
 from upshift_rules.documents.document import read_rules
 from upshift_rules.durations import parse_duration
 
+ANY = "'alertname=~\".+\"'"
 HEAD = "sampling:\n  default: 19\n"
 
 
@@ -92,25 +93,38 @@ def test_environments_that_a_rule_cannot_meet_are_left_out_of_that() -> None:
     assert advice_on_rule(*plain, before=ENVIRONMENTS) == in_development
     where = "where: {deployment.environment: production}"
     assert advice_on_rule(*plain, where, before=ENVIRONMENTS) == []
-    match = "match: ['environment!~\"dev.*\"']"
+    match = f"match: [{ANY}, 'environment!~\"dev.*\"']"
     assert advice_on_rule(*plain, match, before=ENVIRONMENTS) == []
 
 
 def test_a_rule_that_can_never_match_is_pointed_out() -> None:
-    assert advice_on_rule("match: ['a=\"b\"', 'a=~\"c+\"']") == [
+    assert advice_on_rule(f"match: [{ANY}, 'a=\"b\"', 'a=~\"c+\"']") == [
         'f:6:14: match can never fit: a="b" and a=~"c+"'
     ]
 
 
+def test_matchers_that_leave_the_alerts_name_open_are_pointed_out() -> None:
+    (wide,) = advice_on_rule("match: ['severity=\"page\"']")
+    assert wide.startswith('f:6:14: with match, trigger "high_cpu" is only a name')
+    for said in ('alertname="HighCPU"', 'sampling_trigger="high_cpu"', 'alertname=~".+"'):
+        assert advice_on_rule(f"match: ['{said}', 'severity=\"page\"']") == []
+
+
 def test_a_filter_that_contradicts_the_matchers_is_pointed_out() -> None:
-    match, where = "match: ['env=\"dev\"']", "where: {deployment.environment.name: [prod, test]}"
+    match, where = (
+        f"match: [{ANY}, 'env=\"dev\"']",
+        "where: {deployment.environment.name: [prod, test]}",
+    )
     assert advice_on_rule(match, where) == [
         'f:7:14: where contradicts env="dev": this rule can never apply'
     ]
 
 
 def test_matchers_that_agree_are_left_in_peace() -> None:
-    match, where = "match: ['env=\"dev\"', 'env!=\"\"']", "where: {deployment.environment: dev}"
+    match, where = (
+        f"match: [{ANY}, 'env=\"dev\"', 'env!=\"\"']",
+        "where: {deployment.environment: dev}",
+    )
     assert advice_on_rule(match, where) == []
 
 
@@ -151,7 +165,7 @@ def test_a_share_of_one_instance_is_pointed_out() -> None:
 
 def test_a_document_without_rules_is_pointed_out_unless_it_is_about_other_things() -> None:
     nothing = "there are no rules, so no alert changes anything"
-    assert advice_on("") == [f"f:1:1: {nothing}"]
+    assert advice_on("") == []  # where a file says nothing, the built-in rules are in force
     assert advice_on(HEAD) == [f"f:2:3: {nothing}"]
     assert advice_on("fallback_strategy: [{method: ebpf, priority: 1}]") == [
         "f:1:20: only host agents use fallback_strategy"

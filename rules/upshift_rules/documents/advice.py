@@ -11,6 +11,7 @@ from math import gcd
 from upshift_agent.contract import ENVIRONMENT, INSTANCE, POD
 
 from ..durations import format_duration
+from ..matching import TRIGGER_LABELS
 from ..model import Rule, RuleSet
 from ..text import normalised, show
 from .document import RuleDocument
@@ -43,10 +44,10 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
     said = [*_baselines(rules), *_overlaps(rules)]
     for index, rule in enumerate(rules.rules):
         path = ("sampling", "on_alert", index)
-        for advice in (_frequency, _never, _limits, _where):
+        for advice in (_frequency, _any_alert, _never, _limits, _where):
             said += [((*path, *at), message) for at, message in advice(rules, rule)]
     given = document.model_fields_set
-    if not rules.rules and ("sampling" in given or not given):
+    if not rules.rules and "sampling" in given:
         said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
     if document.fallback_strategy:
         said.append((("fallback_strategy",), "only host agents use fallback_strategy"))
@@ -137,6 +138,16 @@ def _baselines_met(rules: RuleSet, rule: Rule) -> Iterator[tuple[str, int]]:
 
 def _values(wanted: str | tuple[str, ...]) -> tuple[str, ...]:
     return (wanted,) if isinstance(wanted, str) else wanted
+
+
+def _any_alert(_rules: RuleSet, rule: Rule) -> Advice:
+    """With matchers the trigger is only a name, which is easily forgotten."""
+    if rule.match and not any(it.label in TRIGGER_LABELS for it in rule.match):
+        yield (
+            ("match",),
+            f"with match, trigger {show(rule.trigger)} is only a name: any alert with these labels "
+            'boosts; add alertname="...", or alertname=~".+" where any is meant',
+        )
 
 
 def _never(rules: RuleSet, rule: Rule) -> Advice:

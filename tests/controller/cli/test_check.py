@@ -83,3 +83,58 @@ def test_without_a_file_that_can_be_read_it_is_misused(
     ended = offline("check", *arguments)
     assert (ended.code, ended.out) == (2, "")
     assert "FILE" in ended.err
+
+
+def test_rules_in_a_file_of_their_own_are_read_there_and_advised_on(
+    offline: Run, file: Path
+) -> None:
+    file.write_text("rules: rules.yaml\n")
+    rules = file.with_name("rules.yaml")
+    rules.write_text(
+        "sampling:\n  on_alert:\n"
+        "    - {trigger: page, match: ['severity=\"page\"'], frequency: 99, duration: 10m}\n"
+    )
+    ended = offline("check", str(file))
+    assert (ended.code, ended.err) == (0, "")
+    warned, counted = ended.out.splitlines()
+    assert warned.startswith(f'{rules}:3:30: warning: with match, trigger "page" is only a name')
+    assert counted == f"{file}: 1 rule from {rules}, 1 warning"
+
+
+def test_a_file_that_says_nothing_of_rules_is_told_which_are_in_force(
+    offline: Run, file: Path
+) -> None:
+    file.write_text("namespace: other\n")
+    assert offline("check", str(file)).out == (
+        f"{file}: 2 rules from the built-in default, no warnings\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("redis: localhost:6379\n", "redis must be a URL that can be used"),
+        ("rules: gone.yaml\n", "cannot read "),
+        ("secret_file: gone\n", "cannot read "),
+        ("tokens: [{name: a, role: viewer, file: gone}]\n", "cannot read "),
+        ("tls: {certificate: gone, key: gone}\n", "gone"),
+        ("listen: 0.0.0.0:9095\n", "0.0.0.0:9095 can be reached by others, and no tokens are set"),
+        ("listen: nowhere\n", "listen must be HOST:PORT"),
+        (
+            "tokens:\n- {name: a, role: viewer, file: a}\n- {name: a, role: operator, file: b}\n",
+            'name "a" is taken by a token above',
+        ),
+        ("rules: empty.yaml\n", "says nothing"),
+    ],
+)
+def test_whatever_serve_refuses_is_refused_in_the_same_words(
+    offline: Run, file: Path, text: str, says: str
+) -> None:
+    file.write_text(text)
+    file.with_name("empty.yaml").write_text("")
+    checked = offline("check", str(file))
+    served = offline("serve", "--config", str(file))
+    assert (checked.code, served.code) == (1, 1)
+    assert says in checked.out
+    words = checked.out.strip().removeprefix(f"{file}: ")
+    assert words in " ".join(served.err.split())

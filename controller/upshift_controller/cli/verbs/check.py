@@ -38,28 +38,29 @@ def check(
 
 
 def _is_sound(file: Path) -> bool:
-    """Report on one file. Settings hold all that a rule file may, so they read both kinds."""
+    """Report on one file, and on the one that its `rules:` names."""
     from upshift_rules.documents.advice import advise
-    from upshift_rules.documents.document import RuleDocument
-    from upshift_rules.documents.located import DocumentError, Located, read_located
+    from upshift_rules.documents.located import DocumentError
 
-    from ...settings import Settings
+    from ...configuration import load
+    from ...errors import StartRefused
 
     out, name = show.console(), plain(file)
     try:
-        located: Located[RuleDocument] = read_located(file.read_bytes(), name, Settings)
-    except OSError as error:
-        out.print(f"{name}: cannot be read: {error.strerror}", soft_wrap=True)
+        configuration = load(file)
+    except StartRefused as error:
+        placed = isinstance(error.__cause__, DocumentError)
+        for line in str(error).splitlines():
+            said = line if placed else f"{file}: {line}"
+            out.print(plain(said), style="red", soft_wrap=True)
         return False
-    except DocumentError as error:
-        for problem in error.problems:
-            out.print(str(problem), style="red", soft_wrap=True)
-        return False
-    warnings = advise(located)
+    warnings = [it for document in configuration.documents for it in advise(document)]
     for it in warnings:
         said = f"{it.filename}:{it.line}:{it.column}: warning: {it.message}"
-        out.print(said, style="yellow", soft_wrap=True)
-    rules = show.counted(len(located.document.sampling.on_alert), "rule")
+        out.print(plain(said), style="yellow", soft_wrap=True)
+    rules = show.counted(len(configuration.rules.rules), "rule")
+    if configuration.rules_from != str(file):
+        rules += f" from {plain(configuration.rules_from)}"
     out.print(f"{name}: {rules}, {show.counted(len(warnings), 'warning')}", soft_wrap=True)
     return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from upshift_rules.cost import Forecast
-    from upshift_rules.documents.located import Located
 
-    from ...settings import Settings
+    from ...configuration import Configuration
 
 
 def cost(
@@ -56,9 +54,8 @@ def cost(
     """
     from upshift_rules.cost import Load, always, forecasts
 
-    settings = _read(file).document
-    rules = settings.sampling.rule_set()
-    coefficients = settings.cost
+    configuration = _read(file)
+    rules, coefficients = configuration.rules, configuration.settings.cost
     load = Load(alerts_per_day=alerts_per_day, firing_ms=parse_duration(firing_for))
     found = forecasts(rules, load, coefficients)
     if as_json:
@@ -76,19 +73,13 @@ def cost(
     )
 
 
-def _read(file: Path | None) -> Located[Settings]:
-    from upshift_rules.documents.located import DocumentError, read_located
+def _read(file: Path | None) -> Configuration:
+    from ...configuration import built_in, load
+    from ...errors import StartRefused
 
-    from ...settings import Settings
-
-    built_in = files("upshift_rules.documents").joinpath("default.yaml")
-    name = str(file) if file else "default.yaml"
     try:
-        text = file.read_bytes() if file else built_in.read_bytes()
-        return read_located(text, name, Settings)
-    except OSError as error:
-        raise Failed(f"{name}: cannot be read: {error.strerror}") from error
-    except DocumentError as error:
+        return load(file) if file else built_in()
+    except StartRefused as error:
         raise Failed(str(error)) from error
 
 
