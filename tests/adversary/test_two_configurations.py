@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from controller.conftest import Running, Start, alert
 from servers import RedisServer
+from upshift_agent.contract import Cause
 from upshift_controller.app import Controller
 from upshift_controller.configuration import load
 
@@ -59,7 +60,7 @@ async def test_reloads_while_redis_is_away_still_sign_everything_anew(
     controller = Controller(lambda: load(config, redis=valkey.url), valkey.url)
     async with controller.running():
         await controller.control.override(
-            "service/checkout", "cap", 9, 600_000, id="cap/1", where={}, because={}
+            "service/checkout", "cap", 9, 600_000, where={}, cause=Cause()
         )
         assert await controller.store.signed_otherwise() == []
         await asyncio.to_thread(valkey.stop)

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from servers import RedisServer, redis_server
-from upshift_agent.contract import Keys, Lease
+from upshift_agent.contract import Cause, Keys, Lease
 from upshift_controller.leasing.ports import Write
 from upshift_controller.storage.connect import Servers
 from upshift_controller.storage.store import Store
@@ -147,7 +147,7 @@ def _boosted(state: TargetState, now_us: int, turn: int) -> TargetState:
         hz=100,
         since_ms=now_us // 1000,
         expires_at_ms=now_us // 1000 + 600_000,
-        because={"alertname": "HighCPU", "rule": "high_cpu"},
+        cause=Cause({"alertname": "HighCPU", "rule": "high_cpu"}),
     )
     rev = max(state.rev + 1, now_us)
     return replace(state, leases=(lease,), rev=rev, plan_rev=rev)

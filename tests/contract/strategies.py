@@ -2,7 +2,17 @@
 
 from hypothesis import strategies as st
 
-from upshift_agent.contract import FLEET, Applied, Baseline, Lease, Plan, Requested, Status, Where
+from upshift_agent.contract import (
+    FLEET,
+    Applied,
+    Baseline,
+    Cause,
+    Lease,
+    Plan,
+    Requested,
+    Status,
+    Where,
+)
 
 #: Few moments, so that leases end together, one millisecond apart, or in the past.
 moments = st.integers(0, 40) | st.integers(0, 2**53)
@@ -47,7 +57,7 @@ leases = st.builds(
     where=st.just({}) | wheres,
     fraction=st.just(1.0) | st.floats(0, 1, exclude_min=True),
     fraction_from=st.just(0.0) | st.floats(0, 1, exclude_max=True),
-    because=st.just({}) | st.dictionaries(words, jsons, max_size=2),
+    cause=st.builds(Cause, st.dictionaries(words, jsons, max_size=2)),
 )
 baselines = st.builds(
     Baseline, hertz, st.dictionaries(st.sampled_from(ENVIRONMENTS), hertz, max_size=3)

@@ -12,6 +12,7 @@ from upshift_agent import config, contract, drivers, driving, engine
 from upshift_agent.contract import (
     AGENT,
     Baseline,
+    Cause,
     Keys,
     Lease,
     Plan,
@@ -137,7 +138,7 @@ def test_each_reason_shown_is_so() -> None:
                 hz=1,
                 since_ms=0,
                 expires_at_ms=1,  # type: ignore[arg-type]
-                because=json.loads(because),
+                cause=Cause(json.loads(because)),
             )
             assert lease.reason == reason
         else:

@@ -12,6 +12,7 @@ import pytest
 from upshift_agent.contract import (
     Applied,
     Baseline,
+    Cause,
     Lease,
     Plan,
     Requested,
@@ -41,11 +42,7 @@ PLAN = Plan(
             since_ms=1795395815291,
             expires_at_ms=1795396415291,
             where={"deployment.environment.name": "production"},
-            because={
-                "rule": "high_cpu",
-                "alertname": "HighCPU",
-                "fingerprint": "4bd675a02c6e66f0",
-            },
+            cause=Cause.of_rule("high_cpu", alertname="HighCPU", fingerprint="4bd675a02c6e66f0"),
         ),
         Lease(
             id="pin/7be0d5f1",
@@ -56,7 +53,7 @@ PLAN = Plan(
             where={"service.instance.id": ("checkout-1", "checkout-2")},
             fraction=0.25,
             fraction_from=0.8044,
-            because={"by": "ann", "reason": "Zürich is slow"},
+            cause=Cause.of_operator("ann", reason="Zürich is slow"),
         ),
     ),
 )

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from upshift_agent.contract import AGENT, FLEET, Baseline, Lease, Plan, applies, canonical, selects
+from upshift_agent.contract import (
+    AGENT,
+    FLEET,
+    Baseline,
+    Cause,
+    Lease,
+    Plan,
+    applies,
+    canonical,
+    selects,
+)
 from upshift_agent.contract.resolve import Decision, resolve
 
 from .strategies import attributes, baselines, followed, hertz, leases, moments
@@ -162,7 +172,7 @@ def test_the_lease_that_decides_is_in_force_and_says_why(
         assert set(decision.because) == {"baseline"}
     else:
         assert decision.lease in in_force(plans, attributes, now_ms)
-        assert decision.because == decision.lease.because
+        assert decision.because == decision.lease.cause.said
         assert decision.reason.startswith(decision.lease.reason)
 
 
@@ -219,7 +229,7 @@ def test_the_baseline_says_which_one_it_is() -> None:
     ],
 )
 def test_a_reason_is_one_line_for_people(because: dict[str, Any], reason: str) -> None:
-    lease = Lease(id="pin/1", kind="pin", hz=1, since_ms=0, expires_at_ms=1, because=because)
+    lease = Lease(id="pin/1", kind="pin", hz=1, since_ms=0, expires_at_ms=1, cause=Cause(because))
     assert lease.reason == reason
 
 

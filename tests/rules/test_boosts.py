@@ -12,7 +12,7 @@ def test_an_alert_boosts_for_the_rules_duration() -> None:
     assert (outcome.outcome, outcome.hz, outcome.reason) == ("granted", 100, "100 Hz for 10m")
     (boost,) = world.boosts
     assert (boost.kind, boost.hz, world.runs_for_ms) == ("boost", 100, 10 * MINUTE)
-    assert boost.because == {
+    assert boost.cause.said == {
         "rule": "high_cpu", "alertname": "HighCPU", "fingerprint": "4bd675a02c6e66f0",
     }  # fmt: skip
     assert outcome.lease == boost.id

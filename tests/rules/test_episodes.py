@@ -120,7 +120,7 @@ def test_thousands_of_scopes_are_bounded_and_no_steady_alert_gets_a_second_boost
             claims.append(world._claim(storm[n], {}))
         world._apply(claims)
         world.passes(20 * MINUTE)
-    boosted = [it.lease.because["fingerprint"] for it in world.history if it.event == "granted"]
+    boosted = [it.lease.cause.said["fingerprint"] for it in world.history if it.event == "granted"]
     assert len(boosted) == len(set(boosted))
     assert len(boosted) >= MAX_CASES
     assert len(world.state.cases) <= MAX_CASES

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
-from upshift_agent.contract import Lease
+from upshift_agent.contract import Cause, Lease
 from upshift_rules.leases.changes import Override
 from upshift_rules.leases.limits import (
     HOUR_MS,
@@ -27,7 +27,7 @@ from upshift_rules.model import Claim, Refusal
 FULL = Refusal("max_boosted_agents", 10, 10, "no room")
 OFTEN = Refusal("max_boosts_per_hour", 3, 3, "too often")
 BOOST = Override(
-    id="boost/1", kind="boost", hz=99, duration_ms=MINUTE, where={}, because={"by": "ann"}
+    id="boost/1", kind="boost", hz=99, duration_ms=MINUTE, where={}, cause=Cause.of_operator("ann")
 )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
-from upshift_agent.contract import Baseline
+from upshift_agent.contract import Baseline, Cause
 from upshift_rules.leases.changes import Override, SetBaseline
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import revised, transition
@@ -19,7 +19,7 @@ def cap(name: str = "cap/1", *, minutes: int = 10) -> Override:
         hz=0,
         duration_ms=minutes * MINUTE,
         where={},
-        because={"by": "ann", "reason": "rollout"},
+        cause=Cause.of_operator("ann", reason="rollout"),
     )
 
 

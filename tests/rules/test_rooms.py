@@ -13,6 +13,7 @@ from upshift_agent.contract import (
     MAX_LEASES,
     MAX_TARGET_BYTES,
     Baseline,
+    Cause,
     Kind,
     Lease,
     Plan,
@@ -33,7 +34,7 @@ def override(name: str, kind: Kind = "cap", hz: int = 0, where: Where | None = N
         hz=hz,
         duration_ms=30 * MINUTE,
         where=where or {},
-        because={"by": "ann"},
+        cause=Cause.of_operator("ann"),
     )
 
 
@@ -117,11 +118,11 @@ def _largest(number: int, filler: str) -> Lease:
         since_ms=2**53,
         expires_at_ms=2**53,
         where={},
-        because={"rule": ""},
+        cause=Cause({"rule": ""}),
     )
     room = MAX_LEASE_BYTES - len(dump(lease.to_json()))
     size = len(dump(filler).encode()) - 2
-    return replace(lease, because={"rule": filler * (room // size)})
+    return replace(lease, cause=Cause({"rule": filler * (room // size)}))
 
 
 @pytest.mark.parametrize("filler", ["a", '"', "\\", "\N{SNOWMAN}", "\N{PARROT}"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from upshift_agent.contract import Lease, Where
+from upshift_agent.contract import Cause, Lease, Where
 from upshift_rules.leases.changes import Change, Entry, Release
 from upshift_rules.leases.state import TargetState, decode_state, encode_state
 from upshift_rules.leases.transition import limited, revised
@@ -53,7 +53,7 @@ class World:
         return self.told(self._claim((fired or alert())._replace(status="resolved"), rule))
 
     def released(self, lease: str | None = None) -> Outcome:
-        return self.told(Release(lease=lease, because={"by": "ann"}))
+        return self.told(Release(lease=lease, cause=Cause.of_operator("ann")))
 
     def looks(self) -> None:
         """What a due lease does: nothing is asked, time has passed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import typer
 
-from upshift_agent.contract import Where
+from upshift_agent.contract import Cause, Where
 from upshift_agent.contract.errors import UpshiftError
 
 from .client import Json
@@ -30,9 +29,6 @@ class Direct:
         from upshift_rules.durations import parse_duration
 
         filters: Where = {key: tuple(values) for key, values in body["where"].items()}
-        because = {"by": body["by"] or "anonymous", "via": "direct"}
-        if body["reason"]:
-            because["reason"] = body["reason"]
         return self._run(
             body["target"],
             lambda control: control.override(
@@ -40,19 +36,16 @@ class Direct:
                 body["kind"],
                 body["hz"],
                 parse_duration(body["duration"]),
-                id=f"{body['kind']}/{secrets.token_hex(4)}",
                 where=filters,
-                because=because,
+                cause=_asked_by(body["by"], body["reason"]),
             ),
         )
 
     def release(self, lease: str, by: str) -> Json:
-        because = {"by": by or "anonymous", "via": "direct"}
-        return self._run(None, lambda control: control.release(lease, because=because))
+        return self._run(None, lambda control: control.release(lease, cause=_asked_by(by)))
 
     def release_all(self, target: str, by: str) -> Json:
-        because = {"by": by or "anonymous", "via": "direct"}
-        return self._run(target, lambda control: control.release_all(target, because=because))
+        return self._run(target, lambda control: control.release_all(target, cause=_asked_by(by)))
 
     def _run(self, target: str | None, change: Callable[[Any], Awaitable[Any]]) -> Json:
         import logging
@@ -90,3 +83,9 @@ class Direct:
                 f"{self.where!r} cannot be read",
                 param_hint="--direct",
             ) from error
+
+
+def _asked_by(name: str, reason: str = "") -> Cause:
+    from ..leasing.control import asked_by
+
+    return asked_by(name, via="direct", reason=reason)

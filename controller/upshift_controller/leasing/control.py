@@ -6,6 +6,7 @@ parse (alertmanager) ─▶ match (upshift_rules.matching) ─▶ changes per ta
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from upshift_agent.contract import (
     FLEET,
     MAX_LEASE_MS,
     SET_BACK_MS,
+    Cause,
     Kind,
     Where,
     check_target,
@@ -42,7 +44,7 @@ log = structlog.get_logger()
 #: Targets reverted or signed anew, or alerts that are let in, in one go; the next follow at once.
 BATCH = 500
 #: Who asked, and why: characters of each text that is kept.
-MAX_BECAUSE = 500
+MAX_SAID = 500
 
 
 class Account(NamedTuple):
@@ -166,9 +168,8 @@ class Control:
         hz: int,
         duration_ms: int,
         *,
-        id: str,  # noqa: A002  # it is the lease's, and called so everywhere
         where: Where,
-        because: Mapping[str, str],
+        cause: Cause,
     ) -> Outcome:
         """Grant an engineer's lease. Raise `Refused` when it is out of bounds."""
         try:
@@ -197,16 +198,16 @@ class Control:
                     status=422,
                 )
         change = Override(
-            id=id,
+            id=f"{kind}/{secrets.token_hex(4)}",
             kind=kind,
             hz=hz,
             duration_ms=duration_ms,
             where=where,
-            because=_plain(because),
+            cause=cause,
         )
         return await self._one(target, change)
 
-    async def release(self, lease: str, *, because: Mapping[str, str]) -> Outcome:
+    async def release(self, lease: str, *, cause: Cause) -> Outcome:
         """End the lease with this id, whichever target has it."""
         names = await self._states.leased_targets()
         for start in range(0, len(names), BATCH):
@@ -214,13 +215,13 @@ class Control:
             for target, state in snapshot.states.items():
                 if not any(it.id == lease for it in state.leases):
                     continue
-                return await self._one(target, Release(lease=lease, because=_plain(because)))
+                return await self._one(target, Release(lease=lease, cause=cause))
         reason = f"no lease is called {lease}; it may have ended by itself"
         return Outcome(outcome="no_lease", reason=reason, lease=lease)
 
-    async def release_all(self, target: str, *, because: Mapping[str, str]) -> Outcome:
+    async def release_all(self, target: str, *, cause: Cause) -> Outcome:
         """End every lease of a target."""
-        return await self._one(target, Release(lease=None, because=_plain(because)))
+        return await self._one(target, Release(lease=None, cause=cause))
 
     async def _one(self, target: str, change: Change) -> Outcome:
         return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
@@ -293,8 +294,13 @@ class Control:
             await self._committer.apply(changes, "ends")
 
 
-def _plain(because: Mapping[str, str]) -> dict[str, str]:
-    return {key: one_line(text, MAX_BECAUSE) for key, text in because.items()}
+def asked_by(name: str, *, via: str = "", reason: str = "") -> Cause:
+    """Return why an operator's lease is there, of texts that may hold anything."""
+    return Cause.of_operator(
+        one_line(name, MAX_SAID) or "anonymous",
+        via=via,
+        reason=one_line(reason, MAX_SAID),
+    )
 
 
 def _texts(where: Where) -> Iterator[str]:

@@ -171,7 +171,7 @@ class Limiter:
 
     def _part(self, target: str, lease: Lease, agents: Agents) -> Reservation | None:
         """What `lease` needs of the budget, if anything."""
-        raised, rule = reach(lease, agents, self._baseline()), lease.because.get("rule")
+        raised, rule = reach(lease, agents, self._baseline()), lease.cause.rule
         if not raised and rule is None:
             return None
         return Reservation(

@@ -67,7 +67,7 @@ def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
         where={k: v if isinstance(v, str) else list(v) for k, v in lease.where.items()},
         fraction=lease.fraction,
         fraction_from=lease.fraction_from,
-        because=dict(lease.because),
+        because=dict(lease.cause.said),
         reason=lease.reason,
     )
 

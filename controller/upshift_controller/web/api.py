@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from aiohttp import web
 
-from upshift_agent.contract import check_target
+from upshift_agent.contract import Cause, check_target
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import parse_duration
 from upshift_rules.model import Alert
 
 from ..errors import Refused
-from ..leasing.control import Account, Control
+from ..leasing.control import Account, Control, asked_by
 from ..slices import each
 from ..sources.alertmanager.payload import parse_example
 from ..storage.records import HistoryLine, Records
@@ -62,29 +61,25 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
             duration_ms = parse_duration(wanted.duration)
         except ValueError as error:
             raise Refused(f"duration {error}", slug="body", status=422) from error
-        because = {"by": request[CALLER].name or wanted.by or "anonymous"}
-        if wanted.reason:
-            because["reason"] = wanted.reason
         outcome = await control.override(
             wanted.target,
             wanted.kind,
             wanted.hz,
             duration_ms,
-            id=f"{wanted.kind}/{secrets.token_hex(4)}",
             where={k: v if isinstance(v, str) else tuple(v) for k, v in wanted.where.items()},
-            because=because,
+            cause=asked_by(request[CALLER].name or wanted.by, reason=wanted.reason),
         )
         if outcome.outcome != "granted":
             raise Refused(outcome.reason, slug="refused", status=409)
         return web.json_response({"outcome": outcome_json(outcome)}, status=201)
 
     async def release(request: web.Request) -> web.Response:
-        outcome = await control.release(request.match_info["id"], because={"by": _caller(request)})
+        outcome = await control.release(request.match_info["id"], cause=_caller(request))
         return _released(outcome_json(outcome))
 
     async def release_all(request: web.Request) -> web.Response:
         outcome = await control.release_all(
-            _target(request.match_info["target"]), because={"by": _caller(request)}
+            _target(request.match_info["target"]), cause=_caller(request)
         )
         return _released(outcome_json(outcome))
 
@@ -157,8 +152,8 @@ def _target(name: str) -> str:
         raise Refused(str(error), slug="target", status=422) from error
 
 
-def _caller(request: web.Request) -> str:
-    return request[CALLER].name or request.query.get("by", "")[:64] or "anonymous"
+def _caller(request: web.Request) -> Cause:
+    return asked_by(request[CALLER].name or request.query.get("by", "")[:64])
 
 
 def _released(outcome: dict[str, object]) -> web.Response:

@@ -42,11 +42,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from upshift_agent.contract import Lease
+from upshift_agent.contract import Cause, Lease
 
 from ..durations import format_duration
 from ..model import Claim, Outcome, OutcomeName, Refusal
-from .draft import Draft, digest, scope_key
+from .draft import Draft, digest, scope_key, scope_of
 from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
 from .state import RELEASED, RESOLVED, Case, Episode, Forgotten, Told
 
@@ -130,7 +130,7 @@ def resolve(draft: Draft, claim: Claim) -> Outcome:
 
 def release(draft: Draft, lease: Lease) -> None:
     """Note that an engineer ended a boost: none of the alerts that fire now brings it back."""
-    scope = scope_key(lease.because.get("rule", ""), lease.where)
+    scope = scope_of(lease)
     for fingerprint, episode in list(draft.case(scope).episodes.items()):
         if not episode.ended:
             draft.remember(scope, fingerprint, episode._replace(ended=RELEASED))
@@ -205,7 +205,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         expires_at_ms=end_ms,
         where=claim.where,
         fraction=rule.fraction,
-        because={"rule": rule.name, "alertname": alert.name, "fingerprint": alert.fingerprint},
+        cause=Cause.of_rule(rule.name, alertname=alert.name, fingerprint=alert.fingerprint),
     )
     boost = draft.aim(boost)
     if why := draft.unfit(boost):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from upshift_agent.contract import Baseline, Kind, Lease, Where
+from upshift_agent.contract import Baseline, Cause, Kind, Lease, Where
 
 from ..model import Claim, Outcome
 from .state import TargetState
@@ -21,7 +20,7 @@ class Override:
     hz: int
     duration_ms: int
     where: Where
-    because: Mapping[str, Any]
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +28,7 @@ class Release:
     """End a lease now, or every lease of the target (`lease=None`)."""
 
     lease: str | None
-    because: Mapping[str, Any]
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from upshift_agent.contract import SET_BACK_MS, Lease, Where, dump
+from upshift_agent.contract import SET_BACK_MS, Cause, Lease, Where, dump
 
 from ..model import Outcome, Refusal
 from .canary import Attributes, aimed, reached
@@ -29,6 +29,11 @@ def scope_key(rule: str, where: Where) -> str:
 @lru_cache(maxsize=1024)  # a webhook's alerts share a few filters
 def _filter_key(items: tuple[tuple[str, str | tuple[str, ...]], ...]) -> str:
     return digest(dump(items), 16)  # short, because it is remembered
+
+
+def scope_of(lease: Lease) -> str:
+    """Return the key of a boost's case; that of an operator's lease belongs to none."""
+    return scope_key(lease.cause.rule or "", lease.where)
 
 
 def digest(text: str, length: int) -> str:
@@ -78,24 +83,22 @@ class Draft:
     def put(self, lease: Lease, event: Event, reason: str | None = None) -> None:
         """Add a lease, or replace the one with its id."""
         self.leases[lease.id] = lease
-        self._record(event, reason or lease.reason, lease, lease.because)
+        self._record(event, reason or lease.reason, lease, lease.cause)
 
-    def end(
-        self, lease: Lease, event: Event, how: str, because: Mapping[str, Any] | None = None
-    ) -> None:
+    def end(self, lease: Lease, event: Event, how: str, cause: Cause | None = None) -> None:
         """Take a lease away, and write that into the history.
 
         A boost that ran to its end may be taken up again by an alert that still fires; one that was
         ended early may not.
         """
         del self.leases[lease.id]
-        scope = scope_key(lease.because.get("rule", ""), lease.where)
+        scope = scope_of(lease)
         case = self.cases.get(scope)
         if case is not None and case.lease == lease.id and event != "expired":
             early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
             cooling_ms = case.cooling_ms and case.cooling_ms - early_ms
             self.cases[scope] = case._replace(started_ms=0, cooling_ms=cooling_ms)
-        self._record(event, f"{lease.reason}; {how}", lease, because or {})
+        self._record(event, f"{lease.reason}; {how}", lease, cause)
 
     def expire(self) -> None:
         for lease in self.leases.values():
@@ -111,7 +114,7 @@ class Draft:
 
     def _set_back(self, lease: Lease, ms: int) -> None:
         """Move what a boost's case knows of its times back by `ms`."""
-        scope = scope_key(lease.because.get("rule", ""), lease.where)
+        scope = scope_of(lease)
         case = self.cases.get(scope)
         if case is not None and case.lease == lease.id:
             started_ms, cooling_ms = (it and it - ms for it in (case.started_ms, case.cooling_ms))
@@ -119,12 +122,13 @@ class Draft:
 
     def refuse(self, lease: Lease, refusal: Refusal) -> None:
         """Write into the history that a limit forbids a lease."""
-        why, by = f"{lease.reason}; {refusal.reason}", lease.because.get("by")
+        why, by = f"{lease.reason}; {refusal.reason}", lease.cause.by
         entry = Entry(event="refused", reason=why, lease=lease, by=by, limit=refusal.limit)
         self.entries.append(entry)
 
-    def _record(self, event: Event, reason: str, lease: Lease, because: Mapping[str, Any]) -> None:
-        self.entries.append(Entry(event=event, reason=reason, lease=lease, by=because.get("by")))
+    def _record(self, event: Event, reason: str, lease: Lease, cause: Cause | None) -> None:
+        by = cause.by if cause else None
+        self.entries.append(Entry(event=event, reason=reason, lease=lease, by=by))
 
     def case(self, scope: str) -> Case:
         return self.cases.get(scope) or Case(forgotten=self.before.forgotten)

@@ -25,7 +25,7 @@ def override(draft: Draft, change: Override) -> Outcome:
         since_ms=draft.now_ms,
         expires_at_ms=draft.now_ms + change.duration_ms,
         where=change.where,
-        because=change.because,
+        cause=change.cause,
     )
     why = draft.unfit(lease)
     if why and (shorter := outlasted(lease, draft.leases.values())):
@@ -56,11 +56,11 @@ def release(draft: Draft, change: Release) -> Outcome:
         what = f"lease {change.lease}" if change.lease else "lease"
         reason = f"{draft.target} has no {what}; it may have ended by itself"
         return Outcome(outcome="no_lease", reason=reason, target=draft.target, lease=change.lease)
-    by, via = change.because.get("by"), change.because.get("via")
+    by, via = change.cause.by, change.cause.via
     how = "released" + (f" by {by}" if by else "") + (f", via {via}" if via else "")
     for lease in found:
         boosts.release(draft, lease)
-        draft.end(lease, "released", how, change.because)
+        draft.end(lease, "released", how, change.cause)
     return Outcome(
         outcome="released",
         reason=f"released {', '.join(it.id for it in found)}",

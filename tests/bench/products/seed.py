@@ -19,6 +19,7 @@ import redis
 from upshift_agent.contract import (
     INSTANCE,
     Applied,
+    Cause,
     Keys,
     Lease,
     Requested,
@@ -70,7 +71,7 @@ def _state(target: str, leases: int, since_ms: int, expires_at_ms: int) -> Targe
             since_ms=since_ms,
             expires_at_ms=expires_at_ms,
             where={"deployment.environment.name": "production"},
-            because={"by": "ann", "reason": f"look at {number}"},
+            cause=Cause.of_operator("ann", reason=f"look at {number}"),
         )
         for number in range(leases)
     ]

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from upshift_agent.contract import Keys, Lease, Plan, encode_plan
+from upshift_agent.contract import Cause, Keys, Lease, Plan, encode_plan
 
 from ..table import Row, Size
 from .failing import HOME, scene
@@ -57,7 +57,7 @@ def _plans(now_ms: int, changes: int, last_hz: int) -> list[str]:
         hz=last_hz,
         since_ms=now_ms,
         expires_at_ms=now_ms + 600_000,
-        because={"by": "test"},
+        cause=Cause({"by": "test"}),
     )
     plan = Plan(target=HOME, rev=now_ms * 1000, now_ms=now_ms, leases=(lease,))
     return [

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from .contract import State
+from .contract import Cause, State
 from .contract.resolve import Decision
 from .drivers import Driver, Turn
 from .runtime.complaints import Complaints
@@ -234,7 +234,8 @@ class DriverThread:
             previous_hz=None if confirmed is None else confirmed.hz,
             # Of its own: what a driver does to them must not reach the plan.
             because=dict(decision.because),
-            lease=lease and replace(lease, where=dict(lease.where), because=dict(lease.because)),
+            lease=lease
+            and replace(lease, where=dict(lease.where), cause=Cause(dict(lease.cause.said))),
         )
 
     def _end(self) -> None:

@@ -19,6 +19,7 @@ from redis import Redis
 from .contract import (
     DEFAULT_NAMESPACE,
     Baseline,
+    Cause,
     Keys,
     Kind,
     Lease,
@@ -107,7 +108,7 @@ class FakeController:
             since_ms=now_ms,
             expires_at_ms=now_ms + int(for_s * 1000),
             where=where or {},
-            because=because or {"by": "test"},
+            cause=Cause(because or {"by": "test"}),
         )
         plan = self._plan(target)
         self.commit(replace(plan, leases=(*plan.leases, lease)), publish=publish)

@@ -9,6 +9,7 @@ Rules for editors. `agents-sdk/contract` says what holds, in words, and freezes 
 ignores what it does not know.
 """
 
+from .cause import Cause
 from .keys import (
     AGENT,
     DEFAULT_NAMESPACE,
@@ -77,6 +78,7 @@ __all__ = [
     "STATUS_LOST_MS",
     "Applied",
     "Baseline",
+    "Cause",
     "Keys",
     "Kind",
     "Lease",

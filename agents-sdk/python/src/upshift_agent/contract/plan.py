@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .cause import Cause
 from .errors import SignatureRefused, WireError
 from .keys import check_target
 from .reading import VERSION, check_version, dump, mapping, parse, shorten, string, whole
@@ -56,20 +57,15 @@ class Lease:
     fraction: float = 1.0
     fraction_from: float = 0.0
     profile: str = PROFILE
-    because: Mapping[str, Any] = field(default_factory=dict)
+    cause: Cause = field(default_factory=Cause)
 
     @property
     def reason(self) -> str:
         """In one line: `boost high_cpu/3f9a: alert HighCPU`, `cap/00c0ffee: rollback, by ann`."""
-        # Text and numbers only: what is nested, or an object, may be endless or fail to be shown.
-        why = {key: str(it) for key, it in self.because.items() if type(it) in (str, int) and it}
-        parts = [f"alert {why['alertname']}"] if "alertname" in why else []
-        parts += [why["reason"]] if "reason" in why else []
-        parts += [f"by {why['by']}"] if "by" in why else []
-        parts += [f"via {why['via']}"] if "via" in why else []
         # An override's id begins with its kind.
         name = self.id if self.id.startswith(f"{self.kind}/") else f"{self.kind} {self.id}"
-        return one_line(f"{name}: {', '.join(parts)}" if parts else name, MAX_REASON)
+        why = str(self.cause)
+        return one_line(f"{name}: {why}" if why else name, MAX_REASON)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,7 +81,7 @@ class Lease:
             },
             "fraction": self.fraction,
             **({"fraction_from": self.fraction_from} if self.fraction_from else {}),
-            "because": dict(self.because),
+            "because": dict(self.cause.said),
         }
 
     @classmethod
@@ -116,7 +112,7 @@ class Lease:
             fraction=float(fraction),
             fraction_from=float(fraction_from),
             profile=string(lease, "profile", "lease") if "profile" in lease else PROFILE,
-            because=mapping(lease.get("because", {}), "lease.because"),
+            cause=Cause(mapping(lease.get("because", {}), "lease.because")),
         )
 
 

@@ -87,7 +87,7 @@ def resolve(
     ranked = _ranked(claims)
     lease = ranked.decisive(base_hz)
     if lease is not None:
-        hz, because, reason = lease.hz, lease.because, lease.reason
+        hz, because, reason = lease.hz, lease.cause.said, lease.reason
     else:
         named = environment if environment in baseline.environments else "default"
         hz, because, reason = base_hz, {"baseline": named}, f"baseline ({named})"
