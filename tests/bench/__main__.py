@@ -12,15 +12,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import comparison, machine, report, spread
-from .coefficients import coefficients_yaml
-from .plot import plot
-from .program import Code
-from .results import Measured
-from .revision import checked_out
-from .row import Row
+from .measuring import machine
+from .measuring.program import Code
+from .measuring.revision import checked_out
+from .measuring.row import Row
+from .measuring.runner import run
 from .rows import rows
-from .runner import run
+from .telling import comparison, report, spread
+from .telling.coefficients import coefficients_yaml
+from .telling.plot import plot
+from .telling.results import Measured
 
 ROWS = rows()
 Chosen = Mapping[str, Sequence[Row]]

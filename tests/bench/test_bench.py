@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import machine
 from bench import rows as folder
-from bench.program import Code
-from bench.row import Line, Row
+from bench.measuring import machine
+from bench.measuring.program import Code
+from bench.measuring.row import Line, Row
+from bench.measuring.runner import in_turns, run
+from bench.measuring.side import Side
 from bench.rows import rows
-from bench.runner import in_turns, run
-from bench.side import Side
 
 ROWS = rows()
 
@@ -36,7 +36,7 @@ def test_the_row_runs(name: str) -> None:
 
 
 def test_a_row_is_one_file_of_at_most_60_lines() -> None:
-    files = [it for it in Path(folder.__file__).parent.glob("*.py") if it.name != "__init__.py"]
+    files = [it for it in Path(folder.__file__).parent.rglob("*.py") if it.name != "__init__.py"]
     assert len(files) == len(ROWS)
     for file in files:
         assert len(file.read_text().splitlines()) <= 60, file.name

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import spread
-from bench.coefficients import coefficients_yaml
-from bench.comparison import changes, suspects
-from bench.curves import sentence
-from bench.plot import plot
-from bench.results import Block, Measured, interval, percentile
-from bench.row import Bound, Goal, Line, at_least_times, at_most, at_most_times
+from bench.measuring.row import Bound, Goal, Line, at_least_times, at_most, at_most_times
+from bench.telling import spread
+from bench.telling.coefficients import coefficients_yaml
+from bench.telling.comparison import changes, suspects
+from bench.telling.curves import sentence
+from bench.telling.plot import plot
+from bench.telling.results import Block, Measured, interval, percentile
 from upshift_controller.settings import Settings
 from upshift_rules.documents.located import read_located
 

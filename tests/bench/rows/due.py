@@ -7,8 +7,8 @@ import socket
 import time
 from itertools import count
 
-from ..row import Line, Row, Sampler, at_most
-from ..side import Side
+from ..measuring.row import Line, Row, Sampler, at_most
+from ..measuring.side import Side
 
 
 def product(side: Side) -> Sampler:

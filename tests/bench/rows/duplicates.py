@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from ..alerts import one
-from ..flooding import Load, singles
-from ..row import Line, Row, Sampler, at_least_times
-from ..side import Side
+from ..measuring.row import Line, Row, Sampler, at_least_times
+from ..measuring.side import Side
+from ..parts.alerts import one
+from ..parts.flooding import Load, singles
 
 
 def repeated(side: Side) -> Sampler:

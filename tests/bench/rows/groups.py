@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import count
 
-from ..alerts import group
-from ..flooding import Load, singles
-from ..row import Bound, Goal, Line, Row, Sampler
-from ..side import Side
+from ..measuring.row import Bound, Goal, Line, Row, Sampler
+from ..measuring.side import Side
+from ..parts.alerts import group
+from ..parts.flooding import Load, singles
 
 SERVICES_A_GROUP = 10
 INSTANCES = 10

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..alerts import WEBHOOK
-from ..latency import SERVICE, to_the_last
-from ..results import percentile
-from ..row import Line, Row, Sampler, at_most_times
-from ..side import Side
+from ..measuring.row import Line, Row, Sampler, at_most_times
+from ..measuring.side import Side
+from ..parts.alerts import WEBHOOK
+from ..parts.latency import SERVICE, to_the_last
+from ..telling.results import percentile
 
 NAME = "receipt → driver, 1 agent"
 PAUSE_S = 0.03  # the agent's report goes out after 20 ms

@@ -6,9 +6,9 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from ..processes import resident_mib
-from ..row import Line, Row, Sampler, at_most
-from ..side import Side
+from ..measuring.processes import resident_mib
+from ..measuring.row import Line, Row, Sampler, at_most
+from ..measuring.side import Side
 
 
 def product(side: Side) -> Sampler:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..row import Line, Row, Sampler, at_most_times
-from ..side import Side
-from ..stored import commits
+from ..measuring.row import Line, Row, Sampler, at_most_times
+from ..measuring.side import Side
+from ..parts.stored import commits
 
 
 def many(side: Side) -> Sampler:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..latency import AGENTS, crowd
-from ..row import Line, at_most_times
+from ..measuring.row import Line, at_most_times
+from ..parts.latency import AGENTS, crowd
 
 NAME = "receipt → last of 1,000 agents"
 LINES = [

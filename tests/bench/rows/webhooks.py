@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..flooding import singles
-from ..row import Line, Row, Sampler, at_least_times
-from ..side import Side
+from ..measuring.row import Line, Row, Sampler, at_least_times
+from ..measuring.side import Side
+from ..parts.flooding import singles
 
 
 def product(side: Side) -> Sampler:

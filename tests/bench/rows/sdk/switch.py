@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..row import Line, Row, Sampler, at_most_times
-from ..side import Side
-from ..sink import sink
+from ...measuring.row import Line, Row, Sampler, at_most_times
+from ...measuring.side import Side
+from ...parts.sink import sink
 
 
 def product(side: Side) -> Sampler:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..parts.latency import AGENTS
+from ..rows.growth.growth_leases import CURVE as LEASES
+from ..rows.growth.growth_targets import CURVE as TARGETS
 from .curves import by_curve
-from .latency import AGENTS
 from .results import Measured
-from .rows.growth_leases import CURVE as LEASES
-from .rows.growth_targets import CURVE as TARGETS
 
 #: Curve → what stands above and below its panel.
 _PANELS = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..latency import AGENTS, crowd
-from ..row import Line, Row
-from .thousand_agents import ROWS as THOUSAND
+from ...measuring.row import Line, Row
+from ...parts.latency import AGENTS, crowd
+from ..thousand_agents import ROWS as THOUSAND
 
 
 def of(agents: int) -> Row:

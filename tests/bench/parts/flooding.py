@@ -7,10 +7,10 @@ from itertools import count
 
 from servers import HttpServer
 
+from ..measuring.load import flood, request
+from ..measuring.row import Sampler
+from ..measuring.side import Side
 from .alerts import WEBHOOK, one
-from .load import flood, request
-from .row import Sampler
-from .side import Side
 
 
 class Load:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..row import Line, Row, Sampler
-from ..side import Side
-from ..stored import commits
+from ...measuring.row import Line, Row, Sampler
+from ...measuring.side import Side
+from ...parts.stored import commits
 
 CURVE = "commit, targets stored"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from ..measuring.row import Line
 from .results import Measured
-from .row import Line
 
 #: Half of what the runs are apart, in per cent of their median: a wider ratio gets no verdict.
 TELLS = 7.0

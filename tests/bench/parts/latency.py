@@ -9,10 +9,10 @@ from typing import Any
 
 from servers import HttpServer
 
+from ..measuring.program import Program
+from ..measuring.row import Line, Row, Sampler
+from ..measuring.side import Side
 from .alerts import WEBHOOK, shift
-from .program import Program
-from .row import Line, Row, Sampler
-from .side import Side
 
 AGENTS = "receipt → last agent, agents"
 SERVICE = "checkout"

@@ -25,7 +25,7 @@ from .load import Caller
 from .processes import cpu_s
 from .program import Code, Program
 
-FLOORS = Path(__file__).parent / "floors"
+FLOORS = Path(__file__).parents[1] / "floors"
 S = TypeVar("S", bound=Server)
 T = TypeVar("T")
 LONG_MS = 20 * 60 * 60 * 1000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from ..processes import Usage, connections, resident_mib, usage
-from ..row import Bound, Goal, Line, Row, Sampler, at_most
-from ..side import Side
+from ...measuring.processes import Usage, connections, resident_mib, usage
+from ...measuring.row import Bound, Goal, Line, Row, Sampler, at_most
+from ...measuring.side import Side
 
 
 def product(side: Side) -> Sampler:

@@ -8,7 +8,7 @@ from math import comb
 from statistics import median
 from typing import Any
 
-from .row import Line, Of
+from ..measuring.row import Line, Of
 
 LEVEL = 0.95
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from random import Random
 
+from ..measuring.row import Sampler
+from ..measuring.side import Side
 from .alerts import WEBHOOK, one
-from .row import Sampler
-from .side import Side
 
 
 def commits(side: Side, targets: int, leases: int) -> Sampler:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from ..telling.results import Block, Measured
 from .program import Code
-from .results import Block, Measured
 from .row import Row, Sampler, Way
 from .side import Side
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from ..row import Goal, Line, Row, Sampler, at_most
-from ..side import Side
-from ..sink import sink
+from ...measuring.row import Goal, Line, Row, Sampler, at_most
+from ...measuring.side import Side
+from ...parts.sink import sink
 
 FREQUENCIES = (9, 19, 49, 100)
 #: What of the bytes sent stays after the backend has merged windows and symbols: ~10 GB a month of

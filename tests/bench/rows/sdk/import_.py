@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from ..row import Line, Row, Sampler, Way, at_most
-from ..side import Side
+from ...measuring.row import Line, Row, Sampler, Way, at_most
+from ...measuring.side import Side
 
 #: Modules that an import of the SDK must not bring along.
 HEAVY = {"redis", "asyncio"}

@@ -1,0 +1,1 @@
+"""How a figure grows with how many there are of something."""

@@ -1,0 +1,1 @@
+"""What the SDK and its profiler cost a process."""

@@ -1,0 +1,1 @@
+"""What is made of figures: medians, verdicts, tables, sentences, pictures."""
