@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from upshift_agent.contract import Baseline
 from upshift_rules.documents.contradictions import above
 from upshift_rules.documents.document import RuleDocument, read_rules
 from upshift_rules.documents.located import DocumentError, Located, read_located
@@ -44,6 +45,37 @@ class Configuration:
         if self.settings.redis is not None:
             Servers(self.settings.redis)  # which connects to nothing yet
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
+
+
+class InForce:
+    """The configuration in force. A reload puts another one in its place, whole.
+
+    The methods are for those who need one part of it: they ask whenever they use it.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.now = configuration
+
+    def rules(self) -> RuleSet:
+        return self.now.rules
+
+    def baseline(self) -> Baseline:
+        return self.now.rules.baseline
+
+    def limits(self) -> Limits:
+        return self.now.limits
+
+    def max_new_targets(self) -> int:
+        return self.now.limits.max_new_targets
+
+    def secrets(self) -> tuple[bytes, ...]:
+        return self.now.secrets
+
+    def tokens(self) -> Tokens:
+        return self.now.tokens
+
+    def alertmanager(self) -> str | None:
+        return self.now.settings.alertmanager
 
 
 def load(config: Path | None, **options: Any) -> Configuration:

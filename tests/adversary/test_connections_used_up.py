@@ -41,8 +41,8 @@ async def test_a_stream_ends_when_its_token_is_revoked(start: Start) -> None:
         stream = await running.client.get("/api/v1/events")
         assert stream.status == 200
         # As after a reload: another token is in force, and this one is none.
-        configuration = running.controller._configuration
-        running.controller._configuration = replace(configuration, tokens=Tokens(certificates=True))
+        in_force = running.controller._in_force
+        in_force.now = replace(in_force.now, tokens=Tokens(certificates=True))
         async with asyncio.timeout(5):
             await stream.content.read()
         stream.close()

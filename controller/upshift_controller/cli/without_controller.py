@@ -11,9 +11,10 @@ from pathlib import Path
 
 from upshift_agent.contract import FLEET
 
-from ..app import Controller
-from ..configuration import built_in
+from ..configuration import InForce, built_in
+from ..core import Core
 from ..leasing.control import Control
+from ..storage.unreadable import Unreadable
 
 
 @asynccontextmanager
@@ -27,8 +28,7 @@ async def control_of(
     configuration = built_in(
         redis=redis_url, namespace=namespace, secret_file=secret_file and str(secret_file)
     )
-    controller = Controller(lambda: configuration, redis_url)
-    controller.store.starts_afresh = False
-    async with controller.committing():
-        await controller.store.read({FLEET, target or FLEET})
-        yield controller.control
+    core = Core(InForce(configuration), redis_url, Unreadable(), starts_afresh=False)
+    async with core.committing():
+        await core.store.read({FLEET, target or FLEET})
+        yield core.control

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -17,6 +17,7 @@ from upshift_agent.contract import (
     FLEET,
     MAX_LEASE_MS,
     SET_BACK_MS,
+    Baseline,
     Cause,
     Kind,
     Where,
@@ -57,19 +58,24 @@ class Account(NamedTuple):
 class Control:
     """Turns alerts and overrides into changes of leases, and says what became of each.
 
-    The rules may be replaced at any time; leases granted before run to their end.
+    rules: returns those in force; leases granted under others run to their end.
     """
 
     def __init__(
-        self, states: States, committer: Committer, rules: RuleSet, newcomers: Newcomers
+        self,
+        states: States,
+        committer: Committer,
+        rules: Callable[[], RuleSet],
+        newcomers: Newcomers,
     ) -> None:
         self._states = states
         self._newcomers = newcomers
         self._committer = committer
-        self.rules = rules
+        self._rules = rules
         #: Latest Redis time seen. At the start nobody knows what the clock did before.
         self._newest_ms = math.inf
-        self._since_ms: int | None = None  # when the baseline was put in force, in Redis ms
+        self._baseline: Baseline | None = None  # that was published last
+        self._since_ms = 0  # since when it has been in force, in Redis ms
         self._outdone: str | None = None  # why it is not, as it was logged
 
     def check_room(self) -> None:
@@ -155,11 +161,11 @@ class Control:
     def _match(self, alert: Alert | BadAlert, *, hint: bool = True) -> Sequence[Claim | Outcome]:
         if isinstance(alert, BadAlert):
             return [Outcome(outcome="invalid", reason=alert.reason)]
-        return claims_of(self.rules, alert, hint=hint)
+        return claims_of(self._rules(), alert, hint=hint)
 
     def verdicts(self, alert: Alert) -> Sequence[Verdict]:
         """Return for every rule why it matches this alert or does not."""
-        return explain(self.rules, alert)
+        return explain(self._rules(), alert)
 
     async def override(
         self,
@@ -176,7 +182,7 @@ class Control:
             check_target(target)
         except WireError as error:
             raise Refused(str(error), slug="target", status=422) from error
-        lowest, highest = (1 if kind == "boost" else 0), self.rules.max_frequency_hz
+        lowest, highest = (1 if kind == "boost" else 0), self._rules().max_frequency_hz
         if not lowest <= hz <= highest:
             raise Refused(
                 f"a {kind} must be {lowest}–{highest} Hz here, got {hz}",
@@ -226,30 +232,26 @@ class Control:
     async def _one(self, target: str, change: Change) -> Outcome:
         return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
 
-    def put_in_force(self, rules: RuleSet) -> None:
-        """Apply `rules` from now on, in place of the former ones."""
-        if rules.baseline != self.rules.baseline:
-            self._since_ms = None
-        self.rules = rules
-
     async def publish_baseline(self) -> None:
         """Tell the fleet its baseline, unless it knows: first start, reload, data lost.
 
         Where another controller's configuration is newer, that one stays, and the log says so.
         """
-        if self._since_ms is None:
+        baseline = self._rules().baseline
+        if baseline != self._baseline:
             snapshot = await self._states.read([FLEET])
             known = snapshot.states[FLEET].configured
             # Above what is there, also where Redis' clock was set back.
             self._since_ms = max(snapshot.now_ms, known.since_ms + 1)
-        outcome = await self._one(FLEET, SetBaseline(self.rules.baseline, self._since_ms))
+            baseline = self._baseline = self._rules().baseline  # a reload may have come
+        outcome = await self._one(FLEET, SetBaseline(baseline, self._since_ms))
         refused = outcome.reason if outcome.outcome == "refused" else None
         if refused and refused != self._outdone:
             log.warning(
                 "this controller's baseline is not in force; give all the same configuration, "
                 "or restart the one that is right",
                 cause=refused,
-                here=shorten(self.rules.baseline.to_json()),
+                here=shorten(baseline.to_json()),
             )
         self._outdone = refused
 

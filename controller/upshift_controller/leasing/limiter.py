@@ -47,22 +47,27 @@ class _Loose:
 class Limiter:
     """Makes transitions within the limits, and keeps the fleet's budget.
 
-    `limits` may be replaced at any time. baseline: returns the one in force.
+    baseline, limits: return those in force.
     """
 
     def __init__(
-        self, budgets: Budgets, reports: Reports, baseline: Callable[[], Baseline], limits: Limits
+        self,
+        budgets: Budgets,
+        reports: Reports,
+        *,
+        baseline: Callable[[], Baseline],
+        limits: Callable[[], Limits],
     ) -> None:
         self._budgets = budgets
         self._reports = reports
         self._baseline = baseline
         self._loose: dict[str, _Loose] = {}
-        self.limits = limits
+        self._limits = limits
 
     @property
     def counts(self) -> bool:
         """Whether any limit is set that takes a budget."""
-        return self.limits.counted
+        return self._limits().counted
 
     async def steps(
         self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
@@ -75,7 +80,7 @@ class Limiter:
         """
         states, now_ms = snapshot.states, snapshot.now_ms
         if not self.counts:
-            ask = self.limits.too_fast
+            ask = self._limits().too_fast
             steps = {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
             if partial := [it for it, step in steps.items() if _partial(changes[it], step)]:
                 agents = await self._agents(partial, now_ms)
@@ -91,7 +96,7 @@ class Limiter:
         if not asking:
             return steps
         lost = self._lost(states, now_ms) if reserve else []
-        counted = self.limits.max_boosted_agents is not None
+        counted = self._limits().max_boosted_agents is not None
         agents = await self._agents(
             [it for it in asking if counted or _partial(changes[it], steps[it])], now_ms
         )
@@ -103,7 +108,7 @@ class Limiter:
                 steps[target] = self._within(ledger, states[target], wanted, agents.get(target))
 
         if not reserve:
-            enter(Ledger((await self._budgets.read()).budget, self.limits, now_ms))
+            enter(Ledger((await self._budgets.read()).budget, self._limits(), now_ms))
             return steps
         await self._book(enter, now_ms)
         for lease in lost:
@@ -138,7 +143,7 @@ class Limiter:
         """Make `enter`'s entries in the budget as it is, however often others are faster."""
         for _ in range(MAX_ATTEMPTS):
             stored = await self._budgets.read()
-            ledger = Ledger(stored.budget, self.limits, now_ms)
+            ledger = Ledger(stored.budget, self._limits(), now_ms)
             enter(ledger)
             if not ledger.changed or await self._budgets.replace(stored, ledger.finish(), now_ms):
                 return
@@ -151,7 +156,7 @@ class Limiter:
         taken: set[str] = set()
 
         def ask(lease: Lease) -> Refusal | None:
-            if refusal := self.limits.too_fast(lease):
+            if refusal := self._limits().too_fast(lease):
                 return refusal
             part = self._part(before.target, lease, agents or ())
             refusal = ledger.take(lease.id, part) if part else None

@@ -85,7 +85,7 @@ class Keeping:
         plans = {}
         for target, row in zip(targets, rows, strict=True):
             try:
-                plan = decode_plan(row, self._store.secrets) if row else None
+                plan = decode_plan(row, self._store.secrets()) if row else None
             except WireError as error:
                 self._unreadable.tell("plan", target, error)
                 continue

@@ -7,7 +7,7 @@ Whatever goes wrong with Redis leaves here as `Unavailable`.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,8 +35,9 @@ PART = 100
 class Store:
     """The states of all targets, in Redis; implements `leasing.ports.States`.
 
-    The first of `secrets` signs plans and states, any of them is believed. `history_length` is in
-    entries a target.
+    secrets: returns those in force: the first signs plans and states, any of them is believed.
+    history_length: in entries a target.
+    starts_afresh: whether a state that cannot be believed counts as an empty one; else `Refused`.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Store:
         servers: Servers,
         keys: Keys,
         *,
-        secrets: Sequence[bytes] = (),
+        secrets: Callable[[], Sequence[bytes]] = tuple,
         history_length: int = 1000,
         unreadable: Unreadable | None = None,
+        starts_afresh: bool = True,
     ) -> None:
         self.servers = servers
         self.keys = keys
@@ -54,9 +56,7 @@ class Store:
         self._history_length = history_length
         self._memory = Memory()
         self._unreadable = unreadable or Unreadable()
-        #: What to do about a state that cannot be believed: put an empty one in its place, or
-        #: raise `Refused`.
-        self.starts_afresh = True
+        self._starts_afresh = starts_afresh
 
     async def read(self, targets: Iterable[str]) -> Snapshot:
         names = list(targets)
@@ -79,12 +79,12 @@ class Store:
             self._unreadable.tell("state", target, problem)
 
         try:
-            if stored and not self.starts_afresh and not self.secrets and is_sealed(stored):
+            if stored and not self._starts_afresh and not self.secrets() and is_sealed(stored):
                 raise SignatureRefused(f"the state of {target} is signed, and no secret is set")
-            document = unseal(target, stored, self.secrets) if stored else None
+            document = unseal(target, stored, self.secrets()) if stored else None
             return decode_state(target, document, skip)
         except WireError as error:
-            if not self.starts_afresh and isinstance(error, SignatureRefused):
+            if not self._starts_afresh and isinstance(error, SignatureRefused):
                 raise Refused(f"{error}; use the controllers' secrets", slug="state") from error
             # Somebody else wrote there. Starting afresh, above its revision, beats standing still.
             skip(str(error))
@@ -163,7 +163,7 @@ class Store:
             # A revision, for the plan is known from now on, also where it is of no use.
             states[target] = TargetState(target=target, plan_rev=1 if row else 0)
             try:
-                plan = decode_plan(row, self.secrets) if row else None
+                plan = decode_plan(row, self.secrets()) if row else None
             except WireError as error:
                 self._unreadable.tell("plan", target, error)
                 continue
@@ -190,7 +190,7 @@ class Store:
                 batch.then()
             for write in writes:
                 commit_script.add(
-                    batch, write, self.keys, self.secrets, self._history_length, load=load
+                    batch, write, self.keys, self.secrets(), self._history_length, load=load
                 )
             for target in unchanged:
                 batch.on(self.keys.state(target)).get(self.keys.state(target))
@@ -296,7 +296,7 @@ class Store:
         return [
             name
             for name, row in zip(names, rows, strict=True)
-            if row and signed_otherwise(name, row, self.secrets)
+            if row and signed_otherwise(name, row, self.secrets())
         ]
 
     async def probe(self) -> None:

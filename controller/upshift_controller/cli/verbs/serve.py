@@ -35,8 +35,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the controller."""
-    from ...app import serve as served
     from ...errors import StartRefused
+    from ...serving import serve as served
     from ...settings import split_listen
     from ...threads import run
 

@@ -1,0 +1,83 @@
+"""The way from a change to its commit, built once: servers, store, limits, committer, control.
+
+A controller has more around it (`app`); `upshift … --direct` has nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from upshift_agent.contract import Keys
+
+from .configuration import InForce
+from .leasing.committer import Committed, Committer
+from .leasing.control import Control
+from .leasing.limiter import Limiter
+from .leasing.newcomers import Newcomers
+from .storage.budgets import RedisBudgets
+from .storage.connect import Servers
+from .storage.records import Records
+from .storage.store import Store
+from .storage.unreadable import Unreadable
+from .supervised import supervised
+
+
+def _nothing(_: object) -> None:
+    pass
+
+
+class Core:
+    """What every change takes. The callbacks are those of `Committer` and `supervised`.
+
+    starts_afresh: see `Store`. Raise `StartRefused` for a URL that cannot be used.
+    """
+
+    def __init__(
+        self,
+        in_force: InForce,
+        redis_url: str,
+        unreadable: Unreadable,
+        *,
+        starts_afresh: bool = True,
+        committed: Callable[[Committed], None] = _nothing,
+        conflicted: Callable[[int], None] = _nothing,
+        took: Callable[[float], None] = _nothing,
+        restarted: Callable[[str], None] = _nothing,
+    ) -> None:
+        settings = in_force.now.settings
+        self.keys = keys = Keys(settings.namespace)
+        self._servers = servers = Servers(redis_url)
+        self._restarted = restarted
+        self.store = Store(
+            servers,
+            keys,
+            secrets=in_force.secrets,
+            history_length=settings.history_length,
+            unreadable=unreadable,
+            starts_afresh=starts_afresh,
+        )
+        self.committer = Committer(
+            self.store,
+            Limiter(
+                RedisBudgets(servers, keys, unreadable),
+                Records(servers, keys, unreadable),
+                baseline=in_force.baseline,
+                limits=in_force.limits,
+            ),
+            committed=committed,
+            conflicted=conflicted,
+            took=took,
+        )
+        newcomers = Newcomers(in_force.max_new_targets)
+        self.control = Control(self.store, self.committer, in_force.rules, newcomers)
+
+    @asynccontextmanager
+    async def committing(self) -> AsyncIterator[None]:
+        """Commit what is asked for, for as long as the context lasts."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._servers.aclose)
+            await stack.enter_async_context(
+                supervised("committer", self.committer.run, self._restarted)
+            )
+            yield
