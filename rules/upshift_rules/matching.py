@@ -21,7 +21,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.errors import WireError
 
-from .model import Alert, Claim, Matcher, Outcome, Rule, RuleSet
+from .model import Claim, Matcher, Outcome, Rule, RuleSet, Trigger
 from .text import nearest, normalised
 
 #: The labels that triggers are compared with; by the second one any alert can ask for a rule.
@@ -40,7 +40,7 @@ class Verdict:
     result: Claim | Outcome | None = None
 
 
-def claims_of(rules: RuleSet, alert: Alert, *, hint: bool = True) -> list[Claim | Outcome]:
+def claims_of(rules: RuleSet, trigger: Trigger, *, hint: bool = True) -> list[Claim | Outcome]:
     """Return one entry for each rule that matches, in the document's order; at least one entry.
 
     hint: where no rule matches, say which is the nearest; that takes longer than all the rest.
@@ -48,24 +48,24 @@ def claims_of(rules: RuleSet, alert: Alert, *, hint: bool = True) -> list[Claim 
     An `Outcome` says why there is no claim: `no_rule`, `no_target` or `invalid`.
     """
     found: list[int] = []
-    for asked in {normalised(alert.labels.get(name, "")) for name in TRIGGER_LABELS}:
+    for asked in {normalised(trigger.labels.get(name, "")) for name in TRIGGER_LABELS}:
         found += rules.by_trigger.get(asked, ())
-    found += [i for i in rules.by_matchers if _misfit(rules.rules[i].match, alert.labels) is None]
+    found += [i for i in rules.by_matchers if _misfit(rules.rules[i].match, trigger.labels) is None]
     if not found and not hint:
         return [Outcome(outcome="no_rule", reason=_NO_RULE)]
     if not found:
         triggers = tuple(rule.trigger for rule in rules.rules if not rule.match)
-        reason = _why_none(alert.name[:200], triggers, bool(rules.by_matchers))
+        reason = _why_none(trigger.name[:200], triggers, bool(rules.by_matchers))
         return [Outcome(outcome="no_rule", reason=reason)]
-    return [_claim(rules, rules.rules[index], alert) for index in sorted(found)]
+    return [_claim(rules, rules.rules[index], trigger) for index in sorted(found)]
 
 
-def explain(rules: RuleSet, alert: Alert) -> list[Verdict]:
+def explain(rules: RuleSet, trigger: Trigger) -> list[Verdict]:
     """Return for every rule of the document why it does or does not match."""
     verdicts = []
     for rule in rules.rules:
-        matches, reason = _by_matchers(rule, alert) if rule.match else _by_trigger(rule, alert)
-        result = _claim(rules, rule, alert) if matches else None
+        matches, reason = _by_matchers(rule, trigger) if rule.match else _by_trigger(rule, trigger)
+        result = _claim(rules, rule, trigger) if matches else None
         verdicts.append(Verdict(rule, matches, reason, result))
     return verdicts
 
@@ -84,20 +84,20 @@ def _why_none(name: str, triggers: tuple[str, ...], matchers: bool) -> str:
     return reason + ("; no rule's match list fits either" if matchers else "")
 
 
-def _by_trigger(rule: Rule, alert: Alert) -> tuple[bool, str]:
+def _by_trigger(rule: Rule, trigger: Trigger) -> tuple[bool, str]:
     for name in TRIGGER_LABELS:
-        value = alert.labels.get(name, "")
+        value = trigger.labels.get(name, "")
         if normalised(value) == normalised(rule.trigger):
             return True, f"{name} is {shorten(value)}"
     wanted = f"the trigger is {shorten(rule.trigger)}"
-    return False, f"{wanted}, the alertname is {shorten(alert.name)}"
+    return False, f"{wanted}, the alertname is {shorten(trigger.name)}"
 
 
-def _by_matchers(rule: Rule, alert: Alert) -> tuple[bool, str]:
-    misfit = _misfit(rule.match, alert.labels)
+def _by_matchers(rule: Rule, trigger: Trigger) -> tuple[bool, str]:
+    misfit = _misfit(rule.match, trigger.labels)
     if misfit is None:
         return True, f"{', '.join(it.text for it in rule.match)} fits"
-    value = alert.labels.get(misfit.label)
+    value = trigger.labels.get(misfit.label)
     has = f"has no label {misfit.label}" if value is None else f"has {shorten(value)}"
     return False, f"{misfit.text} is wanted, the alert {has}"
 
@@ -109,28 +109,28 @@ def _misfit(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> Matcher |
     return None
 
 
-def _claim(rules: RuleSet, rule: Rule, alert: Alert) -> Claim | Outcome:
+def _claim(rules: RuleSet, rule: Rule, trigger: Trigger) -> Claim | Outcome:
     try:
-        target = _target(rules, rule, alert)
-        where = _where(rules, rule, alert)
+        target = _target(rules, rule, trigger)
+        where = _where(rules, rule, trigger)
     except _NoTargetError as why:
         return Outcome(outcome="no_target", reason=str(why), rule=rule.name)
     except WireError as why:
         return Outcome(outcome="invalid", reason=str(why), rule=rule.name)
-    return Claim(rule=rule, alert=alert, target=target, where=where)
+    return Claim(rule=rule, trigger=trigger, target=target, where=where)
 
 
 class _NoTargetError(Exception):
     """The alert does not say whom it is about."""
 
 
-def _target(rules: RuleSet, rule: Rule, alert: Alert) -> str:
+def _target(rules: RuleSet, rule: Rule, trigger: Trigger) -> str:
     if rule.target == "fleet":
         return FLEET
     if rule.target == "service":
-        _, name = _named(alert, rules.labels.service, "service")
+        _, name = _named(trigger, rules.labels.service, "service")
         return _service(name)
-    _, name = _named(alert, rules.labels.node, "node")
+    _, name = _named(trigger, rules.labels.node, "node")
     return check_target(node_target(_without_port(name)))
 
 
@@ -139,10 +139,10 @@ def _service(name: str) -> str:
     return check_target(service_target(name))
 
 
-def _where(rules: RuleSet, rule: Rule, alert: Alert) -> Where:
+def _where(rules: RuleSet, rule: Rule, trigger: Trigger) -> Where:
     """The rule's own filter, and what its scope takes from the alert."""
     where = dict(rule.where)
-    for attribute, value in _scope(rules, rule, alert):
+    for attribute, value in _scope(rules, rule, trigger):
         if not is_plain(value):
             raise WireError(f"{attribute} {shorten(value)} holds a line break or the like")
         size = len(value.encode())
@@ -158,28 +158,28 @@ def _where(rules: RuleSet, rule: Rule, alert: Alert) -> Where:
     return where
 
 
-def _scope(rules: RuleSet, rule: Rule, alert: Alert) -> Iterator[tuple[str, str]]:
+def _scope(rules: RuleSet, rule: Rule, trigger: Trigger) -> Iterator[tuple[str, str]]:
     if rule.scope == "target":
         return
-    environment = _first(alert, rules.labels.environment)
+    environment = _first(trigger, rules.labels.environment)
     if environment:
         yield ENVIRONMENT, environment[1]
     if rule.scope == "instance":
-        label, instance = _named(alert, rules.labels.instance, "instance")
+        label, instance = _named(trigger, rules.labels.instance, "instance")
         yield (POD if label in POD_LABELS else INSTANCE), instance
 
 
-def _named(alert: Alert, labels: Sequence[str], what: str) -> tuple[str, str]:
-    found = _first(alert, labels)
+def _named(trigger: Trigger, labels: Sequence[str], what: str) -> tuple[str, str]:
+    found = _first(trigger, labels)
     if found is None:
         raise _NoTargetError(f"no {what}: the alert has none of the labels {', '.join(labels)}")
     return found
 
 
-def _first(alert: Alert, labels: Sequence[str]) -> tuple[str, str] | None:
+def _first(trigger: Trigger, labels: Sequence[str]) -> tuple[str, str] | None:
     """Return the first label that is there; an empty one is absent, as in Prometheus."""
     for label in labels:
-        value = alert.labels.get(label)
+        value = trigger.labels.get(label)
         if value:
             return label, value
     return None

@@ -1,4 +1,4 @@
-"""The frozen values that rules are made of: alerts, rules, claims.
+"""The frozen values that rules are made of: triggers, rules, claims.
 
 What belongs here: data that passes between the document, the matching and the transition.
 What does not: reading YAML (`document`), deciding (`matching`, `transition`).
@@ -15,22 +15,34 @@ from upshift_agent.contract import MAX_HZ, Baseline, Where
 from .text import normalised
 
 
-class Alert(NamedTuple):
-    """One alert of a notification, under Alertmanager's names. Times in Unix milliseconds, by the
-    sender's clock; `ends_at_ms` of one that has resolved, 0 where it is not said.
+class Trigger(NamedTuple):
+    """What asks for boosts, from its start until it resolves; so far an alert.
+
+    identity: whose the next word of it is: of an alert, its fingerprint. Together with the start
+    it names an episode. labels: what rules match, and whom it is about; `alertname` is its name.
+    starts_at_ms, ends_at_ms: Unix ms by the clock of its source; 0 where no end is said.
 
     A tuple, as `Claim` is, because a webhook may carry thousands: frozen dataclasses take longer.
     """
 
     status: Literal["firing", "resolved"]
     labels: Mapping[str, str]
-    fingerprint: str
+    identity: str
     starts_at_ms: int
     ends_at_ms: int = 0
 
     @property
     def name(self) -> str:
         return self.labels.get("alertname", "")
+
+
+@dataclass(frozen=True, slots=True)
+class BadTrigger:
+    """A trigger that cannot be read: what is wrong with it, and how it can be recognised."""
+
+    reason: str
+    name: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +112,10 @@ class RuleSet:
 
 
 class Claim(NamedTuple):
-    """A rule that matched an alert, and whom it is about. `where` is the boost's scope."""
+    """A rule that matched a trigger, and whom it is about. `where` is the boost's scope."""
 
     rule: Rule
-    alert: Alert
+    trigger: Trigger
     target: str
     where: Where
 
@@ -138,7 +150,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of an alert or an override, and why; the same words everywhere.
+    """What became of a trigger or an override, and why; the same words everywhere.
 
     `until_ms`: end of the lease or of the cooldown, in Redis milliseconds.
     `refusal`: the limit that forbade it.

@@ -13,18 +13,18 @@ from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
 from upshift_agent.contract.errors import WireError
 from upshift_rules.leases.memory import MAX_CASES, MAX_EPISODES, MEMORY_MS
 from upshift_rules.leases.state import decode_state, encode_state
-from upshift_rules.model import Alert, Refusal
+from upshift_rules.model import Refusal, Trigger
 
 A, B, C = (alert(f"{n:016x}") for n in range(3))
 HOUR = 60 * MINUTE
 REVERT = {"on_resolved": "revert"}
 
 
-def crowd(count: int, *, apart_ms: int = 0) -> list[Alert]:
+def crowd(count: int, *, apart_ms: int = 0) -> list[Trigger]:
     return [alert(f"{n:016x}", started_ms=START_MS - 1000 - n * apart_ms) for n in range(count)]
 
 
-def resolved(fired: Alert, ends_at_ms: int) -> Alert:
+def resolved(fired: Trigger, ends_at_ms: int) -> Trigger:
     return fired._replace(status="resolved", ends_at_ms=ends_at_ms)
 
 
@@ -209,16 +209,16 @@ def test_a_cooldown_is_for_the_next_episode_not_for_an_alert_that_never_resolved
 
 
 @given(st.permutations([resolved(A, START_MS), B, C]))
-def test_who_resolves_and_who_fires_may_come_in_any_order(told: list[Alert]) -> None:
+def test_who_resolves_and_who_fires_may_come_in_any_order(told: list[Trigger]) -> None:
     world = World(rule=replace(HIGH_CPU, on_resolved="revert", cooldown_ms=HOUR))
     world.fires(A)
     world.passes(MINUTE)
-    names = [it.fingerprint for it in told]
+    names = [it.identity for it in told]
     outcomes = dict(zip(names, (it.outcome for it in world.tells(*told)), strict=True))
     assert outcomes == {
-        A.fingerprint: "resolved",
-        B.fingerprint: "renewed",
-        C.fingerprint: "joined",
+        A.identity: "resolved",
+        B.identity: "renewed",
+        C.identity: "joined",
     }
     assert len(world.boosts) == 1
 
@@ -338,7 +338,7 @@ _cases = st.fixed_dictionaries(
         "lease": _values | st.just("boost/1"),
         "started": _values | _times,
         "cooling": _values | _times,
-        "episodes": _values | st.dictionaries(st.just(A.fingerprint), st.lists(_times | _values)),
+        "episodes": _values | st.dictionaries(st.just(A.identity), st.lists(_times | _values)),
         "forgotten": _values | st.lists(_times, max_size=3),
         "refusal": _values | st.tuples(st.text(), st.text(), _times),
     },

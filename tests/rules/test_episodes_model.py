@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rules.world import HIGH_CPU, MINUTE, World, alert
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import limited
-from upshift_rules.model import Alert, Outcome, Rule
+from upshift_rules.model import Outcome, Rule, Trigger
 
 ALERTS = range(4)
 SERVED = ("granted", "renewed", "joined", "at_max_duration")
@@ -64,11 +64,11 @@ class Model:
     episode: Counter[int] = field(default_factory=Counter)
     began_ms: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)  # the episode known to have been served
-    delivered: list[tuple[int, int, Alert]] = field(default_factory=list)
+    delivered: list[tuple[int, int, Trigger]] = field(default_factory=list)
     boosts: Counter[tuple[int, int]] = field(default_factory=Counter)
     released: set[tuple[int, int]] = field(default_factory=set)
 
-    def notice(self, what: str, which: int, number: int) -> tuple[int, int, Alert] | None:
+    def notice(self, what: str, which: int, number: int) -> tuple[int, int, Trigger] | None:
         """(alert, episode, what is delivered); None for nothing."""
         now_ms, fires = self.world.now_ms, self.episode[which] % 2 == 1
         if what == "is late":
@@ -114,7 +114,7 @@ class Model:
             }
             assert not left, "a boost is not reverted while another of its alerts fires"
 
-    def take(self, which: int, episode: int, told: Alert, outcome: Outcome) -> None:
+    def take(self, which: int, episode: int, told: Trigger, outcome: Outcome) -> None:
         if told.status == "resolved":
             if self.heard.get(which) == episode:
                 del self.heard[which]
@@ -131,7 +131,7 @@ class Model:
             self.released |= set(self.heard.items())
         self.world.released()
 
-    def in_any_order(self, before: TargetState, told: list[Alert]) -> None:
+    def in_any_order(self, before: TargetState, told: list[Trigger]) -> None:
         claims = [self.world._claim(it, {}) for it in told]
 
         def seen(order: list[Any]) -> Any:

@@ -68,7 +68,7 @@ def test_a_refused_alert_is_in_the_history_once_however_often_it_is_repeated() -
 
 def test_a_thousand_alerts_of_one_refused_boost_are_one_entry() -> None:
     world = World(refusal=FULL)
-    claims = [Claim(rule=HIGH_CPU, alert=alert(f"{i}"), target="service/checkout", where={})
+    claims = [Claim(rule=HIGH_CPU, trigger=alert(f"{i}"), target="service/checkout", where={})
               for i in range(1000)]  # fmt: skip
     assert {it.outcome for it in world._apply(claims)} == {"refused"}  # type: ignore[arg-type]
     assert {world.fires(alert(f"{i}")).outcome for i in range(1000)} == {"refused"}
@@ -126,7 +126,7 @@ def test_a_refused_override_says_who_asked_each_time() -> None:
 
 
 def test_controllers_that_grant_from_one_revision_give_a_lease_one_name() -> None:
-    claim = Claim(rule=HIGH_CPU, alert=alert(), target="service/checkout", where={})
+    claim = Claim(rule=HIGH_CPU, trigger=alert(), target="service/checkout", where={})
 
     def name(rev: int, now_ms: int) -> str:
         state = TargetState(target="service/checkout", rev=rev)

@@ -10,7 +10,7 @@ from upshift_agent.contract import Baseline
 from upshift_rules.documents.document import read_rules
 from upshift_rules.matchers import parse_matchers
 from upshift_rules.matching import claims_of, explain
-from upshift_rules.model import Alert, Claim, Labels, Outcome, Rule, RuleSet
+from upshift_rules.model import Claim, Labels, Outcome, Rule, RuleSet, Trigger
 
 BASELINE = Baseline(19)
 
@@ -30,18 +30,18 @@ def rules_of(*rules: Rule, labels: Labels | None = None) -> RuleSet:
     return RuleSet(baseline=BASELINE, rules=rules, labels=labels or Labels())
 
 
-def alert(name: str | None = "HighCPU", **labels: str) -> Alert:
+def alert(name: str | None = "HighCPU", **labels: str) -> Trigger:
     named = {} if name is None else {"alertname": name}
-    return Alert(status="firing", labels=named | labels, fingerprint="f", starts_at_ms=0)
+    return Trigger(status="firing", labels=named | labels, identity="f", starts_at_ms=0)
 
 
-def claim_of(rule: Rule, alert: Alert, labels: Labels | None = None) -> Claim:
+def claim_of(rule: Rule, alert: Trigger, labels: Labels | None = None) -> Claim:
     (claim,) = claims_of(rules_of(rule, labels=labels), alert)
     assert isinstance(claim, Claim), claim
     return claim
 
 
-def outcome_of(alert: Alert, *rules: Rule) -> Outcome:
+def outcome_of(alert: Trigger, *rules: Rule) -> Outcome:
     (outcome,) = claims_of(rules_of(*rules), alert)
     assert isinstance(outcome, Outcome), outcome
     return outcome
@@ -241,10 +241,10 @@ def test_no_rule_says_what_else_there_is() -> None:
 
 
 def test_a_resolved_alert_meets_the_rules_that_it_met_while_firing() -> None:
-    ended = Alert(
-        status="resolved", labels=alert(service="a").labels, fingerprint="f", starts_at_ms=0
+    ended = Trigger(
+        status="resolved", labels=alert(service="a").labels, identity="f", starts_at_ms=0
     )
-    assert claim_of(rule(), ended).alert is ended
+    assert claim_of(rule(), ended).trigger is ended
 
 
 def test_explain_says_of_every_rule_why_or_why_not() -> None:
@@ -272,7 +272,7 @@ names = st.sampled_from(
     ["alertname", "sampling_trigger", "severity", "service", "job", "env", "instance", "pod"]
 )
 alerts = st.builds(
-    lambda labels, status: Alert(status=status, labels=labels, fingerprint="f", starts_at_ms=0),
+    lambda labels, status: Trigger(status=status, labels=labels, identity="f", starts_at_ms=0),
     st.dictionaries(names, words),
     st.sampled_from(["firing", "resolved"]),
 )
@@ -292,7 +292,7 @@ many = st.sampled_from(
 
 
 @given(alerts, st.lists(many, max_size=5))
-def test_claims_and_explanations_always_agree(alert: Alert, rules: list[Rule]) -> None:
+def test_claims_and_explanations_always_agree(alert: Trigger, rules: list[Rule]) -> None:
     found = claims_of(rules_of(*rules), alert)
     explained = [it.result for it in explain(rules_of(*rules), alert) if it.result]
     if explained:

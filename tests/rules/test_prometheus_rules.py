@@ -8,7 +8,7 @@ import yaml
 
 from upshift_rules.documents.document import read_rules
 from upshift_rules.matching import claims_of
-from upshift_rules.model import Alert, Claim
+from upshift_rules.model import Claim, Trigger
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -44,7 +44,7 @@ def test_every_alert_that_promtool_saw_is_granted_a_boost_by_the_users_rules() -
         for alert in row["exp_alerts"]:
             labels = {"alertname": row["alertname"], **alert["exp_labels"]}
             (claim,) = claims_of(
-                rules, Alert(status="firing", labels=labels, fingerprint="f", starts_at_ms=0)
+                rules, Trigger(status="firing", labels=labels, identity="f", starts_at_ms=0)
             )
             assert isinstance(claim, Claim)
             assert claim.target == f"service/{labels['service_name']}"

@@ -8,7 +8,7 @@ from upshift_agent.contract import Cause, Lease, Where
 from upshift_rules.leases.changes import Change, Entry, Release
 from upshift_rules.leases.state import TargetState, decode_state, encode_state
 from upshift_rules.leases.transition import limited, revised
-from upshift_rules.model import Alert, Claim, Outcome, Refusal, Rule
+from upshift_rules.model import Claim, Outcome, Refusal, Rule, Trigger
 
 START_MS = 1_795_395_815_000
 MINUTE = 60_000
@@ -22,11 +22,11 @@ HIGH_CPU = Rule(
 )
 
 
-def alert(fingerprint: str = "4bd675a02c6e66f0", *, started_ms: int = START_MS - 1000) -> Alert:
-    return Alert(
+def alert(fingerprint: str = "4bd675a02c6e66f0", *, started_ms: int = START_MS - 1000) -> Trigger:
+    return Trigger(
         status="firing",
         labels={"alertname": "HighCPU", "service_name": "checkout"},
-        fingerprint=fingerprint,
+        identity=fingerprint,
         starts_at_ms=started_ms,
     )
 
@@ -46,10 +46,10 @@ class World:
     def passes(self, ms: int) -> None:
         self.now_ms += ms
 
-    def fires(self, fired: Alert | None = None, **rule: object) -> Outcome:
+    def fires(self, fired: Trigger | None = None, **rule: object) -> Outcome:
         return self.told(self._claim(fired or alert(), rule))
 
-    def resolves(self, fired: Alert | None = None, **rule: object) -> Outcome:
+    def resolves(self, fired: Trigger | None = None, **rule: object) -> Outcome:
         return self.told(self._claim((fired or alert())._replace(status="resolved"), rule))
 
     def released(self, lease: str | None = None) -> Outcome:
@@ -59,7 +59,7 @@ class World:
         """What a due lease does: nothing is asked, time has passed."""
         self._apply([])
 
-    def tells(self, *told: Alert, **rule: object) -> tuple[Outcome, ...]:
+    def tells(self, *told: Trigger, **rule: object) -> tuple[Outcome, ...]:
         """All of one notification."""
         return self._apply([self._claim(it, rule) for it in told])
 
@@ -76,9 +76,9 @@ class World:
         (boost,) = self.boosts
         return boost.expires_at_ms - self.now_ms
 
-    def _claim(self, told: Alert, rule: dict[str, object]) -> Claim:
+    def _claim(self, told: Trigger, rule: dict[str, object]) -> Claim:
         changed = replace(self.rule, **rule)  # type: ignore[arg-type]
-        return Claim(rule=changed, alert=told, target=self.state.target, where=self.where)
+        return Claim(rule=changed, trigger=told, target=self.state.target, where=self.where)
 
     def _apply(self, changes: list[Change]) -> tuple[Outcome, ...]:
         step = limited(self.state, changes, self.now_ms, lambda _: self.refusal)

@@ -31,11 +31,10 @@ from upshift_rules.durations import format_duration
 from upshift_rules.leases.changes import Change, Override, Release, SetBaseline
 from upshift_rules.leases.transition import republished
 from upshift_rules.matching import Verdict, claims_of, explain
-from upshift_rules.model import Alert, Claim, Outcome, Refusal, RuleSet
+from upshift_rules.model import BadTrigger, Claim, Outcome, Refusal, RuleSet, Trigger
 
 from ..errors import Refused
 from ..slices import each
-from ..sources.alertmanager.payload import BadAlert
 from .committer import Committer
 from .newcomers import Newcomers
 from .ports import States, Write
@@ -51,7 +50,7 @@ MAX_SAID = 500
 class Account(NamedTuple):
     """What one alert did: an outcome for each rule that it matched, or one that says why none."""
 
-    alert: Alert | BadAlert
+    trigger: Trigger | BadTrigger
     outcomes: Sequence[Outcome]
 
 
@@ -82,34 +81,38 @@ class Control:
         """Raise `Unavailable` when too many alerts wait already."""
         self._committer.check_room()
 
-    async def receive(self, alerts: Sequence[Alert | BadAlert], sender: str = "") -> list[Account]:
+    async def receive(
+        self, triggers: Sequence[Trigger | BadTrigger], sender: str = ""
+    ) -> list[Account]:
         """Let alerts do what the rules say: in one commit, or in parts where they are very many.
 
         sender: whose alerts they are, for the limit on new targets.
         """
-        if len(alerts) <= BATCH:
-            return await self._let_in(alerts, [self._match(alert) for alert in alerts], sender)
+        if len(triggers) <= BATCH:
+            return await self._let_in(
+                triggers, [self._match(trigger) for trigger in triggers], sender
+            )
         # In parts, so that neither a transition nor a commit keeps others waiting. What fires goes
         # first, as in one commit. Should Redis go away in between, all of it comes again.
-        order = sorted(range(len(alerts)), key=lambda i: _has_resolved(alerts[i]))
+        order = sorted(range(len(triggers)), key=lambda i: _has_resolved(triggers[i]))
         accounts: dict[int, Account] = {}
         for start in range(0, len(order), BATCH):
-            part = [alerts[i] for i in order[start : start + BATCH]]
+            part = [triggers[i] for i in order[start : start + BATCH]]
             answers = await each(lambda it: self._match(it, hint=False), part)
             told = await self._let_in(part, answers, sender)
             accounts |= zip(order[start : start + BATCH], told, strict=True)
-        return [accounts[i] for i in range(len(alerts))]
+        return [accounts[i] for i in range(len(triggers))]
 
     async def _let_in(
         self,
-        alerts: Sequence[Alert | BadAlert],
+        triggers: Sequence[Trigger | BadTrigger],
         answers: Sequence[Sequence[Claim | Outcome]],
         sender: str,
     ) -> list[Account]:
         changes = _by_target(answers)
         new = self._states.unknown(changes)
         if not new:
-            return _accounts(alerts, answers, await self._committer.apply(changes, "alerts"))
+            return _accounts(triggers, answers, await self._committer.apply(changes, "alerts"))
         counted = set(new[: self._newcomers.take(sender, len(new), _now_ms())])
         made: list[str] = []
         try:
@@ -123,7 +126,7 @@ class Control:
             unused = len(counted.difference(made))
             if unused:
                 self._newcomers.give_back(sender, unused, _now_ms())
-        return _accounts(alerts, answers, outcomes)
+        return _accounts(triggers, answers, outcomes)
 
     def _without(
         self, answers: Sequence[Sequence[Claim | Outcome]], beyond: Collection[str], sender: str
@@ -152,20 +155,22 @@ class Control:
             for answer in answers
         ]
 
-    async def explain(self, alerts: Sequence[Alert | BadAlert]) -> list[Account]:
+    async def explain(self, triggers: Sequence[Trigger | BadTrigger]) -> list[Account]:
         """Return what `receive` would do with these alerts now. Nothing is written."""
-        answers = await each(self._match, alerts)
+        answers = await each(self._match, triggers)
         _, outcomes = await self._committer.preview(_by_target(answers))
-        return _accounts(alerts, answers, outcomes)
+        return _accounts(triggers, answers, outcomes)
 
-    def _match(self, alert: Alert | BadAlert, *, hint: bool = True) -> Sequence[Claim | Outcome]:
-        if isinstance(alert, BadAlert):
-            return [Outcome(outcome="invalid", reason=alert.reason)]
-        return claims_of(self._rules(), alert, hint=hint)
+    def _match(
+        self, trigger: Trigger | BadTrigger, *, hint: bool = True
+    ) -> Sequence[Claim | Outcome]:
+        if isinstance(trigger, BadTrigger):
+            return [Outcome(outcome="invalid", reason=trigger.reason)]
+        return claims_of(self._rules(), trigger, hint=hint)
 
-    def verdicts(self, alert: Alert) -> Sequence[Verdict]:
+    def verdicts(self, trigger: Trigger) -> Sequence[Verdict]:
         """Return for every rule why it matches this alert or does not."""
-        return explain(self._rules(), alert)
+        return explain(self._rules(), trigger)
 
     async def override(
         self,
@@ -315,8 +320,8 @@ def _now_ms() -> float:
     return time.monotonic() * 1000
 
 
-def _has_resolved(alert: Alert | BadAlert) -> bool:
-    return isinstance(alert, Alert) and alert.status == "resolved"
+def _has_resolved(trigger: Trigger | BadTrigger) -> bool:
+    return isinstance(trigger, Trigger) and trigger.status == "resolved"
 
 
 def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[Change]]:
@@ -329,7 +334,7 @@ def _by_target(answers: Iterable[Sequence[Claim | Outcome]]) -> dict[str, list[C
 
 
 def _accounts(
-    alerts: Sequence[Alert | BadAlert],
+    triggers: Sequence[Trigger | BadTrigger],
     answers: Sequence[Sequence[Claim | Outcome]],
     outcomes: Mapping[str, Sequence[Outcome]],
 ) -> list[Account]:
@@ -337,8 +342,8 @@ def _accounts(
     queues = {target: iter(row) for target, row in outcomes.items()}
     return [
         Account(
-            alert,
+            trigger,
             [next(queues[it.target]) if isinstance(it, Claim) else it for it in answer],
         )
-        for alert, answer in zip(alerts, answers, strict=True)
+        for trigger, answer in zip(triggers, answers, strict=True)
     ]

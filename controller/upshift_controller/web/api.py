@@ -9,7 +9,7 @@ from aiohttp import web
 from upshift_agent.contract import Cause, check_target
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import parse_duration
-from upshift_rules.model import Alert
+from upshift_rules.model import Trigger
 
 from ..errors import Refused
 from ..leasing.control import Account, Control, asked_by
@@ -89,10 +89,10 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
 
         def add_rules(shown: tuple[Account, dict[str, Any]]) -> None:
             account, row = shown
-            if isinstance(account.alert, Alert):
+            if isinstance(account.trigger, Trigger):
                 row["rules"] = [
                     {"rule": it.rule.name, "matches": it.matches, "reason": it.reason}
-                    for it in control.verdicts(account.alert)
+                    for it in control.verdicts(account.trigger)
                 ]
 
         await each(add_rules, zip(accounts, document["alerts"], strict=False))

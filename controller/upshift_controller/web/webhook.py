@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from upshift_rules.model import Alert, Outcome
+from upshift_rules.model import BadTrigger, Outcome
 from upshift_rules.quick_json import dump
 
 from ..errors import Refused, Unavailable
@@ -21,7 +21,6 @@ from ..slices import each
 from ..sources.alertmanager.api import Truncated
 from ..sources.alertmanager.payload import (
     REMEMBERED_BYTES,
-    BadAlert,
     Notification,
     open_notification,
     parse_notification,
@@ -116,11 +115,11 @@ def accounts_json(accounts: Sequence[Account], truncated: int = 0) -> dict[str, 
 
 
 def account_json(account: Account, outcomes: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
-    alert = account.alert
+    trigger = account.trigger
     return {
-        "alertname": alert.name if isinstance(alert, Alert) else alert.alertname,
-        "fingerprint": alert.fingerprint,
-        "status": "invalid" if isinstance(alert, BadAlert) else alert.status,
+        "alertname": trigger.name,
+        "fingerprint": trigger.identity,
+        "status": "invalid" if isinstance(trigger, BadTrigger) else trigger.status,
         "outcomes": [outcomes[id(outcome)] for outcome in account.outcomes],
     }
 

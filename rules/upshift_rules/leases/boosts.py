@@ -1,4 +1,6 @@
-"""What an alert does to the boosts of a target: grant, renew, or nothing, always with its reason.
+"""What a trigger does to the boosts of a target: grant, renew, or nothing, always with its reason.
+
+Triggers are alerts so far, and are called so below.
 
 Rules for editors. Each answer in `tests/README.md` about an alert is a branch here and a test in
 `tests/rules/test_boosts.py`; change both or neither. The theory:
@@ -58,30 +60,30 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
     """The positions of `claims`, in the order in which they are looked at."""
 
     def turn(at: int) -> tuple[object, ...]:
-        rule, alert, _, where = claims[at]
+        rule, trigger, _, where = claims[at]
         scope = scope_key(rule.name, where)
         case = draft.cases.get(scope)
-        new = case is None or alert.fingerprint not in case.episodes
+        new = case is None or trigger.identity not in case.episodes
         # "firing" comes before "resolved".
-        return alert.status, new, alert.starts_at_ms, alert.fingerprint, scope, alert.name
+        return trigger.status, new, trigger.starts_at_ms, trigger.identity, scope, trigger.name
 
     return sorted(range(len(claims)), key=turn)
 
 
 def fire(draft: Draft, claim: Claim) -> Outcome:
     """Grant or renew the boost of an alert that fires, or say why not."""
-    rule, alert = claim.rule, claim.alert
+    rule, trigger = claim.rule, claim.trigger
     scope = scope_key(rule.name, claim.where)
     case = draft.case(scope)
-    episode = case.episodes.get(alert.fingerprint)
+    episode = case.episodes.get(trigger.identity)
     boost = draft.leases.get(case.lease)
     if episode is None:
-        if case.forgotten.may_hold(alert.starts_at_ms, draft.now_ms + SKEW_MS):
+        if case.forgotten.may_hold(trigger.starts_at_ms, draft.now_ms + SKEW_MS):
             return _one_of_many(draft, claim, scope, case, boost)
-    elif _within(alert.starts_at_ms, episode, draft.now_ms + SKEW_MS):
+    elif _within(trigger.starts_at_ms, episode, draft.now_ms + SKEW_MS):
         return _again(draft, claim, scope, case, episode, boost)
     if boost is not None:
-        draft.remember(scope, alert.fingerprint, Episode(alert.starts_at_ms, draft.now_ms))
+        draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
         return _extend(draft, claim, scope, boost, f"another alert of {rule.name} fires")
     if draft.now_ms < case.cooling_ms:
         # No longer than the rule says by now, also where Redis's clock was set back.
@@ -96,27 +98,27 @@ def fire(draft: Draft, claim: Claim) -> Outcome:
 
 def resolve(draft: Draft, claim: Claim) -> Outcome:
     """End the boost of an alert that has resolved, or say why not."""
-    rule, alert = claim.rule, claim.alert
+    rule, trigger = claim.rule, claim.trigger
     scope = scope_key(rule.name, claim.where)
     case = draft.case(scope)
-    episode = case.episodes.get(alert.fingerprint)
-    if case.refusal is not None and case.refusal.fingerprint == alert.fingerprint:
+    episode = case.episodes.get(trigger.identity)
+    if case.refusal is not None and case.refusal.identity == trigger.identity:
         draft.change(scope, refusal=None)
-    ended_ms = min(max(alert.starts_at_ms, alert.ends_at_ms), draft.now_ms + SKEW_MS)
-    resolved = Episode(alert.starts_at_ms, ended_ms, RESOLVED)
+    ended_ms = min(max(trigger.starts_at_ms, trigger.ends_at_ms), draft.now_ms + SKEW_MS)
+    resolved = Episode(trigger.starts_at_ms, ended_ms, RESOLVED)
     if episode is None:
         if rule.on_resolved == "revert" and not case.forgotten.may_hold(
-            alert.starts_at_ms, draft.now_ms + SKEW_MS
+            trigger.starts_at_ms, draft.now_ms + SKEW_MS
         ):
-            draft.remember(scope, alert.fingerprint, resolved)
+            draft.remember(scope, trigger.identity, resolved)
         return _told(claim, "resolved", "no boost was waiting for this")
-    if max(alert.starts_at_ms, ended_ms) < episode.began_ms:
+    if max(trigger.starts_at_ms, ended_ms) < episode.began_ms:
         return _told(claim, "resolved", "it has fired anew since")
     if episode.ended == RESOLVED:
         if ended_ms > episode.until_ms:
-            draft.remember(scope, alert.fingerprint, resolved)
+            draft.remember(scope, trigger.identity, resolved)
         return _told(claim, "resolved", "no boost was waiting for this")
-    draft.remember(scope, alert.fingerprint, resolved)
+    draft.remember(scope, trigger.identity, resolved)
     boost = draft.leases.get(case.lease)
     if boost is None:
         return _told(claim, "resolved", "its boost had ended before")
@@ -131,9 +133,9 @@ def resolve(draft: Draft, claim: Claim) -> Outcome:
 def release(draft: Draft, lease: Lease) -> None:
     """Note that an engineer ended a boost: none of the alerts that fire now brings it back."""
     scope = scope_of(lease)
-    for fingerprint, episode in list(draft.case(scope).episodes.items()):
+    for identity, episode in list(draft.case(scope).episodes.items()):
         if not episode.ended:
-            draft.remember(scope, fingerprint, episode._replace(ended=RELEASED))
+            draft.remember(scope, identity, episode._replace(ended=RELEASED))
 
 
 def _within(starts_at_ms: int, episode: Episode, newest_ms: int) -> bool:
@@ -146,11 +148,11 @@ def _again(
     draft: Draft, claim: Claim, scope: str, case: Case, episode: Episode, boost: Lease | None
 ) -> Outcome:
     """Answer an alert whose episode is known."""
-    began_ms = max(episode.began_ms, claim.alert.starts_at_ms)
+    began_ms = max(episode.began_ms, claim.trigger.starts_at_ms)
     unheard = abs(draft.now_ms - episode.until_ms) >= HEARD_EVERY_MS
     if episode.ended != RESOLVED and (unheard or began_ms > episode.began_ms):
         heard = episode._replace(began_ms=began_ms, until_ms=draft.now_ms)
-        draft.remember(scope, claim.alert.fingerprint, heard)
+        draft.remember(scope, claim.trigger.identity, heard)
     if episode.ended:
         return _told(claim, "repeat", f"this episode was {episode.ended} before", boost)
     return _still(draft, claim, scope, case, boost, _REPEATED)
@@ -160,7 +162,9 @@ def _one_of_many(
     draft: Draft, claim: Claim, scope: str, case: Case, boost: Lease | None
 ) -> Outcome:
     """Answer an alert that may have been forgotten: it counts as known, and as firing."""
-    until_ms = max(case.forgotten.until_ms, min(claim.alert.starts_at_ms + MOVES_MS, draft.now_ms))
+    until_ms = max(
+        case.forgotten.until_ms, min(claim.trigger.starts_at_ms + MOVES_MS, draft.now_ms)
+    )
     unheard = abs(draft.now_ms - case.forgotten.heard_ms) >= HEARD_EVERY_MS
     if unheard or until_ms > case.forgotten.until_ms:
         draft.change(scope, forgotten=Forgotten(until_ms, draft.now_ms))
@@ -192,9 +196,9 @@ def _still(
 
 def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
     """Grant a boost. started_ms: its start, earlier than now where it is taken up again."""
-    rule, alert = claim.rule, claim.alert
+    rule, trigger = claim.rule, claim.trigger
     end_ms = min(draft.now_ms + rule.duration_ms, started_ms + rule.max_duration_ms)
-    key = f"{draft.target} {scope} {alert.fingerprint} {alert.starts_at_ms} {draft.before.rev}"
+    key = f"{draft.target} {scope} {trigger.identity} {trigger.starts_at_ms} {draft.before.rev}"
     boost = Lease(
         # By the revision: controllers that grant the same thing at once give it the same name,
         # and one that was never committed can never come back.
@@ -205,7 +209,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         expires_at_ms=end_ms,
         where=claim.where,
         fraction=rule.fraction,
-        cause=Cause.of_rule(rule.name, alertname=alert.name, fingerprint=alert.fingerprint),
+        cause=Cause.of_rule(rule.name, alertname=trigger.name, fingerprint=trigger.identity),
     )
     boost = draft.aim(boost)
     if why := draft.unfit(boost):
@@ -214,7 +218,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
     if refusal is not None:
         draft.refused_scopes[scope] = refusal
         return _refuse(draft, claim, scope, boost, refusal)
-    draft.remember(scope, alert.fingerprint, Episode(alert.starts_at_ms, draft.now_ms))
+    draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
     draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None)
     draft.put(boost, "granted", boost.reason + draft.for_whom(boost))
     _cool(draft, claim, scope, end_ms)
@@ -227,7 +231,7 @@ def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refus
     told = draft.case(scope).refusal
     lasts = told is not None and abs(draft.now_ms - told.at_ms) < MEMORY_MS
     if told is None or not lasts or told.limit != refusal.limit:
-        said = Told(claim.alert.fingerprint, refusal.limit, draft.now_ms)
+        said = Told(claim.trigger.identity, refusal.limit, draft.now_ms)
         draft.change(scope, refusal=said)
         draft.refuse(boost, refusal)
     return replace(_told(claim, "refused", refusal.reason), refusal=refusal)

@@ -136,18 +136,18 @@ class Draft:
     def change(self, scope: str, **fields: Any) -> None:
         self.cases[scope] = self.case(scope)._replace(**fields)
 
-    def remember(self, scope: str, fingerprint: str, episode: Episode) -> None:
-        """Remember `episode` as the newest one of the alert with this fingerprint."""
+    def remember(self, scope: str, identity: str, episode: Episode) -> None:
+        """Remember `episode` as the newest one of the trigger with this identity."""
         case = self.case(scope)
         if scope not in self._own:  # copied once, however many alerts there are
             self._own.add(scope)
             case = self.cases[scope] = case._replace(episodes=dict(case.episodes))
         if scope in self._firing:
-            former = case.episodes.get(fingerprint)
+            former = case.episodes.get(identity)
             self._firing[scope] += self._fires(episode) - (
                 former is not None and self._fires(former)
             )
-        case.episodes[fingerprint] = episode
+        case.episodes[identity] = episode
 
     def firing(self, scope: str) -> int:
         """How many alerts of a case are known to fire; those that are forgotten count as one."""

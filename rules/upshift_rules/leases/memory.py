@@ -62,8 +62,8 @@ def _without_old(case: Case, now_ms: int) -> Case:
     episodes = case.episodes
     if not all(recent_ms < it.until_ms <= ahead_ms for it in episodes.values()):
         episodes = {
-            fingerprint: it._replace(until_ms=now_ms) if it.until_ms > ahead_ms else it
-            for fingerprint, it in episodes.items()
+            identity: it._replace(until_ms=now_ms) if it.until_ms > ahead_ms else it
+            for identity, it in episodes.items()
             if not _is_old(it, now_ms)
         }
     refusal, forgotten = case.refusal, case.forgotten
@@ -98,7 +98,7 @@ def _forget(case: Case, share: int, now_ms: int) -> Case:
     surplus = len(case.episodes) - share
     if surplus <= 0:
         return case
-    rows = sorted((_last_ms(it), fingerprint) for fingerprint, it in case.episodes.items())
+    rows = sorted((_last_ms(it), identity) for identity, it in case.episodes.items())
     return case._replace(
         episodes={key: case.episodes[key] for _, key in rows[surplus:]},
         forgotten=_left(case.forgotten, Forgotten(rows[surplus - 1][0], now_ms)),

@@ -20,7 +20,7 @@ from ..quick_json import dump, loads
 
 
 class Episode(NamedTuple):
-    """One firing of one alert: see `boosts`, which owns what it means.
+    """One firing of one trigger: see `boosts`, which owns what it means.
 
     began_ms: the newest `startsAt` heard of it, by the sender's clock.
     until_ms: it has fired until then at least: when that was heard, within `HEARD_EVERY_MS`; of one
@@ -58,10 +58,10 @@ NOBODY = Forgotten()
 class Told:
     """A refusal that the history has an entry of, so that repeats add no other.
 
-    fingerprint: the refused alert's. limit: which one refused. at_ms: when, in Redis ms.
+    identity: the refused trigger's. limit: which one refused. at_ms: when, in Redis ms.
     """
 
-    fingerprint: str
+    identity: str
     limit: str
     at_ms: int
 
@@ -71,7 +71,7 @@ class Case(NamedTuple):
 
     lease: its last boost. started_ms: when that one started, however often it was renewed or taken
     up again; 0 when it is over. cooling_ms: no boost for a new episode before.
-    episodes: by the fingerprint of the alert; the newest one of each.
+    episodes: by the identity of the trigger; the newest one of each.
     """
 
     lease: str = ""
@@ -168,7 +168,7 @@ def _case_json(case: Case) -> dict[str, Any]:
         "lease": case.lease,
         "started": case.started_ms,
         "episodes": {
-            fingerprint: it[:] if it.ended else it[:2] for fingerprint, it in case.episodes.items()
+            identity: it[:] if it.ended else it[:2] for identity, it in case.episodes.items()
         },
     }
     if case.cooling_ms:
@@ -177,7 +177,7 @@ def _case_json(case: Case) -> dict[str, Any]:
         document["forgotten"] = case.forgotten[:]
     if case.refusal is not None:
         refusal = case.refusal
-        document["refusal"] = [refusal.fingerprint, refusal.limit, refusal.at_ms]
+        document["refusal"] = [refusal.identity, refusal.limit, refusal.at_ms]
     return document
 
 
@@ -189,8 +189,8 @@ def _case(value: object) -> Case:
         started_ms=_ms(document.get("started", 0)),
         cooling_ms=_ms(document.get("cooling", 0)),
         episodes={
-            fingerprint: _episode(row)
-            for fingerprint, row in mapping(document.get("episodes", {}), "episodes").items()
+            identity: _episode(row)
+            for identity, row in mapping(document.get("episodes", {}), "episodes").items()
         },
         forgotten=_pair(Forgotten, document.get("forgotten", ())),
         refusal=_told(refusal) if refusal else None,
@@ -205,10 +205,10 @@ def _episode(row: Sequence[Any]) -> Episode:
 
 
 def _told(row: Sequence[Any]) -> Told:
-    fingerprint, limit, at_ms = row[:3]
-    if not (isinstance(fingerprint, str) and isinstance(limit, str)):
+    identity, limit, at_ms = row[:3]
+    if not (isinstance(identity, str) and isinstance(limit, str)):
         raise TypeError("a refusal without names")
-    return Told(fingerprint, limit, _ms(at_ms))
+    return Told(identity, limit, _ms(at_ms))
 
 
 def _pair(kind: Callable[..., _Pair], row: Sequence[Any]) -> _Pair:

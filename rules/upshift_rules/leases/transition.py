@@ -52,7 +52,7 @@ def _outcomes(draft: Draft, changes: Sequence[Change]) -> tuple[Outcome, ...]:
     for are_claims, run in groupby(changes, lambda it: isinstance(it, Claim)):
         if are_claims:
             claims = cast("list[Claim]", list(run))
-            told = {at: _alert(draft, claims[at]) for at in boosts.in_turn(draft, claims)}
+            told = {at: _trigger(draft, claims[at]) for at in boosts.in_turn(draft, claims)}
             outcomes += [told[at] for at in range(len(claims))]
         else:
             outcomes += [_apply(draft, change) for change in run]
@@ -84,7 +84,7 @@ def limited(
 def _apply(draft: Draft, change: Change) -> Outcome:
     match change:
         case Claim():
-            return _alert(draft, change)
+            return _trigger(draft, change)
         case Override():
             return overrides.override(draft, change)
         case Release():
@@ -95,8 +95,8 @@ def _apply(draft: Draft, change: Change) -> Outcome:
             return overrides.aim(draft)
 
 
-def _alert(draft: Draft, claim: Claim) -> Outcome:
-    act = boosts.fire if claim.alert.status == "firing" else boosts.resolve
+def _trigger(draft: Draft, claim: Claim) -> Outcome:
+    act = boosts.fire if claim.trigger.status == "firing" else boosts.resolve
     return act(draft, claim)
 
 

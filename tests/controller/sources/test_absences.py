@@ -20,7 +20,7 @@ from upshift_controller.sources.alertmanager import absences
 from upshift_controller.sources.alertmanager.absences import Absences
 from upshift_controller.sources.alertmanager.api import Truncated
 from upshift_controller.sources.alertmanager.payload import parse_notification
-from upshift_rules.model import Alert
+from upshift_rules.model import Trigger
 from upshift_rules.quick_json import dump
 
 MINUTE = 60_000
@@ -36,11 +36,11 @@ sampling:
 """
 
 
-def fired(fingerprint: str, **labels: str) -> Alert:
-    return Alert(status="firing", labels=labels, fingerprint=fingerprint, starts_at_ms=1)
+def fired(fingerprint: str, **labels: str) -> Trigger:
+    return Trigger(status="firing", labels=labels, identity=fingerprint, starts_at_ms=1)
 
 
-def watched(*alerts: Alert) -> Absences:
+def watched(*alerts: Trigger) -> Absences:
     known = Absences(5 * MINUTE)
     known.heard("upshift", alerts, truncated=True)
     return known
@@ -50,7 +50,7 @@ def gone(known: Absences, at: int, *listed: str, up: int = LONG) -> list[str]:
     """Who has resolved, by a look at this minute."""
     found = known.looked("upshift", listed, at * MINUTE, up * MINUTE, at * MINUTE)
     assert all(it.status == "resolved" for it in found)
-    return [it.fingerprint for it in found]
+    return [it.identity for it in found]
 
 
 def test_an_alert_that_is_missing_for_longer_than_5_minutes_has_resolved() -> None:

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from controller.conftest import alert, notification
 from upshift_controller.errors import Refused
 from upshift_controller.sources.alertmanager.payload import (
-    BadAlert,
     fingerprint_of,
     milliseconds,
     parse_example,
     parse_notification,
 )
-from upshift_rules.model import Alert
+from upshift_rules.model import BadTrigger, Trigger
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -44,7 +43,7 @@ def test_every_alert_is_read_or_named(alerts: list[object]) -> None:
     parsed = parse_notification(body).alerts
     assert len(parsed) == len(alerts)
     for i, one in enumerate(parsed):
-        assert isinstance(one, Alert) or one.reason.startswith(f"alerts[{i}]")
+        assert isinstance(one, Trigger) or one.reason.startswith(f"alerts[{i}]")
 
 
 @given(st.binary() | anything.map(lambda it: json.dumps(it).encode()))
@@ -57,16 +56,16 @@ def test_any_body_is_read_or_refused_and_nothing_else(body: bytes) -> None:
 def test_each_alerts_own_status_counts_whatever_the_notification_says() -> None:
     body = notification(alert(status="resolved"), alert()) | {"status": "resolved"}
     parsed = parse_notification(json.dumps(body).encode()).alerts
-    assert [it.status for it in parsed if isinstance(it, Alert)] == ["resolved", "firing"]
+    assert [it.status for it in parsed if isinstance(it, Trigger)] == ["resolved", "firing"]
 
 
 def test_an_alert_without_a_fingerprint_gets_one_of_its_labels() -> None:
     labels = {"b": "2", "a": "1"}
     row = {k: v for k, v in alert(labels).items() if k != "fingerprint"}
     (parsed,) = parse_notification(json.dumps(notification(row)).encode()).alerts
-    assert not isinstance(parsed, BadAlert)
-    assert parsed.fingerprint == fingerprint_of({"a": "1", "b": "2"})
-    assert parsed.fingerprint != fingerprint_of({"a": "1", "b": "3"})
+    assert not isinstance(parsed, BadTrigger)
+    assert parsed.identity == fingerprint_of({"a": "1", "b": "2"})
+    assert parsed.identity != fingerprint_of({"a": "1", "b": "3"})
 
 
 @pytest.mark.parametrize(

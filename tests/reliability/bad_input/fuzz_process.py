@@ -17,10 +17,11 @@ READERS = [
 with atheris.instrument_imports(include=READERS):
     from upshift_agent.contract import decode_plan, decode_status
     from upshift_agent.contract.errors import WireError
-    from upshift_controller.sources.alertmanager.payload import BadAlert, parse_notification
+    from upshift_controller.sources.alertmanager.payload import parse_notification
     from upshift_rules.documents.document import read_rules
     from upshift_rules.documents.located import DocumentError
     from upshift_rules.matching import claims_of
+    from upshift_rules.model import BadTrigger
 
 STARTS = (
     b"",
@@ -42,7 +43,7 @@ def once(data: bytes) -> None:
             read_rules(text, "rules.yaml").document.sampling.rule_set()
         elif choice % 4 == 1:
             for alert in parse_notification(text).alerts:
-                if not isinstance(alert, BadAlert):
+                if not isinstance(alert, BadTrigger):
                     claims_of(RULES, alert)
         elif choice % 4 == 2:
             decode_plan(text, [b"secret"] if choice > 127 else [])

@@ -15,9 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from upshift_rules.model import Alert
-
-from .payload import BadAlert
+from upshift_rules.model import BadTrigger, Trigger
 
 #: Characters of labels.
 MAX_SIZE = 8 * 1024 * 1024
@@ -29,7 +27,7 @@ OVERHEAD = 500
 
 @dataclass(slots=True)
 class _Known:
-    alert: Alert
+    alert: Trigger
     size: int
     absent_ms: int | None = None  # since when it is missing
 
@@ -48,15 +46,15 @@ class Absences:
         self._truncating: set[str] = set()
 
     def heard(
-        self, receiver: str, alerts: Iterable[Alert | BadAlert], *, truncated: bool = False
+        self, receiver: str, alerts: Iterable[Trigger | BadTrigger], *, truncated: bool = False
     ) -> None:
         """Take note of what a notification, or the list, says of alerts of `receiver`."""
         for alert in alerts:
-            self._forget(receiver, alert.fingerprint)
-            if isinstance(alert, Alert) and alert.status == "firing":
+            self._forget(receiver, alert.identity)
+            if isinstance(alert, Trigger) and alert.status == "firing":
                 size = OVERHEAD + len(receiver)
                 size += sum(map(len, (*alert.labels, *alert.labels.values())))
-                self._known[receiver, alert.fingerprint] = _Known(alert, size)
+                self._known[receiver, alert.identity] = _Known(alert, size)
                 self._size += size
         while self._size > MAX_SIZE:
             self._forget(*next(iter(self._known)))
@@ -71,17 +69,17 @@ class Absences:
 
     def looked(
         self, receiver: str, listed: Collection[object], now_ms: int, up_ms: int, clock_ms: int
-    ) -> list[Alert]:
+    ) -> list[Trigger]:
         """Return the alerts of `receiver` that have resolved, after a look at Alertmanager's list.
 
         listed: the fingerprints in the list. up_ms: how long Alertmanager has been up.
         clock_ms: Unix time there.
         """
         gone = []
-        for (of, fingerprint), known in self._known.items():
+        for (of, identity), known in self._known.items():
             if of != receiver:
                 continue
-            if fingerprint in listed:
+            if identity in listed:
                 known.absent_ms = None
                 continue
             if known.absent_ms is None:
@@ -98,7 +96,7 @@ class Absences:
             if of == receiver:
                 known.absent_ms = None
 
-    def _forget(self, receiver: str, fingerprint: str) -> None:
-        known = self._known.pop((receiver, fingerprint), None)
+    def _forget(self, receiver: str, identity: str) -> None:
+        known = self._known.pop((receiver, identity), None)
         if known is not None:
             self._size -= known.size

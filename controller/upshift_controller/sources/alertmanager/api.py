@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 import structlog
 
-from upshift_rules.model import Alert
+from upshift_rules.model import BadTrigger, Trigger
 
 from ...errors import Unavailable
 from ...slices import each
 from .absences import Absences
-from .payload import MAX_ALERTS, BadAlert, Notification, milliseconds, read_alert
+from .payload import MAX_ALERTS, Notification, milliseconds, read_alert
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Truncated:
     def _url(self) -> str | None:
         return (self._address() or "").rstrip("/") or None
 
-    async def missing(self, notification: Notification) -> tuple[Alert | BadAlert, ...]:
+    async def missing(self, notification: Notification) -> tuple[Trigger | BadTrigger, ...]:
         """Return the firing alerts that the notification lacks; none when they cannot be read."""
         count = notification.truncated
         if self._url is None:
@@ -65,7 +65,7 @@ class Truncated:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.error("alerts left out could not be fetched", count=count, problem=repr(error))
             return ()
-        known = {alert.fingerprint for alert in notification.alerts}
+        known = {alert.identity for alert in notification.alerts}
         lacking = [it for it in rows if it.get("fingerprint") not in known and _is_active(it)]
         alerts = tuple(
             await each(
@@ -78,13 +78,13 @@ class Truncated:
         log.warning("alerts left out by Alertmanager were fetched", count=len(alerts))
         return alerts
 
-    async def watch(self, receive: Callable[[Sequence[Alert]], Awaitable[object]]) -> None:
+    async def watch(self, receive: Callable[[Sequence[Trigger]], Awaitable[object]]) -> None:
         """Hand alerts that resolved without a notification to `receive`, for ever."""
         while True:
             await asyncio.sleep(self._wait_s / 10)
             await self.look(receive)
 
-    async def look(self, receive: Callable[[Sequence[Alert]], Awaitable[object]]) -> None:
+    async def look(self, receive: Callable[[Sequence[Trigger]], Awaitable[object]]) -> None:
         """Look at each receiver's list once; see `watch`."""
         for receiver in self._absences.receivers:
             try:

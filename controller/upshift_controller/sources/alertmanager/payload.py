@@ -1,7 +1,7 @@
-"""Alertmanager's webhook body → alerts. Pure, and lenient: unknown fields are nobody's business.
+"""Alertmanager's webhook body → triggers. Pure, and lenient: unknown fields are nobody's business.
 
 Payload version "4", as Alertmanager sends it since 0.6. One bad alert does not spoil the others:
-it comes back as a `BadAlert` in its place. A body that is no notification at all raises `Refused`.
+it comes back as a `BadTrigger` in its place. A body that is no notification raises `Refused`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from upshift_agent.contract import is_plain, one_line, shorten
-from upshift_rules.model import Alert
+from upshift_rules.model import BadTrigger, Trigger
 from upshift_rules.quick_json import loads
 
 from ...cache import Cache
@@ -42,20 +42,11 @@ MAX_NAME = 200
 MAX_FINGERPRINT = 64
 
 
-@dataclass(frozen=True, slots=True)
-class BadAlert:
-    """An alert that cannot be read: what is wrong with it, and how it can be recognised."""
-
-    reason: str
-    alertname: str = ""
-    fingerprint: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """One delivery. `truncated`: alerts that Alertmanager left out (`max_alerts`)."""
 
-    alerts: tuple[Alert | BadAlert, ...]
+    alerts: tuple[Trigger | BadTrigger, ...]
     truncated: int = 0
     receiver: str = ""
 
@@ -69,7 +60,7 @@ def parse_notification(body: bytes) -> Notification:
     alerts = [read_alert(row, f"alerts[{i}]") for i, row in enumerate(rows)]
     notification = replace(notification, alerts=tuple(alerts))
     # Not those with faults: what is said of a byte may take hundreds.
-    if len(body) <= REMEMBERED_BYTES and not any(isinstance(it, BadAlert) for it in alerts):
+    if len(body) <= REMEMBERED_BYTES and not any(isinstance(it, BadTrigger) for it in alerts):
         _memory.keep(body, notification, 1000 + 20 * len(body))
     return notification
 
@@ -113,7 +104,7 @@ def open_notification(body: bytes) -> tuple[Notification, Sequence[object]]:
     return notification, alerts
 
 
-def parse_example(body: bytes) -> tuple[Alert | BadAlert, ...]:
+def parse_example(body: bytes) -> tuple[Trigger | BadTrigger, ...]:
     """What `explain` takes: a webhook body, a list of alerts, or one alert.
 
     An example may leave out `startsAt` and `status`: then it fires, and its start is unknown.
@@ -142,28 +133,28 @@ def parse_example(body: bytes) -> tuple[Alert | BadAlert, ...]:
     )
 
 
-def read_alert(alert: object, where: str) -> Alert | BadAlert:
+def read_alert(alert: object, where: str) -> Trigger | BadTrigger:
     """One alert of Alertmanager's webhook or of its API v2 (whose `status` is an object)."""
     if not isinstance(alert, dict):
-        return BadAlert(f"{where} must be an object, got {shorten(alert)}")
+        return BadTrigger(f"{where} must be an object, got {shorten(alert)}")
     labels = _text_map(alert.get("labels"))
     if labels is None:
         reason = f"{where}.labels must map names to strings, got {shorten(alert.get('labels'))}"
-        return BadAlert(reason)
+        return BadTrigger(reason)
     if (size := sum(map(len, labels.values()))) > MAX_LABELS:
-        return BadAlert(f"{where}.labels may have {MAX_LABELS} characters together, not {size}")
+        return BadTrigger(f"{where}.labels may have {MAX_LABELS} characters together, not {size}")
     name = one_line(labels.get("alertname", ""), MAX_NAME)
     if name:
         labels["alertname"] = name
     fingerprint = alert.get("fingerprint") or fingerprint_of(labels)
     if not isinstance(fingerprint, str):
-        return BadAlert(f"{where}.fingerprint must be a string, got {shorten(fingerprint)}", name)
+        return BadTrigger(f"{where}.fingerprint must be a string, got {shorten(fingerprint)}", name)
     if len(fingerprint) > MAX_FINGERPRINT or not is_plain(fingerprint):
         fingerprint = fingerprint_of({"fingerprint": fingerprint})  # as distinct, and short
 
-    def bad(field: str, right: str) -> BadAlert:
+    def bad(field: str, right: str) -> BadTrigger:
         reason = f"{where}.{field} must be {right}, got {shorten(alert.get(field))}"
-        return BadAlert(reason, name, fingerprint)
+        return BadTrigger(reason, name, fingerprint)
 
     status = alert.get("status")
     if status not in ("firing", "resolved"):
@@ -172,10 +163,10 @@ def read_alert(alert: object, where: str) -> Alert | BadAlert:
     starts_at_ms = milliseconds(starts_at) if isinstance(starts_at, str) else None
     if starts_at_ms is None:
         return bad("startsAt", "a time such as 2026-01-31T12:00:00Z")
-    return Alert(
+    return Trigger(
         status=status,
         labels=labels,
-        fingerprint=fingerprint,
+        identity=fingerprint,
         starts_at_ms=starts_at_ms,
         ends_at_ms=_end(alert.get("endsAt")) if status == "resolved" else 0,
     )
