@@ -1,8 +1,8 @@
 """Alertmanager's matchers: `severity="page"`, `service!~"test-.*"`, `{a="b", c!="d"}`.
 
 The classic syntax (`pkg/labels/parse.go` of prometheus/alertmanager, held to amtool's answers in
-`tests/rules/test_matchers.py`), plus quoted label names, which newer Alertmanagers read too. An
-absent label counts as an empty one; a regular expression must fit the whole value.
+`tests/rules/matching/test_matchers.py`), plus quoted label names, which newer Alertmanagers read
+too. An absent label counts as an empty one; a regular expression must fit the whole value.
 
 Regular expressions run on RE2, whose language Alertmanager's own engine shares (no look-around, no
 back-references), and in linear time, so that no pattern can hold up the controller.

@@ -15,7 +15,7 @@ from upshift_rules.documents.located import DocumentError, Located, Problem, Sec
 from upshift_rules.model import Labels, Rule, RuleSet
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = HERE.parents[2]
 BAD = sorted((HERE / "bad").glob("*.yaml"))
 EXAMPLES = sorted((ROOT / "rules" / "examples").glob("*.yaml"))
 

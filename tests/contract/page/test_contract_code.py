@@ -25,9 +25,9 @@ from upshift_agent.contract.resolve import resolve
 from upshift_agent.following.clock import RedisClock
 from upshift_agent.following.plans import Plans
 
-from .page import code
-from .strategies import attributes, baselines, followed, hertz, leases, moments
-from .test_vectors import CASES
+from ..strategies import attributes, baselines, followed, hertz, leases, moments
+from ..test_vectors import CASES
+from .taken_apart import code
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

@@ -27,7 +27,7 @@ def advice_on_rule(*fields: str, before: str = "") -> list[str]:
 
 
 def test_the_users_block_gets_the_warning_about_100_hz_and_no_other() -> None:
-    text = (Path(__file__).parents[2] / "rules/examples/sampling.yaml").read_text()
+    text = (Path(__file__).parents[3] / "rules/examples/sampling.yaml").read_text()
     assert advice_on(text) == [
         "f:6:18: 100 Hz samples every 10 ms, in lock-step with timers of that period; "
         "99 or 97 Hz are not (nothing was changed)"
@@ -142,7 +142,7 @@ def test_while_firing_is_told_how_often_alertmanager_repeats() -> None:
 
 
 def test_shipped_rules_with_while_firing_outlast_the_shipped_routes_repeats() -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     shipped = yaml.safe_load((root / "deploy/alertmanager/alertmanager.yml").read_text())
     (route,) = shipped["route"]["routes"]
     repeats_ms = sum(parse_duration(route[it]) for it in ("repeat_interval", "group_interval"))

@@ -10,7 +10,7 @@ from upshift_rules.documents.document import read_rules
 from upshift_rules.matching import claims_of
 from upshift_rules.model import Claim, Trigger
 
-RULES = Path(__file__).parents[2] / "rules"
+RULES = Path(__file__).parents[3] / "rules"
 
 
 def promtool(*arguments: str) -> None:

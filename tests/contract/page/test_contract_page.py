@@ -26,8 +26,8 @@ from upshift_agent.contract import (
 from upshift_agent.contract.resolve import resolve
 from upshift_agent.following import connect, subscription
 
-from . import CONTRACT
-from .page import BLOCKS, PAGE, quoted, table
+from .. import CONTRACT
+from .taken_apart import BLOCKS, PAGE, quoted, table
 
 
 @pytest.mark.parametrize("name", ["plan", "fleet", "status"])

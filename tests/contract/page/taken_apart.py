@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from . import CONTRACT
+from .. import CONTRACT
 
 PAGE = (CONTRACT / "README.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"^```\w+ (\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))

@@ -1,0 +1,1 @@
+"""What the contract's page says, held against what is so."""
