@@ -82,7 +82,9 @@ class Controller:
             *webhook.routes(self.control, self.metrics, self._truncated),
             *api.routes(self.control, self.overview, self.records),
             *events.routes(self.records),
-            *health.routes(self.metrics, self.readiness, self.reload, own_redis=self._own_redis),
+            *health.routes(
+                self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
+            ),
         ]
         served.append(_openapi_route(served))
         routes.add(app, served, self._in_force.tokens)
@@ -104,6 +106,10 @@ class Controller:
             watch = partial(self._truncated.watch, self.control.receive)
             await stack.enter_async_context(self._supervised("absences", watch))
             yield
+
+    async def _look(self) -> None:
+        """Bring the metrics' figures of the fleet up to date."""
+        await self.metrics.fleet.refresh(self.overview.fleet, self.limiter.reserved)
 
     def _supervised(
         self, name: str, work: Callable[[], Awaitable[None]]

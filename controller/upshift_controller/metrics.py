@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from . import log
+from .errors import Unavailable
 from .leasing.committer import Committed
+from .views.fleet import Fleet
+
+#: Figures of the whole fleet are read from Redis at most so often, however many scrape.
+FLEET_EVERY_S = 5.0
 
 
 class _LostLines(Collector):
@@ -21,11 +36,92 @@ class _LostLines(Collector):
         )
 
 
+class FleetGauges(Collector):
+    """The fleet as it was found at the last scrape. Without Redis there are no such figures."""
+
+    def __init__(self) -> None:
+        self._fleet: Fleet | None = None
+        self._reserved: tuple[int, int] | None = None
+        self._until = 0.0
+
+    async def refresh(
+        self,
+        look: Callable[[], Awaitable[Fleet]],
+        reserved: Callable[[int], Awaitable[tuple[int, int] | None]],
+    ) -> None:
+        """reserved: at a time in Redis ms, the agents that boosts have reserved, and the limit."""
+        if time.monotonic() < self._until:
+            return
+        self._until = time.monotonic() + FLEET_EVERY_S  # nobody else looks meanwhile
+        try:
+            fleet = await look()
+            self._fleet, self._reserved = fleet, await reserved(fleet.now_ms)
+        except Unavailable:
+            self._fleet = self._reserved = None
+
+    def collect(self) -> Iterable[Metric]:
+        if self._fleet is not None:
+            yield from figures(self._fleet)
+        if self._reserved is not None:
+            used, most = self._reserved
+            yield GaugeMetricFamily(
+                "upshift_boosted_agents_reserved",
+                "Agents that granted leases have reserved of limits.max_boosted_agents",
+                used,
+            )
+            yield GaugeMetricFamily(
+                "upshift_boosted_agents_limit", "limits.max_boosted_agents", most
+            )
+
+
+def figures(fleet: Fleet) -> Iterable[Metric]:
+    def by(name: str, help_: str, label: str, rows: Iterable[tuple[str, float]]) -> Metric:
+        family = GaugeMetricFamily(name, help_, labels=[label])
+        for value, figure in rows:
+            family.add_metric([value], figure)
+        return family
+
+    states = {"applied": 0, "applying": 0, "failed": 0, "lost": 0} | dict(fleet.agents)
+    kinds = {"boost": 0, "pin": 0, "cap": 0} | dict(fleet.leases)
+    services = fleet.services.items()
+    yield by("upshift_agents", "Agents, by what they report", "state", states.items())
+    yield by("upshift_leases", "Live leases, by kind", "kind", kinds.items())
+    yield GaugeMetricFamily(
+        "upshift_converged_agents", "Live agents that have applied what is granted", fleet.converged
+    )
+    yield GaugeMetricFamily(
+        "upshift_boosted_agents", "Live agents above their baseline", fleet.boosted
+    )
+    yield GaugeMetricFamily(
+        "upshift_kill_switches", "Caps on the whole fleet at 0 Hz", fleet.stopped
+    )
+    yield GaugeMetricFamily(
+        "upshift_requested_hertz", "Sampling frequency asked of live agents, summed",
+        fleet.hz.requested,
+    )  # fmt: skip  # name and help on one line
+    yield GaugeMetricFamily(
+        "upshift_applied_hertz", "Sampling frequency that live agents' drivers confirmed, summed",
+        fleet.hz.applied,
+    )  # fmt: skip  # as above
+    yield by(
+        "upshift_service_requested_hertz", "The same, for the services that ask for most",
+        "service", ((name, hz.requested) for name, hz in services),
+    )  # fmt: skip  # as above
+    yield by(
+        "upshift_service_applied_hertz", "The same, for the services that ask for most",
+        "service", ((name, hz.applied) for name, hz in services),
+    )  # fmt: skip  # as above
+
+
 class Metrics:
     """One registry an application, so that tests can have many."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody draws
         registry = self.registry = CollectorRegistry()
+        self.fleet = FleetGauges()
+        for it in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, self.fleet):
+            registry.register(it)
         self.webhooks = Counter(
             "upshift_webhooks", "Webhook deliveries, by HTTP status", ["code"], registry=registry
         )

@@ -69,6 +69,14 @@ class Limiter:
         """Whether any limit is set that takes a budget."""
         return self._limits().counted
 
+    async def reserved(self, now_ms: int) -> tuple[int, int] | None:
+        """Return how many agents are reserved of `max_boosted_agents`, and that; None: no limit."""
+        most = self.limits.max_boosted_agents
+        if most is None:
+            return None
+        stored = await self._budgets.read()
+        return Ledger(stored.budget, self.limits, now_ms).boosted_agents, most
+
     async def steps(
         self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
     ) -> dict[str, Transition]:

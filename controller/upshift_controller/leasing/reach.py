@@ -17,6 +17,11 @@ def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Attributes]:
     return [canonical(it.attributes) for it in statuses if is_live(it, now_ms)]
 
 
+def resting_hz(attributes: Attributes, baseline: Baseline) -> int:
+    """Return the baseline of an agent with these (canonical) attributes, in Hz."""
+    return baseline.environments.get(attributes.get(ENVIRONMENT, ""), baseline.default)
+
+
 def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int:
     """Return how many of `agents` a lease raises. At least 1 where it could raise anybody.
 
@@ -28,8 +33,5 @@ def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int
     lowest = min(rests.get(name, baseline.default) for name in names)
     if lease.kind == "cap" or lease.hz <= lowest:
         return 0
-    raised = sum(
-        lease.hz > rests.get(it.get(ENVIRONMENT, ""), baseline.default) and applies(lease, it)
-        for it in agents
-    )
+    raised = sum(lease.hz > resting_hz(it, baseline) and applies(lease, it) for it in agents)
     return max(raised, 1)

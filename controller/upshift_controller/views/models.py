@@ -15,6 +15,9 @@ Labels = dict[str, str]
 Short = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+ShownState = State | Literal["lost"]
+
+
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -105,7 +108,7 @@ class AppliedView(Body):
 class AgentView(Body):
     instance: str
     target: str
-    state: State | Literal["lost"]
+    state: ShownState
     attributes: Labels
     driver: str
     sdk: str

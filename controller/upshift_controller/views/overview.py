@@ -6,12 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from upshift_agent.contract import FLEET, Baseline, Status
+from upshift_agent.contract import FLEET, Baseline, Plan, Status
 from upshift_rules.leases.state import TargetState
 
 from ..storage.records import Records
 from ..storage.store import Store
 from . import view
+from .fleet import Fleet, fleet
 from .models import Agents, AgentView, Leases, Targets, TargetView
 from .view import Standing
 
@@ -29,6 +30,25 @@ class Overview:
 
     async def targets(self) -> Targets:
         """Every known target, in brief."""
+        now_ms, states, plans, agents = await self._standing()
+        agents[FLEET] = sum(agents.values(), Counter())
+        return Targets(
+            now_ms=now_ms,
+            targets=[
+                view.target_summary(name, states[name], plan, agents[name])
+                for name, plan in plans.items()
+            ],
+        )
+
+    async def fleet(self) -> Fleet:
+        """Everything in figures."""
+        now_ms, _, plans, agents = await self._standing()
+        return fleet(plans, agents, now_ms)
+
+    async def _standing(
+        self,
+    ) -> tuple[int, Mapping[str, TargetState], Mapping[str, Plan], dict[str, Counter[Standing]]]:
+        """Each known target's state, plan and agents, now."""
         names = await self._records.known_targets()
         stored = await self._records.stored_statuses(names)
         snapshot = await self._store.read(names)
@@ -41,13 +61,7 @@ class Overview:
                 view.standing(name, status, plans, baseline, now_ms)
                 for status in self._records.read_statuses(name, stored.pop(name))
             )
-        agents[FLEET] = sum(agents.values(), Counter())
-        return Targets(
-            now_ms=now_ms,
-            targets=[
-                view.target_summary(name, states[name], plans[name], agents[name]) for name in names
-            ],
-        )
+        return now_ms, states, {name: plans[name] for name in names}, agents
 
     async def target(self, name: str) -> TargetView:
         """One target, whole. For the fleet, the agents of all targets."""

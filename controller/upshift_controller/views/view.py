@@ -28,11 +28,13 @@ from upshift_agent.contract.resolve import Decision, resolve
 from upshift_rules.leases.state import TargetState, plan_of
 from upshift_rules.text import nearest
 
+from ..leasing.reach import resting_hz
 from .models import (
     AgentView,
     AppliedView,
     LeaseView,
     RequestedView,
+    ShownState,
     StartingView,
     TargetSummary,
     TargetView,
@@ -88,11 +90,17 @@ def live_plans(states: Mapping[str, TargetState], now_ms: int) -> dict[str, Plan
 
 
 class Standing(NamedTuple):
-    """What an agent should run at by the plans of now, and how it stands to that."""
+    """What an agent should run at by the plans of now, and how it stands to that.
+
+    boosted: a boost or a pin takes it above its baseline. applied_hz: what its driver confirmed.
+    """
 
     hz: int
     lost: bool
     converged: bool
+    state: ShownState
+    boosted: bool
+    applied_hz: int | None
 
 
 def standing(
@@ -108,8 +116,19 @@ def _judged(
     known = [plans[name] for name in followed(status, target) if name in plans]
     decision = resolve(known, status.attributes, baseline, status.max_hz, now_ms)
     lost = not is_live(status, now_ms)
-    converged = not lost and _converged(status, decision, known)
-    return known, decision, Standing(decision.hz, lost, converged)
+    above = decision.lease is not None and decision.lease.kind != "cap"
+    return (
+        known,
+        decision,
+        Standing(
+            hz=decision.hz,
+            lost=lost,
+            converged=not lost and _converged(status, decision, known),
+            state="lost" if lost else status.state,
+            boosted=above and decision.hz > resting_hz(canonical(status.attributes), baseline),
+            applied_hz=status.applied.hz if status.applied else None,
+        ),
+    )
 
 
 def agent_view(
@@ -121,7 +140,7 @@ def agent_view(
     return AgentView(
         instance=status.instance,
         target=target,
-        state="lost" if agent.lost else status.state,
+        state=agent.state,
         attributes=dict(status.attributes),
         driver=status.driver,
         sdk=status.sdk,

@@ -58,12 +58,15 @@ def routes(
     metrics: Metrics,
     readiness: Readiness,
     reload: Callable[[], Awaitable[str]],
+    look: Callable[[], Awaitable[None]],
     *,
     own_redis: bool = False,
 ) -> list[Route]:
-    """`own_redis`: its Redis is a part of this process, so it is healthy with that one only."""
+    """look: bring the fleet's figures up to date. own_redis: its Redis is a part of this process,
+    so it is healthy with that one only."""
 
     async def show_metrics(_: web.Request) -> web.Response:
+        await look()
         text = generate_latest(metrics.registry)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

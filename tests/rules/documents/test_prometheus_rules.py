@@ -1,11 +1,15 @@
 """The alerting rules that ship with Upshift, tried by Prometheus itself."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
+from upshift_controller.metrics import Metrics, figures
+from upshift_controller.views.fleet import fleet
 from upshift_rules.documents.document import read_rules
 from upshift_rules.matching import claims_of
 from upshift_rules.model import Claim, Trigger
@@ -25,14 +29,28 @@ def promtool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.servers("promtool")
-def test_prometheus_takes_the_rules() -> None:
-    promtool("check", "rules", "upshift.rules.yml")
+#: Alerts that Upshift answers, and alerts on Upshift itself.
+SHIPPED = pytest.mark.parametrize("name", ["upshift", "upshift-self"])
 
 
+@SHIPPED
 @pytest.mark.servers("promtool")
-def test_the_alerts_fire_and_resolve_when_they_should() -> None:
-    promtool("test", "rules", "upshift.test.yml")
+def test_prometheus_takes_the_rules(name: str) -> None:
+    promtool("check", "rules", f"{name}.rules.yml")
+
+
+@SHIPPED
+@pytest.mark.servers("promtool")
+def test_the_alerts_fire_and_resolve_when_they_should(name: str) -> None:
+    promtool("test", "rules", f"{name}.test.yml")
+
+
+def test_alerts_on_upshift_itself_are_about_metrics_that_it_has() -> None:
+    text = (RULES / "prometheus" / "upshift-self.rules.yml").read_text()
+    served = generate_latest(Metrics().registry).decode()
+    gauges = {it.name for it in figures(fleet({}, {}, 0))}
+    for name in set(re.findall(r"upshift_[a-z_]+", text)):
+        assert name in gauges or f"# TYPE {name} " in served, name
 
 
 def test_every_alert_that_promtool_saw_is_granted_a_boost_by_the_users_rules() -> None:
