@@ -191,6 +191,7 @@ def test_an_orphan_that_cannot_be_asked_is_not_joined_by_a_second_valkey(tmp_pat
         assert f"a Valkey of an earlier start (process {orphan}) still uses" in said
         assert valkeys(tmp_path / "data") == [orphan]
         os.kill(orphan, signal.SIGKILL)
+        eventually(lambda: valkeys(tmp_path / "data") == [])
 
 
 def test_an_end_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> None:
