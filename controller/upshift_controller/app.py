@@ -109,7 +109,7 @@ class Controller:
 
     async def _look(self) -> None:
         """Bring the metrics' figures of the fleet up to date."""
-        await self.metrics.fleet.refresh(self.overview.fleet, self.limiter.reserved)
+        await self.metrics.fleet.refresh(self.overview.fleet, self._core.limiter.reserved)
 
     def _supervised(
         self, name: str, work: Callable[[], Awaitable[None]]

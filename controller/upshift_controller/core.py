@@ -57,14 +57,15 @@ class Core:
             unreadable=unreadable,
             starts_afresh=starts_afresh,
         )
+        self.limiter = Limiter(
+            RedisBudgets(servers, keys, unreadable),
+            Records(servers, keys, unreadable),
+            baseline=in_force.baseline,
+            limits=in_force.limits,
+        )
         self.committer = Committer(
             self.store,
-            Limiter(
-                RedisBudgets(servers, keys, unreadable),
-                Records(servers, keys, unreadable),
-                baseline=in_force.baseline,
-                limits=in_force.limits,
-            ),
+            self.limiter,
             committed=committed,
             conflicted=conflicted,
             took=took,

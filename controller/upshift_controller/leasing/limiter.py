@@ -71,11 +71,12 @@ class Limiter:
 
     async def reserved(self, now_ms: int) -> tuple[int, int] | None:
         """Return how many agents are reserved of `max_boosted_agents`, and that; None: no limit."""
-        most = self.limits.max_boosted_agents
+        limits = self._limits()
+        most = limits.max_boosted_agents
         if most is None:
             return None
         stored = await self._budgets.read()
-        return Ledger(stored.budget, self.limits, now_ms).boosted_agents, most
+        return Ledger(stored.budget, limits, now_ms).boosted_agents, most
 
     async def steps(
         self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
