@@ -21,9 +21,10 @@ from .metrics import Metrics
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.api import Truncated
 from .storage.connect import Servers
+from .storage.history import Histories
 from .storage.keeping import Keeping
 from .storage.records import Records
-from .storage.store import Store
+from .storage.states import States
 from .storage.unreadable import Unreadable
 from .supervised import supervised
 from .views.overview import Overview
@@ -62,7 +63,8 @@ class Controller:
         #: For whoever only looks: no number of them keeps a commit waiting for a connection.
         self._looks = Servers(redis_url)
         self.records = Records(self._looks, core.keys, unreadable)
-        shown = Store(self._looks, core.keys, secrets=in_force.secrets, unreadable=unreadable)
+        self._histories = Histories(self._looks, core.keys, unreadable)
+        shown = States(self._looks, core.keys, secrets=in_force.secrets, unreadable=unreadable)
         self.overview = Overview(shown, self.records, in_force.baseline)
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
         self.canaries = Canaries(self.store, self.committer)
@@ -80,8 +82,8 @@ class Controller:
         )
         served = [
             *webhook.routes(self.control, self.metrics, self._truncated),
-            *api.routes(self.control, self.overview, self.records),
-            *events.routes(self.records),
+            *api.routes(self.control, self.overview, self._histories),
+            *events.routes(self._histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
             ),

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from servers import RedisServer
-from upshift_controller.storage import connect
+from upshift_controller.storage import batch as batches
 from upshift_controller.storage.connect import Servers
 
 
@@ -17,8 +17,8 @@ async def test_an_answer_that_came_while_the_loop_was_busy_counts(
     valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with aclosing(Servers(valkey.url)) as servers:
-        for patience_s in (connect.ANSWER_S, 0.1):  # the first time it connects
-            monkeypatch.setattr(connect, "ANSWER_S", patience_s)
+        for patience_s in (batches.ANSWER_S, 0.1):  # the first time it connects
+            monkeypatch.setattr(batches, "ANSWER_S", patience_s)
             batch = await servers.batch()
             batch.on("a").get("a")
             answers = asyncio.create_task(batch.execute())
@@ -31,7 +31,7 @@ async def test_an_answer_that_came_while_the_loop_was_busy_counts(
 async def test_a_redis_that_is_silent_is_noticed_all_the_same(
     valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "ANSWER_S", 0.1)
+    monkeypatch.setattr(batches, "ANSWER_S", 0.1)
     async with aclosing(Servers(valkey.url)) as servers:
         batch = await servers.batch()
         batch.on("a").blpop("a", 1)

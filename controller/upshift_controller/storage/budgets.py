@@ -11,8 +11,8 @@ from upshift_agent.contract import Keys
 from upshift_rules.leases.limits import Budget, decode_budget, encode_budget, ends_ms
 
 from ..leasing.ports import Stored
+from .batch import guarded
 from .connect import Servers
-from .store import guarded
 from .unreadable import Unreadable
 
 _REPLACE = """

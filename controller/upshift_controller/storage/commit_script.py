@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+from redis.asyncio.client import Pipeline
 
 from upshift_agent.contract import FLEET, Keys, encode_plan
-from upshift_rules.leases.changes import Entry
 from upshift_rules.leases.state import TargetState, encode_state, plan_of
 from upshift_rules.quick_json import dump
 
 from ..leasing.ports import Write
-from .connect import ANSWER_S, Batch
+from .batch import ANSWER_S, Batch
+from .history import encode_entry
 from .seal import seal
 
 #: How long the history of a target is kept after its last entry, where agents report or an engineer
@@ -33,6 +35,24 @@ _SCRIPT = Path(__file__).with_name("commit.lua").read_text()
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
+class _Arguments(NamedTuple):
+    """The script's ARGV in its order, which says what each one means; entries of history follow."""
+
+    expected: int | str
+    state: str
+    plan: str
+    channel: str
+    publish: str
+    rev: int
+    history_length: int
+    keep_ms: int
+    keep_history_ms: int
+    from_us: int
+    until_us: int
+    target: str
+    next_expiry_ms: int | str
+
+
 def add(
     batch: Batch,
     write: Write,
@@ -47,34 +67,31 @@ def add(
     visible = after.plan_rev != write.before.plan_rev
     secret = secrets[0] if secrets else None
     plan = encode_plan(plan_of(after, write.now_ms), secret, dump) if visible else ""
-    entries = [dump(_entry_json(entry, write.now_ms)) for entry in write.entries]
+    entries = [encode_entry(entry, write.now_ms) for entry in write.entries]
     names = [keys.state(target), keys.plan(target), keys.history(target)]
     if not batch.sharded:
         names += [keys.due, keys.targets]
     next_ms = after.next_expiry_ms
     keep_ms = keep_for(after, write.now_ms)
     told_ms = RETENTION_MS if any(it.by is not None for it in write.entries) else keep_ms
-    pipe = batch.on(names[0])
-    run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
-    run(
-        script,
-        len(names),
-        *names,
-        write.before.rev or ("lost" if write.before.plan_rev else 0),
-        seal(target, encode_state(after), secrets),
-        plan,
-        keys.changes(target),
+    valid_us = (0, _NEVER_US) if batch.sharded else (write.now_us, write.now_us + _VALID_US)
+    arguments = _Arguments(
+        expected=write.before.rev or ("lost" if write.before.plan_rev else 0),
+        state=seal(target, encode_state(after), secrets),
+        plan=plan,
+        channel=keys.changes(target),
         # The fleet's plan goes to every server, because agents are connected to any of them.
-        "SPUBLISH" if batch.sharded and target != FLEET else "PUBLISH",
-        after.rev,
-        history_length,
-        keep_ms,
-        told_ms,
-        *((0, _NEVER_US) if batch.sharded else (write.now_us, write.now_us + _VALID_US)),
-        target,
-        "" if next_ms is None else next_ms,
-        *entries,
+        publish="SPUBLISH" if batch.sharded and target != FLEET else "PUBLISH",
+        rev=after.rev,
+        history_length=history_length,
+        keep_ms=keep_ms,
+        keep_history_ms=told_ms,
+        from_us=valid_us[0],
+        until_us=valid_us[1],
+        target=target,
+        next_expiry_ms="" if next_ms is None else next_ms,
     )
+    _run(batch.on(names[0]), names, arguments, entries, load=load)
 
 
 def keep_for(state: TargetState, now_ms: int) -> int:
@@ -94,22 +111,31 @@ def probe(batch: Batch, keys: Keys, *, load: bool) -> None:
     prefix = f"{keys.due.removesuffix('due')}{{{keys.due}}}"
     parts = ["state", "plan", "history", *([] if batch.sharded else ["due", "targets"])]
     names = [f"{prefix}:probe-{part}" for part in parts]
-    pipe = batch.on(keys.due)
+    arguments = _Arguments(
+        expected=0,
+        state="probe",
+        plan="probe",
+        channel=f"{prefix}:changes",
+        publish="SPUBLISH" if batch.sharded else "PUBLISH",
+        rev=1,
+        history_length=1,
+        keep_ms=KEEP_MS,
+        keep_history_ms=KEEP_MS,
+        from_us=0,
+        until_us=_NEVER_US,
+        target="probe",
+        next_expiry_ms="",
+    )
+    _run(batch.on(keys.due), names, arguments, ["{}"], load=load)
+
+
+def _run(
+    pipe: Pipeline,
+    names: Sequence[str],
+    arguments: _Arguments,
+    entries: Sequence[str],
+    *,
+    load: bool,
+) -> None:
     run, script = (pipe.eval, _SCRIPT) if load else (pipe.evalsha, _SHA)
-    publish = "SPUBLISH" if batch.sharded else "PUBLISH"
-    text, entry = "probe", "{}"
-    run(script, len(names), *names, 0, text, text, f"{prefix}:changes", publish, 1, 1,
-        KEEP_MS, KEEP_MS, 0, _NEVER_US, text, "", entry)  # fmt: skip  # in the script's order
-
-
-def _entry_json(entry: Entry, now_ms: int) -> dict[str, Any]:
-    document: dict[str, Any] = {"at_ms": now_ms, "event": entry.event, "reason": entry.reason}
-    if entry.lease is not None:
-        document["lease"] = entry.lease.to_json()
-    if entry.baseline is not None:
-        document["baseline"] = entry.baseline.to_json()
-    if entry.by is not None:
-        document["by"] = entry.by
-    if entry.limit is not None:
-        document["limit"] = entry.limit
-    return document
+    run(script, len(names), *names, *arguments, *entries)

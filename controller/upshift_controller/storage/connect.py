@@ -1,77 +1,36 @@
 """Connections to Redis: one server, the primary that sentinels name, or the shards of a cluster.
 
-Nothing else knows the topology. Commands are gathered in a `Batch`; each goes to the server that
-holds its key, and what goes to one server is one round trip. Where servers are is asked when it
-is not known, and forgotten whenever an answer says that it has changed.
+Nothing else knows the topology. Where servers are is asked when it is not known, and forgotten
+whenever an answer says that it has changed. The SDK has its own way (`upshift_agent.following`):
+an agent follows one server at a time and asks anew for each session, and what both know of
+addresses is in `upshift_agent.contract.address`, which may do no I/O.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-import structlog
 from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.crc import key_slot
-from redis.exceptions import (
-    AuthenticationError,
-    ClusterDownError,
-    MovedError,
-    ReadOnlyError,
-    RedisError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import AuthenticationError, ClusterDownError, RedisError
 
+from upshift_agent.contract import Keys
 from upshift_agent.contract.address import Address, Host, parse_address
 from upshift_agent.contract.errors import ConfigurationError
 
 from ..errors import StartRefused
+from .batch import ANSWER_S, Batch, Replicas, Shard
 
-log = structlog.get_logger()
-
-#: A frozen Redis is noticed after this many seconds, the webhook has to answer within 5; and what
-#: each command of a batch may take besides.
-ANSWER_S = 2.0
-COMMAND_S = 0.001
-#: How long an answer is looked for at the very end.
-LOOK_S = 0.05
 #: How long a sentinel or a node is asked who serves what, and how many are, one after the other.
 ASK_S = 1.0
 ASK_HOSTS = 5
-#: How long a commit waits for a replica to have it, before it counts without.
-REPLICA_MS = 1000
-#: And while no replica answers: long enough to notice that one does again.
-REPLICA_PROBE_MS = 1
-
-#: These say that a server is away, or is not the one any more.
-_MOVED = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    OSError,
-    MovedError,
-    ReadOnlyError,
-    ClusterDownError,
-)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    """A server and the first and last slot of a range that it holds."""
-
-    first: int
-    last: int
-    client: Redis
 
 
 class Servers:
@@ -90,40 +49,29 @@ class Servers:
             ) from error
         #: Whether targets may be on different servers.
         self.sharded = self._address.kind == "cluster"
-        self.replicated = self._address.kind != "single"
         self._clients: dict[str, Redis] = {}
-        self._shards: Sequence[_Shard] = ()
+        self._shards: Sequence[Shard] = ()
         self._hosts: Sequence[Host] = self._address.hosts
         self._finding = asyncio.Lock()
-        self._alone: set[Redis] = set()
+        self._replicas = None if self._address.kind == "single" else Replicas()
 
     async def batch(self) -> Batch:
         async with self._finding:
             if not self._shards:
                 self._shards = await self._find()
-        return Batch(self, self._shards)
+        return Batch(
+            self._shards, sharded=self.sharded, replicas=self._replicas, moved=self._forget
+        )
 
-    def forget(self, shards: Sequence[_Shard]) -> None:
+    def _forget(self, shards: Sequence[Shard]) -> None:
         """Look for the servers again before the next batch, unless that has been done since."""
-        if self.replicated and self._shards is shards:
+        if self._address.kind != "single" and self._shards is shards:
             self._shards = ()
 
     async def aclose(self) -> None:
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
 
-    def patience_ms(self, client: Redis) -> int:
-        return REPLICA_PROBE_MS if client in self._alone else REPLICA_MS
-
-    def acknowledged(self, client: Redis, replicas: int) -> None:
-        """Take note of how many replicas have what was just committed."""
-        if not replicas and client not in self._alone:
-            self._alone.add(client)
-            log.warning("no replica has the commits; they are lost if their primary is")
-        elif replicas and client in self._alone:
-            self._alone.remove(client)
-            log.info("a replica has the commits again")
-
-    async def _find(self) -> Sequence[_Shard]:
+    async def _find(self) -> Sequence[Shard]:
         kind, address = self._address.kind, self._address
         if kind == "single":
             return [self._shard(0, 2**14 - 1, address.url)]
@@ -137,126 +85,34 @@ class Servers:
         await self._rest({*self._clients.values()} - {shard.client for shard in shards})
         return shards
 
-    def _shard(self, first: int, last: int, url: str) -> _Shard:
+    def _shard(self, first: int, last: int, url: str) -> Shard:
         if url not in self._clients:
             self._clients[url] = Redis.from_url(
                 url,
-                socket_timeout=None,  # once for a batch, see `_run`: for each answer it costs more
+                socket_timeout=None,  # once for a batch, see `batch`: for each answer it costs more
                 socket_connect_timeout=ANSWER_S,
                 # Fails fast, retrying is Alertmanager's task and the committer's. Once more at
                 # once, for a connection that the server has closed since.
                 retry=Retry(NoBackoff(), 1),
                 client_name="upshift-controller",
             )
-        return _Shard(first, last, self._clients[url])
+        return Shard(first, last, self._clients[url])
 
     async def _rest(self, clients: Iterable[Redis]) -> None:
         """Let go of servers that are not asked any more. Their clients stay: a batch may be about
         to use one, and the servers may come back."""
         for client in clients:
-            self._alone.discard(client)
+            if self._replicas is not None:
+                self._replicas.forget(client)
             await client.connection_pool.disconnect(inuse_connections=False)
 
 
-class Batch:
-    """Commands for any keys: `batch.on(key).get(key)`, one command for each `on`."""
-
-    def __init__(self, servers: Servers, shards: Sequence[_Shard]) -> None:
-        self._servers = servers
-        self.sharded = servers.sharded
-        self._shards = shards
-        self._firsts = [shard.first for shard in shards]
-        self._stages: list[_Stage] = [_Stage({})]
-        self._order: list[tuple[Pipeline, int]] = []
-
-    def on(self, key: str) -> Pipeline:
-        shard = self._shards[bisect_right(self._firsts, key_slot(key.encode())) - 1]
-        pipes = self._stages[-1].pipes
-        if shard.client not in pipes:
-            pipes[shard.client] = shard.client.pipeline(transaction=False)
-        pipe = pipes[shard.client]
-        self._order.append((pipe, len(pipe)))
-        return pipe
-
-    def then(self, *, regardless: bool = False) -> None:
-        """Send what follows only after the answers to what was added so far.
-
-        With several servers it is not sent at all if any of that failed, unless `regardless`.
-        """
-        if self.sharded:
-            self._stages.append(_Stage({}, regardless))
-
-    def await_replicas(self) -> None:
-        """Wait, before the answers, until a replica has what was written, where there are any."""
-        if self._servers.replicated:
-            for client, pipe in self._stages[-1].pipes.items():
-                self._stages[-1].waits.append((client, pipe, len(pipe)))
-                pipe.execute_command("WAIT", 1, self._servers.patience_ms(client))
-
-    async def execute(self, *, raise_on_error: bool = True) -> list[Any]:
-        """Return the answers, in order of the commands. Raise the first error, or return errors."""
-        answers: dict[Pipeline, Sequence[Any]] = {}
-        problem: Exception | None = None
-        for stage in self._stages:
-            if problem is not None and not stage.regardless:
-                break
-            pipes = list(stage.pipes.values())
-            for pipe, rows in zip(pipes, await together(*map(_run, pipes)), strict=True):
-                answers[pipe] = rows
-                problem = problem or next((it for it in rows if isinstance(it, Exception)), None)
-            for client, pipe, position in stage.waits:
-                if isinstance(acknowledged := answers[pipe][position], int):
-                    self._servers.acknowledged(client, acknowledged)
-        everything = [
-            answers[pipe][position] if pipe in answers else problem
-            for pipe, position in self._order
-        ]
-        if any(isinstance(answer, _MOVED) for answer in everything):
-            self._servers.forget(self._shards)
-        if problem is not None and raise_on_error:
-            raise problem
-        return everything
-
-
-class _Stage:
-    """Pipelines that may be under way at the same time."""
-
-    def __init__(self, pipes: dict[Redis, Pipeline], regardless: bool = False) -> None:
-        self.pipes = pipes
-        self.regardless = regardless
-        self.waits: list[tuple[Redis, Pipeline, int]] = []
-
-
-async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Return the results of coroutines that run side by side; raise the first error after all."""
-    if len(work) == 1:
-        return [await work[0]]
-    found = await asyncio.gather(*work, return_exceptions=True)
-    results = []
-    for it in found:
-        if isinstance(it, BaseException):
-            raise it
-        results.append(it)
-    return results
-
-
-async def _run(pipe: Pipeline) -> Sequence[Any]:
-    commands = len(pipe)
-    patience_s = ANSWER_S + COMMAND_S * commands
-    loop = asyncio.get_running_loop()
-    timeout = asyncio.timeout(None)
-    # The answer may be there, and this process have been too busy to look.
-    last_look = loop.call_later(patience_s, lambda: timeout.reschedule(loop.time() + LOOK_S))
-    try:
-        async with timeout:
-            answers: list[Any] = await pipe.execute(raise_on_error=False)
-    except TimeoutError:
-        return [TimeoutError(f"no answer within {patience_s:.1f} s")] * commands
-    except (RedisError, OSError) as error:
-        return [error] * commands
-    finally:
-        last_look.cancel()
-    return answers
+async def now_us(servers: Servers, keys: Keys) -> int:
+    """Redis time in µs, of the server that holds `due`: the clocks of two servers differ."""
+    batch = await servers.batch()
+    batch.on(keys.due).time()
+    ((seconds, micros),) = await batch.execute()
+    return int(seconds * 1_000_000 + micros)
 
 
 async def _first(hosts: Sequence[Host], ask: Callable[[Host], Awaitable[T]]) -> T:

@@ -18,7 +18,8 @@ from upshift_rules.leases.state import TargetState, state_of
 from upshift_rules.leases.transition import republished
 
 from ..leasing.ports import Write
-from .store import Store, guarded
+from .batch import guarded
+from .store import Store
 from .unreadable import Unreadable
 
 log = structlog.get_logger()

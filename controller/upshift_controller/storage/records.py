@@ -1,4 +1,4 @@
-"""Reads what agents report, and what the history says; writes neither.
+"""Who is known, what agents report of themselves, and how what is old is forgotten.
 
 Every method is one round trip to each server that it needs, unless its docstring says otherwise.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,11 +17,12 @@ from pydantic_core import SchemaValidator, ValidationError
 
 from upshift_agent.contract import FLEET, MAX_MESSAGE_BYTES, Keys, Status, decode_status
 from upshift_agent.contract.errors import WireError
-from upshift_agent.contract.reading import VERSION, mapping, parse, string, whole
+from upshift_agent.contract.reading import VERSION
 
+from .batch import Batch, guarded
 from .commit_script import KEEP_MS, RETENTION_MS
-from .connect import Batch, Servers
-from .store import guarded, mend
+from .connect import Servers, now_us
+from .states import mend
 from .unreadable import Unreadable
 
 log = structlog.get_logger()
@@ -33,20 +34,6 @@ SWEEP_AGENTS_S = 300.0
 _AT_ONCE = 200
 #: Of a list of targets, in one look.
 _LISTED = 1000
-#: Entries of the history in one batch, some 10 ms of Redis.
-_ENTRIES = 5000
-#: The list of targets may come this much after their history: longer than any commit takes.
-_LATE_MS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """One entry of the history, as it was stored."""
-
-    target: str
-    rev: int
-    at_ms: int
-    entry: Mapping[str, Any]
 
 
 class Records:
@@ -96,71 +83,16 @@ class Records:
                     await self._mend(key, None)
         return {target: row or [] for target, row in zip(targets, rows, strict=True)}
 
-    async def history(self, targets: Sequence[str], limit: int) -> list[HistoryLine]:
-        """The newest `limit` entries of these targets, newest first.
-
-        A few of each target first, then twice as many of those that may have more of the newest:
-        `limit` of each would be too much to wait for. Some round trips.
-        """
-        lines: list[HistoryLine] = []
-        last = dict.fromkeys(targets, "+")
-        count = max(8, 2 * limit // max(1, len(targets)))
-        while last:
-            oldest: dict[str, tuple[str, int]] = {}
-            names = list(last)
-            for start in range(0, len(names), max(1, _ENTRIES // count)):
-                some = names[start : start + max(1, _ENTRIES // count)]
-                for target, rows in (await self._entries(some, last, count)).items():
-                    read = self.lines(target, rows)
-                    lines += read
-                    if len(rows) == count:
-                        oldest[target] = rows[-1][0].decode(), read[-1].at_ms if read else 2**63
-            lines.sort(key=lambda line: (line.at_ms, line.rev), reverse=True)
-            del lines[limit:]
-            needed_ms = lines[-1].at_ms if len(lines) == limit else 0
-            last = {it: f"({at}" for it, (at, at_ms) in oldest.items() if at_ms >= needed_ms}
-            count *= 2
-        return lines
-
-    async def _entries(
-        self, targets: Sequence[str], last: Mapping[str, str], count: int
-    ) -> dict[str, list[tuple[bytes, Any]]]:
-        with guarded():
-            batch = await self.servers.batch()
-            keys = [self.keys.history(target) for target in targets]
-            for target, key in zip(targets, keys, strict=True):
-                batch.on(key).xrevrange(key, max=last[target], count=count)
-            rows = await self._values(batch, keys)
-        return {target: row or [] for target, row in zip(targets, rows, strict=True)}
-
-    async def recently_changed(self, limit: int) -> list[str]:
-        with guarded():
-            batch = await self.servers.batch()
-            batch.on(self.keys.targets).zrevrange(self.keys.targets, 0, limit - 1)
-            (names,) = await self._values(batch, [self.keys.targets])
-        return self._targets(self.keys.targets, names)
-
     async def _mend(self, key: str, members: Iterable[bytes] | None) -> None:
         """As `Store.mend`."""
         await mend(self.servers, self.unreadable, key, members)
-
-    async def watch(self) -> Watch:
-        """Changes from now on."""
-        with guarded():
-            return Watch(self, await self._now_us())
-
-    async def _now_us(self) -> int:
-        batch = await self.servers.batch()
-        batch.on(self.keys.due).time()
-        ((seconds, micros),) = await batch.execute()
-        return int(seconds * 1_000_000 + micros)
 
     async def sweep(self) -> None:
         """Forget targets and agents that have been silent for long. A few round trips, and now
         and then one more for some hundred agents. Of a long list of targets a part is looked
         through each time."""
         with guarded():
-            now_ms = await self._now_us() // 1000
+            now_ms = await now_us(self.servers, self.keys) // 1000
             stale = now_ms - FORGET_AGENTS_MS
             targets, reporting = self.keys.targets, self.keys.reporting
             batch = await self.servers.batch()
@@ -242,49 +174,6 @@ class Records:
             self.unreadable.tell("status", target, error)
             return None
 
-    def lines(self, target: str, rows: Iterable[tuple[bytes, Any]]) -> list[HistoryLine]:
-        """Return the entries that can be read, without what a newer controller added."""
-        found = []
-        for identifier, fields in rows:
-            try:
-                found.append(_line(target, identifier, fields))
-            except (LookupError, TypeError, ValueError, RecursionError, WireError) as error:
-                self.unreadable.tell("history", target, repr(error))
-        return found
-
-
-class Watch:
-    """Polls the history for news, because no subscription hears every target of a cluster."""
-
-    def __init__(self, records: Records, now_us: int) -> None:
-        self._records = records
-        self._servers, self._keys = records.servers, records.keys
-        self._now_us = now_us
-        self._start = f"{now_us}-0"
-        self._last: dict[str, str] = {}
-
-    async def news(self) -> list[HistoryLine]:
-        """Return what the history holds that was not returned before. Two round trips."""
-        with guarded():
-            batch = await self._servers.batch()
-            since_ms = self._now_us // 1000 - _LATE_MS
-            changed = self._keys.targets
-            batch.on(changed).zrange(changed, since_ms, "+inf", byscore=True)
-            batch.on(self._keys.due).time()
-            names, (seconds, micros) = await self._records._values(batch, [changed, "TIME"])
-            targets = self._records._targets(changed, names)
-            batch = await self._servers.batch()
-            keys = [self._keys.history(target) for target in targets]
-            for target, key in zip(targets, keys, strict=True):
-                batch.on(key).xrange(key, min=f"({self._last.get(target, self._start)}")
-            rows = await self._records._values(batch, keys)
-            found = {target: row or [] for target, row in zip(targets, rows, strict=True)}
-        self._now_us = seconds * 1_000_000 + micros
-        # Kept for good: a target that was quiet for a while must not be told anew from the start.
-        self._last |= {target: rows[-1][0].decode() for target, rows in found.items() if rows}
-        lines = [line for it in found.items() for line in self._records.lines(*it)]
-        return sorted(lines, key=lambda line: (line.at_ms, line.rev))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message(Status):
@@ -317,19 +206,3 @@ def read_quickly(stored: bytes) -> Status | None:
     except ValidationError:
         return None
     return status
-
-
-#: What an entry has besides `at_ms`, of which types.
-_TEXTS, _OBJECTS = ("event", "reason", "by", "limit"), ("lease", "baseline")
-
-
-def _line(target: str, identifier: bytes, fields: Mapping[bytes, bytes]) -> HistoryLine:
-    document = mapping(parse(fields[b"entry"]), "entry")
-    entry: dict[str, Any] = {"at_ms": whole(document, "at_ms", "entry")}
-    for name in _TEXTS:
-        if name in ("event", "reason") or document.get(name) is not None:
-            entry[name] = string(document, name, "entry")
-    for name in _OBJECTS:
-        if document.get(name) is not None:
-            entry[name] = mapping(document[name], f"entry.{name}")
-    return HistoryLine(target, int(identifier.split(b"-")[0]), entry["at_ms"], entry)

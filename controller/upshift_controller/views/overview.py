@@ -10,7 +10,7 @@ from upshift_agent.contract import FLEET, Baseline, Plan, Status
 from upshift_rules.leases.state import TargetState
 
 from ..storage.records import Records
-from ..storage.store import Store
+from ..storage.states import States
 from . import view
 from .fleet import Fleet, fleet
 from .models import Agents, AgentView, Leases, Targets, TargetView
@@ -23,8 +23,8 @@ class Overview:
     baseline: the one in force, for agents that have not heard of it.
     """
 
-    def __init__(self, store: Store, records: Records, baseline: Callable[[], Baseline]) -> None:
-        self._store = store
+    def __init__(self, states: States, records: Records, baseline: Callable[[], Baseline]) -> None:
+        self._states = states
         self._records = records
         self._baseline = baseline
 
@@ -51,7 +51,7 @@ class Overview:
         """Each known target's state, plan and agents, now."""
         names = await self._records.known_targets()
         stored = await self._records.stored_statuses(names)
-        snapshot = await self._store.read(names)
+        snapshot = await self._states.read(names)
         now_ms, states = snapshot.now_ms, snapshot.states
         plans, baseline = view.live_plans(states, now_ms), self._baseline()
         agents: dict[str, Counter[Standing]] = {}
@@ -76,7 +76,7 @@ class Overview:
 
     async def leases(self) -> Leases:
         """Every live lease."""
-        snapshot = await self._store.read(await self._store.leased_targets())
+        snapshot = await self._states.read(await self._states.leased_targets())
         leases = view.lease_views(snapshot.states, snapshot.now_ms)
         return Leases(now_ms=snapshot.now_ms, leases=leases)
 
@@ -109,5 +109,5 @@ class Overview:
         targets = set(names).union(
             *(view.followed(status, name) for name, rows in statuses.items() for status in rows)
         )
-        snapshot = await self._store.read(targets)
+        snapshot = await self._states.read(targets)
         return snapshot.now_ms, snapshot.states, statuses

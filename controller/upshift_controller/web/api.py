@@ -15,7 +15,7 @@ from ..errors import Refused
 from ..leasing.control import Account, Control, asked_by
 from ..slices import each
 from ..sources.alertmanager.payload import parse_example
-from ..storage.records import HistoryLine, Records
+from ..storage.history import Histories, HistoryLine
 from ..views.models import (
     Accounts,
     Agents,
@@ -35,7 +35,7 @@ from .webhook import accounts_json, outcome_json
 _HISTORY_TARGETS = 200
 
 
-def routes(control: Control, overview: Overview, records: Records) -> list[Route]:
+def routes(control: Control, overview: Overview, histories: Histories) -> list[Route]:
     async def targets(_: web.Request) -> web.Response:
         return answer(await overview.targets())
 
@@ -51,8 +51,8 @@ def routes(control: Control, overview: Overview, records: Records) -> list[Route
     async def history(request: web.Request) -> web.Response:
         limit = whole_number(request, "limit", 100, 1, 1000)
         name = request.query.get("target")
-        names = [_target(name)] if name else await records.recently_changed(_HISTORY_TARGETS)
-        lines = await records.history(names, limit)
+        names = [_target(name)] if name else await histories.recently_changed(_HISTORY_TARGETS)
+        lines = await histories.newest(names, limit)
         return answer(History(entries=[history_entry(line) for line in lines]))
 
     async def lease(request: web.Request) -> web.Response:

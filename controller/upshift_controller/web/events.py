@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from ..errors import Refused, Unavailable
-from ..storage.records import HistoryLine, Records
+from ..storage.history import Histories, HistoryLine
 from ..supervised import end
 from ..views.models import HistoryEntry
 from .api import history_entry
@@ -38,8 +38,8 @@ class _Event(NamedTuple):
 class News:
     """The one reader of the history for all event streams, for as long as there are any."""
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, histories: Histories) -> None:
+        self._histories = histories
         self._streams: dict[asyncio.Queue[_Event], str | None] = {}
         self._reader: asyncio.Task[None] | None = None
 
@@ -59,7 +59,7 @@ class News:
         self._streams[queue] = name
         try:
             if self._reader is None or self._reader.done():
-                watch = await self._records.watch()
+                watch = await self._histories.watch()
                 self._reader = asyncio.create_task(self._read(watch.news), name="news")
             yield queue
         finally:
@@ -92,8 +92,8 @@ class News:
                 del self._streams[queue]
 
 
-def routes(records: Records) -> list[Route]:
-    news = News(records)
+def routes(histories: Histories) -> list[Route]:
+    news = News(histories)
 
     async def events(request: web.Request) -> web.StreamResponse:
         async with news.listening(request[CALLER].name) as queue, sse_response(request) as response:
