@@ -7,6 +7,7 @@ from typing import cast
 
 from upshift_agent.config import Config
 from upshift_agent.contract import Plan, encode_plan
+from upshift_agent.drivers.adapter import adapt
 from upshift_agent.engine import Engine
 from upshift_agent.following.subscription import Subscription
 from upshift_agent.runtime.elapsed import elapsed_s
@@ -32,7 +33,8 @@ class Asked:
 
 
 def test_a_snapshot_that_is_refused_is_read_again_if_a_plan_was_pushed_meanwhile() -> None:
-    engine = Engine(Config(redis_url="redis://127.0.0.1:1", service="checkout"), RecordingDriver())
+    config = Config(redis_url="redis://127.0.0.1:1", service="checkout")
+    engine = Engine(config, adapt(RecordingDriver()))
     try:
         engine._subscription = cast("Subscription", asked := Asked())
         now_ms = time.time() * 1000

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from servers import eventually
-from upshift_agent import ConfigurationError, Decision, UpshiftError
+from upshift_agent import ConfigurationError, Decision, Profile, UpshiftError
 from upshift_agent.drivers.pyroscope import PyroscopeDriver
 from upshift_agent.runtime.log import log
 
@@ -68,6 +68,10 @@ def configured(driver: PyroscopeDriver, monkeypatch: pytest.MonkeyPatch) -> list
     return calls
 
 
+def at(hz: int) -> dict[Profile, Decision]:
+    return {"cpu": Decision(hz=hz)}
+
+
 def burn(seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -78,7 +82,7 @@ def test_each_change_restarts_the_profiler_and_sends_the_partial_window(
     driver: PyroscopeDriver, configured: list[dict[str, Any]], received: tuple[str, list[bytes]]
 ) -> None:
     for count, hz in enumerate((19, 100, 19)):
-        driver.apply(Decision(hz=hz))
+        driver.apply(at(hz))
         eventually(lambda count=count: len(received[1]) >= count)
         burn(0.3)
     assert [call["sample_rate"] for call in configured] == [19, 100, 19]
@@ -87,15 +91,15 @@ def test_each_change_restarts_the_profiler_and_sends_the_partial_window(
 def test_a_frequency_that_runs_already_restarts_nothing(
     driver: PyroscopeDriver, configured: list[dict[str, Any]]
 ) -> None:
-    driver.apply(Decision(hz=19))
-    driver.apply(Decision(hz=19))
+    driver.apply(at(19))
+    driver.apply(at(19))
     assert len(configured) == 1
 
 
 def test_the_agents_attributes_become_tags(
     driver: PyroscopeDriver, configured: list[dict[str, Any]]
 ) -> None:
-    driver.apply(Decision(hz=19))
+    driver.apply(at(19))
     assert configured[0]["application_name"] == "checkout"
     assert configured[0]["tags"] == {
         "service_name": "checkout",
@@ -105,9 +109,9 @@ def test_the_agents_attributes_become_tags(
 
 
 def test_zero_stops_the_profiler(driver: PyroscopeDriver, configured: list[dict[str, Any]]) -> None:
-    driver.apply(Decision(hz=19))
-    assert driver.apply(Decision(hz=0)) == 0
-    assert driver.apply(Decision(hz=19)) is None
+    driver.apply(at(19))
+    assert driver.apply(at(0)) == {"cpu": 0}
+    assert driver.apply(at(19)) is None
     assert len(configured) == 2
 
 
@@ -116,9 +120,9 @@ def test_it_never_runs_above_what_was_asked_for(
     configured: list[dict[str, Any]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    driver.apply(Decision(hz=19))
+    driver.apply(at(19))
     for _ in range(2):
-        assert driver.apply(Decision(hz=4)) == 0
+        assert driver.apply(at(4)) == {"cpu": 0}
     assert [call["sample_rate"] for call in configured] == [19]
     log.flush(time.monotonic() + 10)
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == [
@@ -129,7 +133,7 @@ def test_it_never_runs_above_what_was_asked_for(
 def test_far_above_its_range_it_runs_at_its_highest_and_says_so(
     driver: PyroscopeDriver, configured: list[dict[str, Any]]
 ) -> None:
-    assert driver.apply(Decision(hz=5000)) == 1000
+    assert driver.apply(at(5000)) == {"cpu": 1000}
     assert configured[0]["sample_rate"] == 1000
 
 
@@ -141,19 +145,19 @@ def test_a_configure_that_returns_false_is_a_failure(
     assert pyroscope.configure(application_name="the application's own", sample_rate=50)
     try:
         with pytest.raises(UpshiftError, match="returned False"):
-            driver.apply(Decision(hz=19))
+            driver.apply(at(19))
     finally:
         pyroscope.shutdown()
-    assert driver.apply(Decision(hz=19)) is None
+    assert driver.apply(at(19)) is None
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # 3.12: fork among threads
 def test_a_forked_child_profiles_itself(driver: PyroscopeDriver) -> None:
-    driver.apply(Decision(hz=19))
+    driver.apply(at(19))
     child = os.fork()
     if child == 0:
         try:
-            driver.apply(Decision(hz=19))
+            driver.apply(at(19))
             running = driver._running == (os.getpid(), 19)
             driver.close()
             os._exit(0 if running else 1)

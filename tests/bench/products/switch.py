@@ -21,7 +21,7 @@ def spin() -> None:
 def main(url: str) -> None:
     driver = PyroscopeDriver(server_address=url)
     driver.identify({"service.name": "product", "service.instance.id": "a"})
-    driver.apply(Decision(hz=RATES[1]))
+    driver.apply({"cpu": Decision(hz=RATES[1])})
     threading.Thread(target=spin, daemon=True).start()
     print("ready")
     for line in sys.stdin:
@@ -29,7 +29,7 @@ def main(url: str) -> None:
         for number in range(int(line)):
             time.sleep(0.3)
             began = time.perf_counter()
-            driver.apply(Decision(hz=RATES[number % 2]))
+            driver.apply({"cpu": Decision(hz=RATES[number % 2])})
             took.append((time.perf_counter() - began) * 1000)
         print(*took)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from upshift_agent import config, contract, drivers, driving, engine
+from upshift_agent import config, contract, driving, engine
 from upshift_agent.contract import (
     AGENT,
     Baseline,
@@ -24,6 +24,7 @@ from upshift_agent.contract import (
     share,
 )
 from upshift_agent.contract.resolve import resolve
+from upshift_agent.drivers import adapter
 from upshift_agent.following import connect, subscription
 
 from .. import CONTRACT
@@ -198,8 +199,8 @@ def test_each_figure_is_ours() -> None:
         "longest nap of the timer for ends": engine.NAP_S,
         "default of the agent's own baseline": config.DEFAULT_BASELINE_HZ,
         "longest reason in a status": contract.plan.MAX_REASON,
-        "longest name of a driver": drivers.MAX_NAME,
-        "highest `achieved_hz` that an agent reports": drivers.MAX_ACHIEVED_HZ,
+        "longest name of a driver": adapter.MAX_NAME,
+        "highest `achieved_hz` that an agent reports": adapter.MAX_ACHIEVED_HZ,
     }
     shown = {row[0]: float(row[1].split()[0]) for row in table("what", "value")}
     assert shown == figures

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import cycle
-from typing import Any
+from typing import Any, NoReturn
 
-from upshift_agent import Decision
+from upshift_agent import Decision, Profile
 from upshift_agent.testing import RecordingDriver
 
 
@@ -37,6 +37,11 @@ class Odd(float):
         raise SystemExit(4)
 
 
+class Locked(dict[str, float]):
+    def get(self, *_: object) -> NoReturn:
+        raise KeyError(self)
+
+
 def raise_(error: BaseException) -> None:
     raise error
 
@@ -60,13 +65,15 @@ RAISED: dict[str, Callable[[], object]] = {
     "recurses for ever": deep,
 }
 RETURNED: dict[str, Callable[[], object]] = {
-    "a class": lambda: Mute,
-    "an odd number": Odd,
+    "a class": lambda: {"cpu": Mute},
+    "no mapping": lambda: 100.0,
+    "a mapping that raises": Locked,
+    "an odd number": lambda: {"cpu": Odd()},
     "a coroutine": _nobody_awaits_this,
-    "a large number": lambda: 10**400,
-    "less than nothing": lambda: -1,
-    "no number": lambda: float("nan"),
-    "more than fits": lambda: 2**63,
+    "a large number": lambda: {"cpu": 10**400},
+    "less than nothing": lambda: {"cpu": -1},
+    "no number": lambda: {"cpu": float("nan")},
+    "more than fits": lambda: {"cpu": 2**63},
 }
 
 
@@ -77,8 +84,9 @@ class Hostile(RecordingDriver):
         super().__init__()
         self.wrong = wrong
 
-    def apply(self, decision: Decision) -> Any:
-        super().apply(decision)
+    def apply(self, decisions: Mapping[Profile, Decision]) -> Any:
+        super().apply(decisions)
+        decision = decisions["cpu"]
         if decision.because:
             decision.because["alertname"] = self  # type: ignore[index]
         if decision.lease is not None:
@@ -106,10 +114,10 @@ class OneAtATime(RecordingDriver):
         self.events.append(what)
         self.inside -= 1
 
-    def apply(self, decision: Decision) -> float | None:
-        super().apply(decision)
+    def apply(self, decisions: Mapping[Profile, Decision]) -> None:
+        super().apply(decisions)
         self._be_in("apply")
-        return None
+        return
 
     def close(self) -> None:
         self._be_in("close")

@@ -36,14 +36,14 @@ def main(redis_url: str, service: str, output: str, *instances: str) -> None:
         lines.write(json.dumps(call | {"lease": lease}) + "\n")
 
     class Noted(Hostile):
-        def apply(self, decision: Any) -> Any:
-            note(wrongs[self.wrong], decision)
-            return super().apply(decision)
+        def apply(self, decisions: Any) -> Any:
+            note(wrongs[self.wrong], decisions["cpu"])
+            return super().apply(decisions)
 
     class Slow(OneAtATime):
-        def apply(self, decision: Any) -> Any:
-            note(STOPPED, decision)
-            return super().apply(decision)
+        def apply(self, decisions: Any) -> Any:
+            note(STOPPED, decisions["cpu"])
+            return super().apply(decisions)
 
         def _be_in(self, what: str) -> None:
             turns.write(json.dumps({"at_s": time.monotonic(), "what": what}) + "\n")

@@ -22,14 +22,25 @@ if TYPE_CHECKING:
     from .agent import Agent
     from .contract.errors import ConfigurationError, UpshiftError
     from .contract.resolve import Decision
+    from .drivers.driver import Driver, Profile
 
-__all__ = ["Agent", "ConfigurationError", "Decision", "UpshiftError", "__version__"]
+__all__ = [
+    "Agent",
+    "ConfigurationError",
+    "Decision",
+    "Driver",
+    "Profile",
+    "UpshiftError",
+    "__version__",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Agent": "agent",
     "ConfigurationError": "contract.errors",
     "Decision": "contract.resolve",
+    "Driver": "drivers.driver",
+    "Profile": "drivers.driver",
     "UpshiftError": "contract.errors",
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .contract import Status
     from .contract.resolve import Decision
-    from .drivers import Driver
+    from .drivers.adapter import AdaptedDriver
     from .engine import Engine
 
 
@@ -37,7 +37,7 @@ class Agent:
     """Follows the plans of a service (or a node) and drives one profiler.
 
     redis_url: `redis://`, `rediss://` or `unix://`, the controller's Redis.
-    driver: a callable that takes a `Decision`, or an object with `apply(decision)`.
+    driver: a callable that takes a `Decision`, a `Driver`, or the name of one that is installed.
     service: what OpenTelemetry calls `service.name`.
     node: for a host agent: the node whose plans it follows.
     attributes: further OpenTelemetry Resource attributes, which a lease's `where` may ask for.
@@ -63,7 +63,7 @@ class Agent:
         secrets: str | bytes | Sequence[str | bytes] = (),
     ) -> None:
         from .config import Config, as_secrets
-        from .drivers import Driver
+        from .drivers.adapter import adapt
 
         self._config = Config(
             redis_url=redis_url,
@@ -75,20 +75,25 @@ class Agent:
             namespace=namespace,
             secrets=as_secrets(secrets),
         )
-        self._driver = Driver(driver)
+        self._driver = adapt(driver)
         self._lock = threading.RLock()  # a signal handler may stop what is just being started
         self._run: Run | None = None
 
     @classmethod
-    def from_env(cls, *, driver: object, **arguments: Any) -> Self:
+    def from_env(cls, **arguments: Any) -> Self:
         """An agent as the environment describes it; `arguments` go before it.
 
         Reads UPSHIFT_REDIS_URL (required), UPSHIFT_BASELINE_HZ, UPSHIFT_MAX_HZ, UPSHIFT_NAMESPACE,
-        UPSHIFT_SECRET_FILE (one secret a line), OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
+        UPSHIFT_SECRET_FILE (one secret a line), UPSHIFT_DRIVER (the name of one that is installed),
+        OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
         """
         from .config import from_environment
+        from .contract.errors import ConfigurationError
 
-        return cls(driver=driver, **{**from_environment(os.environ), **arguments})
+        found = {**from_environment(os.environ), **arguments}
+        if "driver" not in found:
+            raise ConfigurationError("which driver? Pass driver=..., or set UPSHIFT_DRIVER")
+        return cls(**found)
 
     def start(self) -> None:
         """Begin, and return at once. A started agent stays as it is.
@@ -170,7 +175,7 @@ class Run:
     """
 
     def __init__(
-        self, config: Config, driver: Driver, late: Callable[[Run], None], attempt: int = 0
+        self, config: Config, driver: AdaptedDriver, late: Callable[[Run], None], attempt: int = 0
     ) -> None:
         self.engine: Engine | None = None
         self.attempt = attempt

@@ -113,8 +113,9 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for name in ("baseline_hz", "max_hz"):
         if text := environ.get(f"UPSHIFT_{name.upper()}", "").strip():
             arguments[name] = _whole_hz(f"UPSHIFT_{name.upper()}", text)
-    if namespace := environ.get("UPSHIFT_NAMESPACE", "").strip():
-        arguments["namespace"] = namespace
+    for name in ("driver", "namespace"):
+        if text := environ.get(f"UPSHIFT_{name.upper()}", "").strip():
+            arguments[name] = text
     if path := environ.get("UPSHIFT_SECRET_FILE", "").strip():
         arguments["secrets"] = _read_secrets(path)
     return arguments

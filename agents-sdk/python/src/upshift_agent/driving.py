@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from .contract import Cause, State
 from .contract.resolve import Decision
-from .drivers import Driver, Turn
+from .drivers.adapter import AdaptedDriver, Turn
 from .runtime.complaints import Complaints
 from .runtime.elapsed import elapsed_s
 from .runtime.gate import gate
@@ -125,7 +125,7 @@ class DriverThread:
     worth another look."""
 
     def __init__(
-        self, driver: Driver, attributes: Mapping[str, str], changed: Callable[[], None]
+        self, driver: AdaptedDriver, attributes: Mapping[str, str], changed: Callable[[], None]
     ) -> None:
         self._driver = driver
         self._attributes = attributes
@@ -209,10 +209,10 @@ class DriverThread:
         self._changed()
 
     def _apply(self, decision: Decision) -> float | None:
-        if not self._called and self._driver.identify is not None:
+        if not self._called:
             self._driver.identify(self._attributes)
         self._called = True
-        return self._driver.apply(decision)
+        return self._driver.apply({"cpu": decision}).get("cpu")
 
     def _take(self) -> tuple[Decision, Mapping[str, int]] | None:
         """Wait for a decision that needs the driver; None when there will be no more."""
@@ -244,9 +244,8 @@ class DriverThread:
             return
         last = self._progress.next(math.inf)
         try:
-            if self._driver.close is not None:
-                self._driver.close()
-            elif isinstance(last, tuple):
-                self._apply(self._with_previous(last[0]))
+            self._driver.close(
+                {"cpu": self._with_previous(last[0])} if isinstance(last, tuple) else None
+            )
         except BaseException as error:  # noqa: BLE001  # nobody is left to be told but the log
             self._complaints.make(f"driver failed to stop: {describe(error)}")

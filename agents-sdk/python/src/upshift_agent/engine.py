@@ -31,7 +31,7 @@ from .contract import (
 )
 from .contract.errors import WireError
 from .contract.resolve import Decision, resolve
-from .drivers import Driver
+from .drivers.adapter import AdaptedDriver
 from .driving import DriverThread
 from .following.clock import RedisClock
 from .following.plans import Plans
@@ -59,7 +59,7 @@ NAP_S = 0.5
 class Engine:
     """Runs on the agent's thread. `stop` and the attributes serve any thread."""
 
-    def __init__(self, config: Config, driver: Driver) -> None:
+    def __init__(self, config: Config, driver: AdaptedDriver) -> None:
         self._config = config
         # Nothing that an agent is told, or finds, is sure to be its own: see `AGENT`.
         self._field = os.urandom(8).hex()

@@ -30,12 +30,17 @@ from .contract import (
     encode_plan,
 )
 from .contract.resolve import Decision
+from .drivers.driver import Profile
 
 
 class RecordingDriver:
-    """Remembers every decision. Set `error` to make it fail, clear `returns` to make it hang."""
+    """Remembers every decision. Set `error` to make it fail, clear `returns` to make it hang.
+
+    It has no `close`, so that its last decision is what an agent leaves behind.
+    """
 
     name = "recording"
+    profiles: tuple[Profile, ...] = ("cpu",)
 
     def __init__(self, achieved_hz: float | None = None) -> None:
         self.decisions: list[Decision] = []
@@ -46,15 +51,15 @@ class RecordingDriver:
         self.returns.set()
         self._called = threading.Condition()
 
-    def apply(self, decision: Decision) -> float | None:
+    def apply(self, decisions: Mapping[Profile, Decision]) -> Mapping[Profile, float] | None:
         with self._called:
-            self.decisions.append(decision)
+            self.decisions.append(decisions["cpu"])
             self.called_at.append(time.monotonic())
             self._called.notify_all()
         self.returns.wait()
         if self.error is not None:
             raise self.error
-        return self.achieved_hz
+        return None if self.achieved_hz is None else {"cpu": self.achieved_hz}
 
     @property
     def frequencies(self) -> list[int]:

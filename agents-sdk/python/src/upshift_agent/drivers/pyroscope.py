@@ -20,11 +20,25 @@ from ..contract import ENVIRONMENT, INSTANCE, POD
 from ..contract.errors import ConfigurationError, UpshiftError
 from ..contract.resolve import Decision
 from ..runtime.complaints import Complaints
+from .driver import Profile
 
 LOWEST_HZ = 5
 HIGHEST_HZ = 1000
 #: Attributes that become tags, dots as underscores: what Pyroscope takes for a label name.
 TAGGED = (SERVICE, INSTANCE, ENVIRONMENT, "host.name", POD)
+#: Pyroscope's own names, of which pyroscope-io reads none, and what they are to `configure`.
+VARIABLES = {
+    "PYROSCOPE_SERVER_ADDRESS": "server_address",
+    "PYROSCOPE_BASIC_AUTH_USER": "basic_auth_username",
+    "PYROSCOPE_BASIC_AUTH_PASSWORD": "basic_auth_password",
+    "PYROSCOPE_TENANT_ID": "tenant_id",
+}
+
+
+def from_environment() -> PyroscopeDriver:
+    """The driver that is registered as `pyroscope`. Raise `ConfigurationError`."""
+    found = {VARIABLES[name]: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    return PyroscopeDriver(**found)
 
 
 class PyroscopeDriver:
@@ -34,6 +48,7 @@ class PyroscopeDriver:
     """
 
     name = "pyroscope"
+    profiles: tuple[Profile, ...] = ("cpu",)
 
     def __init__(self, **configure: Any) -> None:
         """Raise `ConfigurationError` for what `pyroscope.configure` would not take."""
@@ -60,9 +75,10 @@ class PyroscopeDriver:
             "tags": {**tags, **(self._given.get("tags") or {})},
         }
 
-    def apply(self, decision: Decision) -> float | None:
+    def apply(self, decisions: Mapping[Profile, Decision]) -> Mapping[Profile, float] | None:
         """Return 0 where the profiler stands still; what it truly achieves it cannot tell."""
-        rate = min(decision.hz, HIGHEST_HZ)
+        hz = decisions["cpu"].hz
+        rate = min(hz, HIGHEST_HZ)
         if self._running == (os.getpid(), rate):
             return None
         self.close()
@@ -71,8 +87,8 @@ class PyroscopeDriver:
                 self._complaints.make(
                     f"pyroscope stopped: {rate} Hz is below the {LOWEST_HZ} Hz that it can keep"
                 )
-            return 0.0
-        if rate < decision.hz:
+            return {"cpu": 0.0}
+        if rate < hz:
             self._complaints.make(f"pyroscope runs at {rate} Hz: above that it would burn a core")
         if not self._pyroscope.configure(**self._configure, sample_rate=rate):
             raise UpshiftError(
@@ -80,7 +96,7 @@ class PyroscopeDriver:
                 "leave that to this driver"
             )
         self._running = os.getpid(), rate
-        return float(rate) if rate < decision.hz else None
+        return {"cpu": float(rate)} if rate < hz else None
 
     def close(self) -> None:
         """Stop the profiler and send what it has. A forked child has none to stop."""
