@@ -1,0 +1,75 @@
+"""Folders that can be looked over, and modules that can be read at a sitting."""
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("agents-sdk", "controller", "deploy", "rules", "tests")
+MODULES = 12  # in a folder, besides `__init__.py`
+LINES = 250  # of a module
+#: A line of a module's docstring that begins so has the reason.
+REASON = "Long, because"
+
+#: What is longer still, and says no reason: nothing may be added.
+STILL_LONG = {
+    "agents-sdk/python/src/upshift_agent/contract/plan.py",
+    "agents-sdk/python/src/upshift_agent/driving.py",
+    "agents-sdk/python/src/upshift_agent/engine.py",
+    "agents-sdk/python/src/upshift_agent/following/subscription.py",
+    "controller/upshift_controller/leasing/committer.py",
+    "controller/upshift_controller/leasing/control.py",
+    "controller/upshift_controller/storage/connect.py",
+    "controller/upshift_controller/storage/embedded.py",
+    "controller/upshift_controller/storage/records.py",
+    "controller/upshift_controller/storage/store.py",
+    "rules/upshift_rules/documents/document.py",
+    "rules/upshift_rules/leases/boosts.py",
+    "rules/upshift_rules/leases/state.py",
+    "tests/adversary/agents/test_forks.py",
+    "tests/adversary/agents/test_hostile_drivers_and_logs.py",
+    "tests/adversary/used_up/test_one_token.py",
+    "tests/agent/test_following.py",
+    "tests/contract/test_resolve.py",
+    "tests/controller/leasing/test_limits.py",
+    "tests/reliability/floods/load.py",
+    "tests/reliability/invariant.py",
+    "tests/rules/documents/test_documents.py",
+    "tests/rules/matching/test_matching.py",
+    "tests/rules/test_episodes.py",
+    "tests/rules/test_limits.py",
+    "tests/security/test_tls.py",
+}
+STILL_FULL = {"controller/upshift_controller"}
+
+
+def folders() -> Iterator[tuple[str, list[Path]]]:
+    """Each folder of the repository, and the modules in it, but not below."""
+    for part in PARTS:
+        for folder, below, files in os.walk(ROOT / part):
+            below[:] = [it for it in below if not it.startswith((".", "__"))]
+            modules = [
+                Path(folder, it) for it in files if it.endswith(".py") and it != "__init__.py"
+            ]
+            yield Path(folder).relative_to(ROOT).as_posix(), modules
+
+
+def has_a_reason(module: str) -> bool:
+    said = ast.get_docstring(ast.parse(module)) or ""
+    return any(line.startswith(REASON) for line in said.splitlines())
+
+
+def test_no_folder_has_more_than_12_modules() -> None:
+    full = {name for name, modules in folders() if len(modules) > MODULES}
+    assert full - STILL_FULL == set()
+
+
+def test_a_module_of_more_than_250_lines_says_why() -> None:
+    long = {
+        path.relative_to(ROOT).as_posix()
+        for _, modules in folders()
+        for path in modules
+        if len((text := path.read_text()).splitlines()) > LINES and not has_a_reason(text)
+    }
+    assert long - STILL_LONG == set()
