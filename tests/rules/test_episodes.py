@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
 from upshift_agent.contract.errors import WireError
 from upshift_rules.leases.memory import MAX_CASES, MAX_EPISODES, MEMORY_MS
-from upshift_rules.leases.state import decode_state, encode_state
+from upshift_rules.leases.stored import decode_state, encode_state
 from upshift_rules.model import Refusal, Trigger
 
 A, B, C = (alert(f"{n:016x}") for n in range(3))

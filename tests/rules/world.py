@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from upshift_agent.contract import Cause, Lease, Where
 from upshift_rules.leases.changes import Change, Entry, Release
-from upshift_rules.leases.state import TargetState, decode_state, encode_state
+from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.stored import decode_state, encode_state
 from upshift_rules.leases.transition import limited, revised
 from upshift_rules.model import Claim, Outcome, Refusal, Rule, Trigger
 

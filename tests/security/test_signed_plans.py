@@ -19,7 +19,8 @@ from upshift_agent.testing import RecordingDriver
 from upshift_controller.errors import StartRefused
 from upshift_controller.storage.seal import seal, signed_otherwise, unseal
 from upshift_controller.web.auth import read_secrets
-from upshift_rules.leases.state import TargetState, encode_state
+from upshift_rules.leases.state import TargetState
+from upshift_rules.leases.stored import encode_state
 
 HOME = "service/checkout"
 KEYS = Keys()

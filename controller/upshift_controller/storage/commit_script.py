@@ -10,7 +10,8 @@ from typing import NamedTuple
 from redis.asyncio.client import Pipeline
 
 from upshift_agent.contract import FLEET, Keys, encode_plan
-from upshift_rules.leases.state import TargetState, encode_state, plan_of
+from upshift_rules.leases.state import TargetState, plan_of
+from upshift_rules.leases.stored import encode_state
 from upshift_rules.quick_json import dump
 
 from ..leasing.ports import Write

@@ -10,7 +10,8 @@ from typing import Any
 
 from upshift_agent.contract import Keys, decode_plan
 from upshift_agent.contract.errors import SignatureRefused, WireError
-from upshift_rules.leases.state import TargetState, decode_state, state_of, stored_rev
+from upshift_rules.leases.state import TargetState, state_of
+from upshift_rules.leases.stored import decode_state, stored_rev
 
 from ..errors import Refused
 from ..leasing.ports import Snapshot

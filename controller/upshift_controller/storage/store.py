@@ -14,7 +14,7 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from upshift_agent.contract import Keys
-from upshift_rules.leases.state import stored_rev
+from upshift_rules.leases.stored import stored_rev
 
 from ..errors import Unavailable
 from ..leasing.ports import NOTHING, Snapshot, Write

@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic.json_schema import GenerateJsonSchema
 
 from upshift_agent.contract import MAX_HZ, MAX_LEASE_MS, Baseline, canonical
 
@@ -235,17 +234,3 @@ class RuleDocument(Document):
 def read_rules(text: str | bytes, filename: str) -> Located[RuleDocument]:
     """Read a rule document. Raise `DocumentError` with every fault."""
     return read_located(text, filename, RuleDocument)
-
-
-class _WithoutTitles(GenerateJsonSchema):
-    """Editors show the key itself; `Max Duration` above it helps nobody."""
-
-    def field_title_should_be_set(self, _schema: Any) -> bool:
-        return False
-
-
-def schema(model: type[Document] = RuleDocument) -> dict[str, Any]:
-    """The JSON Schema of a document, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | model.model_json_schema(
-        schema_generator=_WithoutTitles
-    )

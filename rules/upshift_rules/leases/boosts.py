@@ -37,6 +37,8 @@ the one that made it late. With `revert`, an alert that resolved before its firi
 resolved. Not the same: [A resolves] before [B fires] in two steps ends A's boost.
 
 What is remembered is bounded: see `memory`.
+
+(Over 250 lines with the theory, which is to stand whole beside what it is about.)
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ from ..durations import format_duration
 from ..model import Claim, Outcome, OutcomeName, Refusal
 from .draft import Draft, digest, scope_key, scope_of
 from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
-from .state import RELEASED, RESOLVED, Case, Episode, Forgotten, Told
+from .state import RELEASED, RESOLVED, Case, Episode, Forgotten, NotedRefusal
 
 #: How far behind `Episode.until_ms` may be: not every repeat is written.
 HEARD_EVERY_MS = 5 * 60 * 1000
@@ -70,7 +72,7 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
     return sorted(range(len(claims)), key=turn)
 
 
-def fire(draft: Draft, claim: Claim) -> Outcome:
+def fired(draft: Draft, claim: Claim) -> Outcome:
     """Grant or renew the boost of an alert that fires, or say why not."""
     rule, trigger = claim.rule, claim.trigger
     scope = scope_key(rule.name, claim.where)
@@ -92,11 +94,11 @@ def fire(draft: Draft, claim: Claim) -> Outcome:
         if draft.now_ms < cooling_ms:
             left = format_duration(cooling_ms - draft.now_ms)
             reason = f"no new boost by {rule.name} here for another {left}"
-            return _told(claim, "cooldown", reason, until_ms=cooling_ms)
+            return _outcome(claim, "cooldown", reason, until_ms=cooling_ms)
     return _grant(draft, claim, scope, draft.now_ms)
 
 
-def resolve(draft: Draft, claim: Claim) -> Outcome:
+def resolved(draft: Draft, claim: Claim) -> Outcome:
     """End the boost of an alert that has resolved, or say why not."""
     rule, trigger = claim.rule, claim.trigger
     scope = scope_key(rule.name, claim.where)
@@ -105,29 +107,29 @@ def resolve(draft: Draft, claim: Claim) -> Outcome:
     if case.refusal is not None and case.refusal.identity == trigger.identity:
         draft.change(scope, refusal=None)
     ended_ms = min(max(trigger.starts_at_ms, trigger.ends_at_ms), draft.now_ms + SKEW_MS)
-    resolved = Episode(trigger.starts_at_ms, ended_ms, RESOLVED)
+    over = Episode(trigger.starts_at_ms, ended_ms, RESOLVED)
     if episode is None:
         if rule.on_resolved == "revert" and not case.forgotten.may_hold(
             trigger.starts_at_ms, draft.now_ms + SKEW_MS
         ):
-            draft.remember(scope, trigger.identity, resolved)
-        return _told(claim, "resolved", "no boost was waiting for this")
+            draft.remember(scope, trigger.identity, over)
+        return _outcome(claim, "resolved", "no boost was waiting for this")
     if max(trigger.starts_at_ms, ended_ms) < episode.began_ms:
-        return _told(claim, "resolved", "it has fired anew since")
+        return _outcome(claim, "resolved", "it has fired anew since")
     if episode.ended == RESOLVED:
         if ended_ms > episode.until_ms:
-            draft.remember(scope, trigger.identity, resolved)
-        return _told(claim, "resolved", "no boost was waiting for this")
-    draft.remember(scope, trigger.identity, resolved)
+            draft.remember(scope, trigger.identity, over)
+        return _outcome(claim, "resolved", "no boost was waiting for this")
+    draft.remember(scope, trigger.identity, over)
     boost = draft.leases.get(case.lease)
     if boost is None:
-        return _told(claim, "resolved", "its boost had ended before")
+        return _outcome(claim, "resolved", "its boost had ended before")
     if rule.on_resolved == "keep":
-        return _told(claim, "resolved", "the boost ends on schedule", boost)
+        return _outcome(claim, "resolved", "the boost ends on schedule", boost)
     if firing := draft.firing(scope):
-        return _told(claim, "resolved", f"the boost stays for {firing} more alerts", boost)
+        return _outcome(claim, "resolved", f"the boost stays for {firing} more alerts", boost)
     draft.end(boost, "reverted", "the last of its alerts resolved")
-    return _told(claim, "reverted", "the last alert of this boost resolved", boost, draft.now_ms)
+    return _outcome(claim, "reverted", "the last alert of this boost resolved", boost, draft.now_ms)
 
 
 def release(draft: Draft, lease: Lease) -> None:
@@ -154,7 +156,7 @@ def _again(
         heard = episode._replace(began_ms=began_ms, until_ms=draft.now_ms)
         draft.remember(scope, claim.trigger.identity, heard)
     if episode.ended:
-        return _told(claim, "repeat", f"this episode was {episode.ended} before", boost)
+        return _outcome(claim, "repeat", f"this episode was {episode.ended} before", boost)
     return _still(draft, claim, scope, case, boost, _REPEATED)
 
 
@@ -183,14 +185,14 @@ def _still(
     """Answer a known alert that still fires."""
     rule = claim.rule
     if not rule.while_firing:
-        return _told(claim, "repeat", why, boost)
+        return _outcome(claim, "repeat", why, boost)
     if boost is not None:
         return _extend(draft, claim, scope, boost, "the alert still fires")
     if not case.started_ms:
-        return _told(claim, "repeat", why)
+        return _outcome(claim, "repeat", why)
     started_ms = min(case.started_ms, draft.now_ms)
     if draft.now_ms >= started_ms + rule.max_duration_ms:
-        return _told(claim, "at_max_duration", _longest(claim))
+        return _outcome(claim, "at_max_duration", _longest(claim))
     return _grant(draft, claim, scope, started_ms)
 
 
@@ -213,7 +215,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
     )
     boost = draft.aim(boost)
     if why := draft.unfit(boost):
-        return _told(claim, "refused", why)
+        return _outcome(claim, "refused", why)
     refusal = draft.refused.get(boost.id) or draft.refused_scopes.get(scope)
     if refusal is not None:
         draft.refused_scopes[scope] = refusal
@@ -223,18 +225,18 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
     draft.put(boost, "granted", boost.reason + draft.for_whom(boost))
     _cool(draft, claim, scope, end_ms)
     length = format_duration(end_ms - draft.now_ms)
-    return _told(claim, "granted", f"{boost.hz} Hz for {length}{draft.for_whom(boost)}", boost)
+    return _outcome(claim, "granted", f"{boost.hz} Hz for {length}{draft.for_whom(boost)}", boost)
 
 
 def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:
     """Refuse a boost. The history gets one entry, until the alert resolves or gets a boost."""
-    told = draft.case(scope).refusal
-    lasts = told is not None and abs(draft.now_ms - told.at_ms) < MEMORY_MS
-    if told is None or not lasts or told.limit != refusal.limit:
-        said = Told(claim.trigger.identity, refusal.limit, draft.now_ms)
-        draft.change(scope, refusal=said)
+    noted = draft.case(scope).refusal
+    lasts = noted is not None and abs(draft.now_ms - noted.at_ms) < MEMORY_MS
+    if noted is None or not lasts or noted.limit != refusal.limit:
+        noted = NotedRefusal(claim.trigger.identity, refusal.limit, draft.now_ms)
+        draft.change(scope, refusal=noted)
         draft.refuse(boost, refusal)
-    return replace(_told(claim, "refused", refusal.reason), refusal=refusal)
+    return replace(_outcome(claim, "refused", refusal.reason), refusal=refusal)
 
 
 def _extend(draft: Draft, claim: Claim, scope: str, boost: Lease, why: str) -> Outcome:
@@ -247,13 +249,13 @@ def _extend(draft: Draft, claim: Claim, scope: str, boost: Lease, why: str) -> O
     started_ms = min(draft.case(scope).started_ms, boost.since_ms)
     end_ms = min(wanted_ms, started_ms + rule.max_duration_ms)
     if end_ms <= boost.expires_at_ms:
-        return _told(claim, "at_max_duration", _longest(claim), boost)
+        return _outcome(claim, "at_max_duration", _longest(claim), boost)
     boost = draft.aim(replace(boost, expires_at_ms=end_ms))
     whom = draft.for_whom(boost)
     draft.put(boost, "renewed", f"{boost.reason}; {why}{whom}")
     _cool(draft, claim, scope, end_ms)
     length = format_duration(end_ms - draft.now_ms)
-    return _told(claim, "renewed", f"{why}: {length} from now{whom}", boost)
+    return _outcome(claim, "renewed", f"{why}: {length} from now{whom}", boost)
 
 
 def _joined(draft: Draft, claim: Claim, boost: Lease, more: str = "") -> Outcome:
@@ -261,7 +263,7 @@ def _joined(draft: Draft, claim: Claim, boost: Lease, more: str = "") -> Outcome
     key = boost.id, boost.expires_at_ms, more
     if key not in draft.joined:
         reason = f"{boost.reason} serves this alert too{more}"
-        draft.joined[key] = _told(claim, "joined", reason, boost)
+        draft.joined[key] = _outcome(claim, "joined", reason, boost)
     return draft.joined[key]
 
 
@@ -275,7 +277,7 @@ def _longest(claim: Claim) -> str:
     return f"{claim.rule.name} boosts for {longest} at most (max_duration)"
 
 
-def _told(
+def _outcome(
     claim: Claim,
     outcome: OutcomeName,
     reason: str,

@@ -52,8 +52,8 @@ def _outcomes(draft: Draft, changes: Sequence[Change]) -> tuple[Outcome, ...]:
     for are_claims, run in groupby(changes, lambda it: isinstance(it, Claim)):
         if are_claims:
             claims = cast("list[Claim]", list(run))
-            told = {at: _trigger(draft, claims[at]) for at in boosts.in_turn(draft, claims)}
-            outcomes += [told[at] for at in range(len(claims))]
+            answers = {at: _trigger(draft, claims[at]) for at in boosts.in_turn(draft, claims)}
+            outcomes += [answers[at] for at in range(len(claims))]
         else:
             outcomes += [_apply(draft, change) for change in run]
     return tuple(outcomes)
@@ -96,7 +96,7 @@ def _apply(draft: Draft, change: Change) -> Outcome:
 
 
 def _trigger(draft: Draft, claim: Claim) -> Outcome:
-    act = boosts.fire if claim.trigger.status == "firing" else boosts.resolve
+    act = boosts.fired if claim.trigger.status == "firing" else boosts.resolved
     return act(draft, claim)
 
 

@@ -27,7 +27,8 @@ from upshift_agent.contract import (
     encode_plan,
     encode_status,
 )
-from upshift_rules.leases.state import TargetState, encode_state, plan_of
+from upshift_rules.leases.state import TargetState, plan_of
+from upshift_rules.leases.stored import encode_state
 
 KEYS = Keys()
 _BATCH = 1000

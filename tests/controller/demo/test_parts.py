@@ -14,7 +14,7 @@ from upshift_controller.demo.receiving.ledger import ROWS, Ledger
 from upshift_controller.demo.receiving.measured import Worker, phases
 from upshift_controller.demo.receiving.receiver import Profile
 from upshift_controller.sources.alertmanager.payload import parse_notification
-from upshift_rules.model import Alert as Read
+from upshift_rules.model import Trigger
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CYCLE = (("baseline", 19), ("boosted", 100), ("back", 19))
@@ -52,7 +52,7 @@ def cycle(*, middle: int = 100, samples: int | None = None) -> list[Profile]:
 def test_an_alert_goes_over_the_wire_as_alertmanager_sends_it() -> None:
     labels = {"alertname": "HighCPU", "service_name": "checkout"}
     (read,) = parse_notification(encoded(Alert(labels, NOON))).alerts
-    assert isinstance(read, Read)
+    assert isinstance(read, Trigger)
     assert (read.status, read.labels, read.starts_at_ms) == ("firing", labels, 1769860800000)
     raw = json.loads(encoded(Alert(labels, NOON, ends_at=NOON)))
     assert raw["alerts"][0]["endsAt"] == "2026-01-31T12:00:00Z"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from upshift_agent.contract import Baseline
 from upshift_rules.documents.advice import advise
-from upshift_rules.documents.document import RuleDocument, read_rules, schema
+from upshift_rules.documents.document import RuleDocument, read_rules
 from upshift_rules.documents.located import DocumentError, Located, Problem, Section, read_located
+from upshift_rules.documents.schema import schema
 from upshift_rules.model import Labels, Rule, RuleSet
 
 HERE = Path(__file__).parent

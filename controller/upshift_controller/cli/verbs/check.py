@@ -66,7 +66,7 @@ def _is_sound(file: Path) -> bool:
 
 
 def _print_schema() -> None:
-    from upshift_rules.documents.document import schema
+    from upshift_rules.documents.schema import schema
 
     from ...settings import Settings
 

@@ -1,0 +1,163 @@
+"""How a target's state is stored: as JSON, read leniently, part by part. Pure.
+
+Only controllers read it, so it may change with the version; agents see `plan_of` it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from upshift_agent.contract import Baseline, Lease, shorten
+from upshift_agent.contract.errors import WireError
+from upshift_agent.contract.reading import mapping, string, whole
+
+from ..quick_json import dump, loads
+from .state import (
+    NOBODY,
+    UNSAID,
+    Case,
+    Configured,
+    Episode,
+    Forgotten,
+    NotedRefusal,
+    TargetState,
+)
+
+_Pair = TypeVar("_Pair", Forgotten, Configured)
+_Part = TypeVar("_Part")
+
+#: `commit.lua` finds the revision with this prefix, without reading the document.
+_PREFIX = re.compile(rb'^\{"rev":([1-9]\d{0,15}),')
+
+
+def encode_state(state: TargetState) -> str:
+    document: dict[str, Any] = {
+        "rev": state.rev,
+        "plan_rev": state.plan_rev,
+        "plan_after": state.plan_after,
+        "leases": [lease.to_json() for lease in state.leases],
+        "cases": {scope: _case_json(case) for scope, case in state.cases.items()},
+    }
+    if any(state.forgotten):
+        document["forgotten"] = state.forgotten[:]
+    if state.baseline is not None:
+        document["baseline"] = state.baseline.to_json()
+        document["configured"] = state.configured[:]
+    return dump(document)
+
+
+def _case_json(case: Case) -> dict[str, Any]:
+    """Return a case as JSON, with plain tuples: named ones would take orjson's slow way."""
+    document: dict[str, Any] = {
+        "lease": case.lease,
+        "started": case.started_ms,
+        "episodes": {
+            identity: it[:] if it.ended else it[:2] for identity, it in case.episodes.items()
+        },
+    }
+    if case.cooling_ms:
+        document["cooling"] = case.cooling_ms
+    if any(case.forgotten):
+        document["forgotten"] = case.forgotten[:]
+    if case.refusal is not None:
+        refusal = case.refusal
+        document["refusal"] = [refusal.identity, refusal.limit, refusal.at_ms]
+    return document
+
+
+def _case(value: object) -> Case:
+    document = mapping(value, "case")
+    refusal = document.get("refusal")
+    return Case(
+        lease=string(document, "lease", "case") if "lease" in document else "",
+        started_ms=_ms(document.get("started", 0)),
+        cooling_ms=_ms(document.get("cooling", 0)),
+        episodes={
+            identity: _episode(row)
+            for identity, row in mapping(document.get("episodes", {}), "episodes").items()
+        },
+        forgotten=_pair(Forgotten, document.get("forgotten", ())),
+        refusal=_noted_refusal(refusal) if refusal else None,
+    )
+
+
+def _episode(row: Sequence[Any]) -> Episode:
+    ended = row[2] if len(row) > 2 else None
+    if ended is not None and not isinstance(ended, str):
+        raise TypeError(f"an episode ended by {type(ended).__name__}")
+    return Episode(_ms(row[0]), _ms(row[1]), *row[2:3])
+
+
+def _noted_refusal(row: Sequence[Any]) -> NotedRefusal:
+    identity, limit, at_ms = row[:3]
+    if not (isinstance(identity, str) and isinstance(limit, str)):
+        raise TypeError("a refusal without names")
+    return NotedRefusal(identity, limit, _ms(at_ms))
+
+
+def _pair(kind: Callable[..., _Pair], row: Sequence[Any]) -> _Pair:
+    """Read a pair of times from a list that a newer controller may have made longer."""
+    return kind(*(_ms(it) for it in row[:2]))
+
+
+def _ms(value: object) -> int:
+    """Return a time or a count; anything else would raise later, in the middle of a change."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
+        raise ValueError(f"not a whole number: {shorten(value)}")
+    return value
+
+
+#: Every way in which a document of the wrong shape shows.
+_WRONG = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+
+def decode_state(
+    target: str, stored: bytes | None, skip: Callable[[str], None] = lambda _: None
+) -> TargetState:
+    """Return the state that is stored, or an empty one. Raise `WireError` if it cannot be read.
+
+    A part that cannot be read takes no other with it: `skip` is called with why it is left out.
+    """
+    if stored is None:
+        return TargetState(target=target)
+
+    def parts(rows: Iterable[Any], read: Callable[[Any], _Part]) -> Iterator[_Part]:
+        for row in rows:
+            try:
+                yield read(row)
+            except (*_WRONG, WireError) as error:
+                skip(f"{error!r}, in {shorten(row)}")
+
+    try:
+        document = loads(stored)
+        if not isinstance(document, dict):
+            raise TypeError("not an object")
+        rev = whole(document, "rev", "state")
+        if rev != stored_rev(stored):
+            raise ValueError("its revision is not written as a commit writes it")
+        cases = mapping(document.get("cases", {}), "cases").items()
+        forgotten = parts([document.get("forgotten", ())], partial(_pair, Forgotten))
+        configured = parts([document.get("configured", ())], partial(_pair, Configured))
+        baselines = [it for it in (document.get("baseline"),) if it is not None]
+        return TargetState(
+            target=target,
+            rev=rev,
+            plan_rev=whole(document, "plan_rev", "state"),
+            plan_after=whole(document, "plan_after", "state"),
+            leases=tuple(parts(document["leases"], Lease.from_json)),
+            cases=dict(parts(cases, lambda it: (it[0], _case(it[1])))),
+            baseline=next(parts(baselines, Baseline.from_json), None),
+            forgotten=next(forgotten, NOBODY),
+            configured=next(configured, UNSAID),
+        )
+    except (*_WRONG, WireError) as error:
+        raise WireError(f"state of {target} cannot be read: {error!r}") from error
+
+
+def stored_rev(stored: bytes | None) -> int:
+    """Return the revision of a stored state, also of one that cannot be read; 0 for none."""
+    found = _PREFIX.match(stored or b"")
+    return int(found[1]) if found else 0
