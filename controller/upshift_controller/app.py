@@ -59,7 +59,8 @@ class Controller:
             took=metrics.commit_seconds.observe,
             restarted=self._restarted,
         )
-        self.store, self.committer, self.control = core.store, core.committer, core.control
+        self.store, self.committer = core.store, core.committer
+        self.triggers, self.overrides, self._upkeep = core.triggers, core.overrides, core.upkeep
         #: For whoever only looks: no number of them keeps a commit waiting for a connection.
         self._looks = Servers(redis_url)
         self.records = Records(self._looks, core.keys, unreadable)
@@ -69,7 +70,7 @@ class Controller:
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
         self.canaries = Canaries(self.store, self.committer)
         self.keeping = Keeping(self.store, unreadable)
-        self.schedule = Schedule(self.control.revert_due, self._tidy)
+        self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self._truncated = Truncated(in_force.alertmanager)
         self._signed = False  # whether all states are known to be signed with the first secret
         self._configured()
@@ -81,8 +82,8 @@ class Controller:
             middlewares=[problems.middleware(self.metrics.reject)],
         )
         served = [
-            *webhook.routes(self.control, self.metrics, self._truncated),
-            *api.routes(self.control, self.overview, self._histories),
+            *webhook.routes(self.triggers, self.metrics, self._truncated),
+            *api.routes(self.triggers, self.overrides, self.overview, self._histories),
             *events.routes(self._histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
@@ -105,7 +106,7 @@ class Controller:
             with suppress(Unavailable):  # as the sweep has said
                 await self.keeping.warn_of_eviction()
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
-            watch = partial(self._truncated.watch, self.control.receive)
+            watch = partial(self._truncated.watch, self.triggers.receive)
             await stack.enter_async_context(self._supervised("absences", watch))
             yield
 
@@ -168,13 +169,13 @@ class Controller:
         await self.readiness.check()  # also for the metric, which nobody else may ask for
         if not self._signed:
             configuration = self._in_force.now
-            count = await self.control.sign_anew()
+            count = await self._upkeep.sign_anew()
             # Not before nothing is left to sign, and not if a reload came meanwhile.
             self._signed = not count and self._in_force.now is configuration
             if count:
                 log.info("signed anew with the first secret", targets=count)
         await self.keeping.look_after()
-        await self.control.publish_baseline()
+        await self._upkeep.publish_baseline()
         await self.records.sweep()
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
 

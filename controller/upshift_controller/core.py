@@ -1,4 +1,4 @@
-"""The way from a change to its commit, built once: servers, store, limits, committer, control.
+"""The way from a change to its commit, built once: servers, store, limits, committer, leasing.
 
 A controller has more around it (`app`); `upshift … --direct` has nothing.
 """
@@ -12,9 +12,11 @@ from upshift_agent.contract import Keys
 
 from .configuration import InForce
 from .leasing.committer import Committed, Committer
-from .leasing.control import Control
 from .leasing.limiter import Limiter
 from .leasing.newcomers import Newcomers
+from .leasing.overrides import Overrides
+from .leasing.triggers import Triggers
+from .leasing.upkeep import Upkeep
 from .storage.budgets import RedisBudgets
 from .storage.connect import Servers
 from .storage.records import Records
@@ -71,7 +73,9 @@ class Core:
             took=took,
         )
         newcomers = Newcomers(in_force.max_new_targets)
-        self.control = Control(self.store, self.committer, in_force.rules, newcomers)
+        self.triggers = Triggers(self.store, self.committer, in_force.rules, newcomers)
+        self.overrides = Overrides(self.store, self.committer, in_force.rules)
+        self.upkeep = Upkeep(self.store, self.committer, in_force.rules)
 
     @asynccontextmanager
     async def committing(self) -> AsyncIterator[None]:

@@ -59,7 +59,7 @@ async def test_reloads_while_redis_is_away_still_sign_everything_anew(
     config.write_text("secret_file: secrets\n")
     controller = Controller(lambda: load(config, redis=valkey.url), valkey.url)
     async with controller.running():
-        await controller.control.override(
+        await controller.overrides.grant(
             "service/checkout", "cap", 9, 600_000, where={}, cause=Cause()
         )
         assert await controller.store.signed_otherwise() == []

@@ -18,9 +18,9 @@ from .errors import Failed, Unreachable
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """`where` is Redis' URL, or the file that holds it."""
+    """`redis` is Redis' URL, or the file that holds it."""
 
-    where: str
+    redis: str
     namespace: str
     secret_file: Path | None
 
@@ -31,7 +31,7 @@ class Direct:
         filters: Where = {key: tuple(values) for key, values in body["where"].items()}
         return self._run(
             body["target"],
-            lambda control: control.override(
+            lambda overrides: overrides.grant(
                 body["target"],
                 body["kind"],
                 body["hz"],
@@ -42,25 +42,27 @@ class Direct:
         )
 
     def release(self, lease: str, by: str) -> Json:
-        return self._run(None, lambda control: control.release(lease, cause=_asked_by(by)))
+        return self._run(None, lambda overrides: overrides.release(lease, cause=_asked_by(by)))
 
     def release_all(self, target: str, by: str) -> Json:
-        return self._run(target, lambda control: control.release_all(target, cause=_asked_by(by)))
+        return self._run(
+            target, lambda overrides: overrides.release_all(target, cause=_asked_by(by))
+        )
 
     def _run(self, target: str | None, change: Callable[[Any], Awaitable[Any]]) -> Json:
         import logging
 
         from .. import log, threads
         from ..errors import Unavailable
-        from .without_controller import control_of
+        from .without_controller import overrides_in
 
         log.configure(logging.ERROR)
 
         async def run() -> Any:
-            async with control_of(
+            async with overrides_in(
                 self._url(), target, namespace=self.namespace, secret_file=self.secret_file
-            ) as control:
-                return await change(control)
+            ) as overrides:
+                return await change(overrides)
 
         try:
             outcome = threads.run(run())
@@ -73,19 +75,19 @@ class Direct:
         return {name: getattr(outcome, name) for name in type(outcome).__slots__}
 
     def _url(self) -> str:
-        if "://" in self.where:
-            return self.where
+        if "://" in self.redis:
+            return self.redis
         try:
-            return Path(self.where).read_text().strip()
+            return Path(self.redis).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise typer.BadParameter(
                 "must be a redis://, rediss:// or unix:// URL, or a file that holds one; "
-                f"{self.where!r} cannot be read",
+                f"{self.redis!r} cannot be read",
                 param_hint="--direct",
             ) from error
 
 
 def _asked_by(name: str, reason: str = "") -> Cause:
-    from ..leasing.control import asked_by
+    from ..leasing.overrides import asked_by
 
     return asked_by(name, via="direct", reason=reason)

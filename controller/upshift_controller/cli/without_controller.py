@@ -13,15 +13,15 @@ from upshift_agent.contract import FLEET
 
 from ..configuration import InForce, built_in
 from ..core import Core
-from ..leasing.control import Control
+from ..leasing.overrides import Overrides
 from ..storage.unreadable import Unreadable
 
 
 @asynccontextmanager
-async def control_of(
+async def overrides_in(
     redis_url: str, target: str | None, *, namespace: str, secret_file: Path | None
-) -> AsyncIterator[Control]:
-    """`Control` straight over Redis. `target` is what will be changed, where that is known.
+) -> AsyncIterator[Overrides]:
+    """`Overrides` straight over Redis. `target` is what will be changed, where that is known.
 
     Raise `StartRefused` for what cannot be read here, `Refused` where other secrets are in use.
     """
@@ -31,4 +31,4 @@ async def control_of(
     core = Core(InForce(configuration), redis_url, Unreadable(), starts_afresh=False)
     async with core.committing():
         await core.store.read({FLEET, target or FLEET})
-        yield core.control
+        yield core.overrides

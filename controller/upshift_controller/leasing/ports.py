@@ -1,4 +1,4 @@
-"""What control needs of a store, and the values that pass between the two. No I/O here."""
+"""What leasing needs of a store, and the values that pass between the two. No I/O here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from upshift_agent.contract import Status
 from upshift_rules.leases.changes import Entry
 from upshift_rules.leases.limits import Budget
 from upshift_rules.leases.state import TargetState
+
+#: Targets that are changed, or triggers that are let in, in one go; the next follow at once.
+BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""HTTP at the edge: requests → calls of `control` and `records` → answers. No decisions here."""
+"""HTTP at the edge: requests → calls of `leasing` and `records` → answers. No decisions here."""

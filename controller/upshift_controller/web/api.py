@@ -12,7 +12,8 @@ from upshift_rules.durations import parse_duration
 from upshift_rules.model import Trigger
 
 from ..errors import Refused
-from ..leasing.control import Account, Control, asked_by
+from ..leasing.overrides import Overrides, asked_by
+from ..leasing.triggers import Account, Triggers
 from ..slices import each
 from ..sources.alertmanager.payload import parse_example
 from ..storage.history import Histories, HistoryLine
@@ -35,7 +36,9 @@ from .webhook import accounts_json, outcome_json
 _HISTORY_TARGETS = 200
 
 
-def routes(control: Control, overview: Overview, histories: Histories) -> list[Route]:
+def routes(
+    triggers: Triggers, overrides: Overrides, overview: Overview, histories: Histories
+) -> list[Route]:
     async def targets(_: web.Request) -> web.Response:
         return answer(await overview.targets())
 
@@ -61,7 +64,7 @@ def routes(control: Control, overview: Overview, histories: Histories) -> list[R
             duration_ms = parse_duration(wanted.duration)
         except ValueError as error:
             raise Refused(f"duration {error}", slug="body", status=422) from error
-        outcome = await control.override(
+        outcome = await overrides.grant(
             wanted.target,
             wanted.kind,
             wanted.hz,
@@ -74,17 +77,17 @@ def routes(control: Control, overview: Overview, histories: Histories) -> list[R
         return web.json_response({"outcome": outcome_json(outcome)}, status=201)
 
     async def release(request: web.Request) -> web.Response:
-        outcome = await control.release(request.match_info["id"], cause=_caller(request))
+        outcome = await overrides.release(request.match_info["id"], cause=_caller(request))
         return _released(outcome_json(outcome))
 
     async def release_all(request: web.Request) -> web.Response:
-        outcome = await control.release_all(
+        outcome = await overrides.release_all(
             _target(request.match_info["target"]), cause=_caller(request)
         )
         return _released(outcome_json(outcome))
 
     async def explain(request: web.Request) -> web.Response:
-        accounts = await control.explain(parse_example(await json_body(request)))
+        accounts = await triggers.explain(parse_example(await json_body(request)))
         document = accounts_json(accounts)
 
         def add_rules(shown: tuple[Account, dict[str, Any]]) -> None:
@@ -92,7 +95,7 @@ def routes(control: Control, overview: Overview, histories: Histories) -> list[R
             if isinstance(account.trigger, Trigger):
                 row["rules"] = [
                     {"rule": it.rule.name, "matches": it.matches, "reason": it.reason}
-                    for it in control.verdicts(account.trigger)
+                    for it in triggers.verdicts(account.trigger)
                 ]
 
         await each(add_rules, zip(accounts, document["alerts"], strict=False))

@@ -15,7 +15,7 @@ from upshift_rules.model import BadTrigger, Outcome
 from upshift_rules.quick_json import dump
 
 from ..errors import Refused, Unavailable
-from ..leasing.control import Account, Control
+from ..leasing.triggers import Account, Triggers
 from ..metrics import Metrics
 from ..slices import each
 from ..sources.alertmanager.api import Truncated
@@ -38,7 +38,7 @@ MAX_WARNINGS = 10
 _WARNED = ("invalid", "no_target")
 
 
-def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Route]:
+def routes(triggers: Triggers, metrics: Metrics, truncated: Truncated) -> list[Route]:
     async def receive(request: web.Request) -> web.Response:
         try:
             response = await accept(request)
@@ -49,13 +49,13 @@ def routes(control: Control, metrics: Metrics, truncated: Truncated) -> list[Rou
         return response
 
     async def accept(request: web.Request) -> web.Response:
-        control.check_room()  # before anything is read
+        triggers.check_room()  # before anything is read
         notification = await _read(await json_body(request))
         alerts = notification.alerts
         if notification.truncated:
             metrics.truncated.inc(notification.truncated)
         alerts += await truncated.missing(notification)
-        accounts = await control.receive(alerts, request[CALLER].name or "")
+        accounts = await triggers.receive(alerts, request[CALLER].name or "")
         document = accounts_json(accounts, notification.truncated)
         for name, count in document["counts"].items():
             metrics.alerts.labels(name).inc(count)

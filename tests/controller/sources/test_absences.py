@@ -119,21 +119,21 @@ async def test_the_boost_of_an_alert_that_alertmanager_dropped_is_reverted(
         async with start(RULES) as running:
             told = parse_notification(dump(_cut(rows[:1], "firing")).encode())
             alerts = (*told.alerts, *await truncated.missing(told))
-            await running.controller.control.receive(alerts)
+            await running.controller.triggers.receive(alerts)
             targets = [f"service/s{i}" for i in range(3)]
             assert all([await running.leases(it) for it in targets])
 
-            await truncated.look(running.controller.control.receive)
+            await truncated.look(running.controller.triggers.receive)
             await asyncio.to_thread(_post, server, lasts_s=0)
             await asyncio.to_thread(eventually, lambda: server.get("/api/v2/alerts") == [])
             # One is told, two are left out.
             told = parse_notification(dump(_cut(rows[:1], "resolved")).encode())
             alerts = (*told.alerts, *await truncated.missing(told))
-            await running.controller.control.receive(alerts)
+            await running.controller.triggers.receive(alerts)
             deadline = time.monotonic() + 20
             while any([await running.leases(it) for it in targets]):
                 assert time.monotonic() < deadline, "a boost is left"
-                await truncated.look(running.controller.control.receive)
+                await truncated.look(running.controller.triggers.receive)
                 await asyncio.sleep(0.05)
             for target in targets:
                 assert (await running.history(target))[-1] == "reverted"

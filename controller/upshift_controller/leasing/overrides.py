@@ -1,0 +1,120 @@
+"""What operators ask for: a lease of their own, or an end before its time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+from upshift_agent.contract import (
+    MAX_LEASE_MS,
+    Cause,
+    Kind,
+    Where,
+    check_target,
+    is_plain,
+    one_line,
+    shorten,
+)
+from upshift_agent.contract.errors import WireError
+from upshift_rules.durations import format_duration
+from upshift_rules.leases.changes import Change, Override, Release
+from upshift_rules.model import Outcome, RuleSet
+
+from ..errors import Refused
+from .committer import Committer
+from .ports import BATCH, States
+
+#: Who asked, and why: characters of each text that is kept.
+MAX_SAID = 500
+
+
+def asked_by(name: str, *, via: str = "", reason: str = "") -> Cause:
+    """Return why an operator's lease is there, of texts that may hold anything."""
+    return Cause.of_operator(
+        one_line(name, MAX_SAID) or "anonymous",
+        via=via,
+        reason=one_line(reason, MAX_SAID),
+    )
+
+
+class Overrides:
+    """Turns what operators ask for into changes of leases, and says what became of each.
+
+    rules: returns those in force, whose highest frequency binds operators too.
+    """
+
+    def __init__(self, states: States, committer: Committer, rules: Callable[[], RuleSet]) -> None:
+        self._states = states
+        self._committer = committer
+        self._rules = rules
+
+    async def grant(
+        self,
+        target: str,
+        kind: Kind,
+        hz: int,
+        duration_ms: int,
+        *,
+        where: Where,
+        cause: Cause,
+    ) -> Outcome:
+        """Grant an engineer's lease. Raise `Refused` when it is out of bounds."""
+        try:
+            check_target(target)
+        except WireError as error:
+            raise Refused(str(error), slug="target", status=422) from error
+        lowest, highest = (1 if kind == "boost" else 0), self._rules().max_frequency_hz
+        if not lowest <= hz <= highest:
+            raise Refused(
+                f"a {kind} must be {lowest}–{highest} Hz here, got {hz}",
+                slug="frequency",
+                status=422,
+            )
+        if not 1000 <= duration_ms <= MAX_LEASE_MS:
+            raise Refused(
+                f"a lease must last 1s–{format_duration(MAX_LEASE_MS)}, "
+                f"got {format_duration(duration_ms)}",
+                slug="duration",
+                status=422,
+            )
+        for text in _texts(where):
+            if not is_plain(text):
+                raise Refused(
+                    f"where must be made of single lines of valid Unicode, got {shorten(text)}",
+                    slug="where",
+                    status=422,
+                )
+        change = Override(
+            id=f"{kind}/{secrets.token_hex(4)}",
+            kind=kind,
+            hz=hz,
+            duration_ms=duration_ms,
+            where=where,
+            cause=cause,
+        )
+        return await self._one(target, change)
+
+    async def release(self, lease: str, *, cause: Cause) -> Outcome:
+        """End the lease with this id, whichever target has it."""
+        names = await self._states.leased_targets()
+        for start in range(0, len(names), BATCH):
+            snapshot = await self._states.read(names[start : start + BATCH])
+            for target, state in snapshot.states.items():
+                if not any(it.id == lease for it in state.leases):
+                    continue
+                return await self._one(target, Release(lease=lease, cause=cause))
+        reason = f"no lease is called {lease}; it may have ended by itself"
+        return Outcome(outcome="no_lease", reason=reason, lease=lease)
+
+    async def release_all(self, target: str, *, cause: Cause) -> Outcome:
+        """End every lease of a target."""
+        return await self._one(target, Release(lease=None, cause=cause))
+
+    async def _one(self, target: str, change: Change) -> Outcome:
+        return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
+
+
+def _texts(where: Where) -> Iterator[str]:
+    for name, wanted in where.items():
+        yield name
+        yield from (wanted,) if isinstance(wanted, str) else wanted
