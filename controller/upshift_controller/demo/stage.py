@@ -25,7 +25,7 @@ from . import alertmanager, latency
 from .alertmanager import Alert
 from .errors import DemoFailed
 from .processes import Child, child
-from .receiving.ledger import Ledger
+from .receiving.busy_time import BusyTime
 from .receiving.measured import Worker
 from .receiving.receiver import Receiver, listening
 
@@ -64,7 +64,7 @@ class Stage:
         self.config = config
         self.url = url
         self.redis_url = redis_url
-        self.workers = {name: Worker(name, Ledger()) for name in WORKERS}
+        self.workers = {name: Worker(name, BusyTime()) for name in WORKERS}
         self.children: list[Child] = []
         self.calls = latency.Calls()
         self.receiver = Receiver()
@@ -158,7 +158,9 @@ async def stage() -> AsyncIterator[Stage]:
             built.children.append(await stack.enter_async_context(running))
 
         for name, worker in built.workers.items():
-            await embed(name, SERVICE, "busy", receiver_url, str(UPLOAD_S), hear=worker.ledger.add)
+            await embed(
+                name, SERVICE, "busy", receiver_url, str(UPLOAD_S), hear=worker.busy_time.add
+            )
         await embed("probe-1", latency.SERVICE, "probe", hear=built.calls.hear)
         yield built
 

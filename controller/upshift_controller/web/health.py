@@ -21,9 +21,9 @@ CACHED_S = 1.0
 class Readiness:
     """Whether a commit would go through. However many ask, `probe` is run once at a time."""
 
-    def __init__(self, probe: Callable[[], Awaitable[None]], told: Callable[[bool], None]) -> None:
+    def __init__(self, probe: Callable[[], Awaitable[None]], tell: Callable[[bool], None]) -> None:
         self._probe = probe
-        self._told = told
+        self._tell = tell
         self._until = 0.0
         self._problem: str | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -51,7 +51,7 @@ class Readiness:
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told
             self._problem = f"a defect of the controller's: {error!r}"
         self._until = time.monotonic() + CACHED_S
-        self._told(self._problem is None)
+        self._tell(self._problem is None)
 
 
 def routes(

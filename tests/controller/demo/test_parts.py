@@ -1,4 +1,4 @@
-"""What the demo's figures are made of: alerts, ledgers, phases, chart."""
+"""What the demo's figures are made of: alerts, busy times, phases, chart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from upshift_controller.demo.alertmanager import Alert, encoded, fingerprint
 from upshift_controller.demo.chart import chart
 from upshift_controller.demo.processes import surroundings
-from upshift_controller.demo.receiving.ledger import ROWS, Ledger
+from upshift_controller.demo.receiving.busy_time import ROWS, BusyTime
 from upshift_controller.demo.receiving.measured import Worker, phases
 from upshift_controller.demo.receiving.receiver import Profile
 from upshift_controller.sources.alertmanager.payload import parse_notification
@@ -35,10 +35,10 @@ def profile(from_s: float, hz: int, samples: int | None = None, *, clean: bool =
 
 def worker(*profiles: Profile, busy: float = 1.0) -> Worker:
     """A worker that was busy for this share of the first hundred seconds."""
-    ledger = Ledger()
-    ledger.add("0 0 0")
-    ledger.add(f"100 {60 * busy} {40 * busy}")
-    return Worker("checkout-1", ledger, list(profiles))
+    busy_time = BusyTime()
+    busy_time.add("0 0 0")
+    busy_time.add(f"100 {60 * busy} {40 * busy}")
+    return Worker("checkout-1", busy_time, list(profiles))
 
 
 def cycle(*, middle: int = 100, samples: int | None = None) -> list[Profile]:
@@ -66,15 +66,15 @@ def test_a_fingerprint_is_the_one_of_prometheus() -> None:
     assert int(fingerprint(labels), 16) == 5799056148416392346
 
 
-def test_a_ledger_is_interpolated_and_keeps_the_newest() -> None:
-    ledger = Ledger()
-    assert not ledger.covers(0, 1)
+def test_a_busy_time_is_interpolated_and_keeps_the_newest() -> None:
+    busy_time = BusyTime()
+    assert not busy_time.covers(0, 1)
     for second in range(ROWS + 1):
-        ledger.add(f"{second} {second / 4} {second / 4}")
-    assert ledger.busy(ROWS - 10.5, ROWS - 0.5) == pytest.approx(5)
-    assert ledger.covers(ROWS - 1, ROWS)
-    assert not ledger.covers(0, 1)
-    assert not ledger.covers(ROWS, ROWS + 1)
+        busy_time.add(f"{second} {second / 4} {second / 4}")
+    assert busy_time.busy(ROWS - 10.5, ROWS - 0.5) == pytest.approx(5)
+    assert busy_time.covers(ROWS - 1, ROWS)
+    assert not busy_time.covers(0, 1)
+    assert not busy_time.covers(ROWS, ROWS + 1)
 
 
 def test_a_cycle_as_asked_for_is_right() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from .ledger import Ledger
+from .busy_time import BusyTime
 from .receiver import Profile, Rate, measure
 
 #: Samples are right to 10 %, or to so many standard deviations where they are too few for that.
@@ -21,7 +21,7 @@ class Worker:
     """One busy worker. requested, applied: Hz, as the controller shows them."""
 
     name: str
-    ledger: Ledger
+    busy_time: BusyTime
     profiles: list[Profile] = field(default_factory=list)
     requested: int | None = None
     applied: int | None = None
@@ -39,9 +39,9 @@ class Worker:
         return self.converged and self.applied == hz
 
     def rate(self, profiles: Sequence[Profile]) -> Rate:
-        """The samples of such of its profiles as its ledger covers already."""
-        known = [it for it in profiles if self.ledger.covers(it.from_s, it.until_s)]
-        return measure(known, -math.inf, math.inf, self.ledger.busy)
+        """The samples of those of its profiles whose busy time is known."""
+        known = [it for it in profiles if self.busy_time.covers(it.from_s, it.until_s)]
+        return measure(known, -math.inf, math.inf, self.busy_time.busy)
 
     def stretches(self) -> list[list[Profile]]:
         """Its profiles in order of time; each change of period begins a new stretch."""

@@ -133,27 +133,27 @@ def parse_example(body: bytes) -> tuple[Trigger | BadTrigger, ...]:
     )
 
 
-def read_alert(alert: object, where: str) -> Trigger | BadTrigger:
+def read_alert(alert: object, place: str) -> Trigger | BadTrigger:
     """One alert of Alertmanager's webhook or of its API v2 (whose `status` is an object)."""
     if not isinstance(alert, dict):
-        return BadTrigger(f"{where} must be an object, got {shorten(alert)}")
+        return BadTrigger(f"{place} must be an object, got {shorten(alert)}")
     labels = _text_map(alert.get("labels"))
     if labels is None:
-        reason = f"{where}.labels must map names to strings, got {shorten(alert.get('labels'))}"
+        reason = f"{place}.labels must map names to strings, got {shorten(alert.get('labels'))}"
         return BadTrigger(reason)
     if (size := sum(map(len, labels.values()))) > MAX_LABELS:
-        return BadTrigger(f"{where}.labels may have {MAX_LABELS} characters together, not {size}")
+        return BadTrigger(f"{place}.labels may have {MAX_LABELS} characters together, not {size}")
     name = one_line(labels.get("alertname", ""), MAX_NAME)
     if name:
         labels["alertname"] = name
     fingerprint = alert.get("fingerprint") or fingerprint_of(labels)
     if not isinstance(fingerprint, str):
-        return BadTrigger(f"{where}.fingerprint must be a string, got {shorten(fingerprint)}", name)
+        return BadTrigger(f"{place}.fingerprint must be a string, got {shorten(fingerprint)}", name)
     if len(fingerprint) > MAX_FINGERPRINT or not is_plain(fingerprint):
         fingerprint = fingerprint_of({"fingerprint": fingerprint})  # as distinct, and short
 
     def bad(field: str, right: str) -> BadTrigger:
-        reason = f"{where}.{field} must be {right}, got {shorten(alert.get(field))}"
+        reason = f"{place}.{field} must be {right}, got {shorten(alert.get(field))}"
         return BadTrigger(reason, name, fingerprint)
 
     status = alert.get("status")

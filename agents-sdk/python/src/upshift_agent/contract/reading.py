@@ -84,9 +84,9 @@ def _beginning(value: object, length: int, depth: int = 2) -> object:
     return value
 
 
-def mapping(value: object, where: str) -> Mapping[str, Any]:
+def mapping(value: object, path: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise WireError(f"{where} must be an object, got {shorten(value)}")
+        raise WireError(f"{path} must be an object, got {shorten(value)}")
     return value
 
 
@@ -96,39 +96,39 @@ def check_version(document: Mapping[str, Any], what: str) -> None:
         raise WireError(f"{what} version must be {VERSION}, got {shorten(version)}")
 
 
-def string(document: Mapping[str, Any], name: str, where: str) -> str:
+def string(document: Mapping[str, Any], name: str, path: str) -> str:
     value = document.get(name)
     if not isinstance(value, str):
-        raise WireError(f"{where}.{name} must be a string, got {shorten(value)}")
+        raise WireError(f"{path}.{name} must be a string, got {shorten(value)}")
     return value
 
 
-def whole(document: Mapping[str, Any], name: str, where: str) -> int:
+def whole(document: Mapping[str, Any], name: str, path: str) -> int:
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise WireError(f"{where}.{name} must be a whole number from 0 up, got {shorten(value)}")
+        raise WireError(f"{path}.{name} must be a whole number from 0 up, got {shorten(value)}")
     return value
 
 
-def optional_whole(document: Mapping[str, Any], name: str, where: str) -> int | None:
-    return None if document.get(name) is None else whole(document, name, where)
+def optional_whole(document: Mapping[str, Any], name: str, path: str) -> int | None:
+    return None if document.get(name) is None else whole(document, name, path)
 
 
-def optional_text(document: Mapping[str, Any], name: str, where: str) -> str | None:
-    return None if document.get(name) is None else string(document, name, where)
+def optional_text(document: Mapping[str, Any], name: str, path: str) -> str | None:
+    return None if document.get(name) is None else string(document, name, path)
 
 
-def revs(document: Mapping[str, Any], where: str) -> dict[str, int]:
-    revs = mapping(document.get("revs", {}), f"{where}.revs")
-    return {target: whole(revs, target, f"{where}.revs") for target in revs}
+def revs(document: Mapping[str, Any], path: str) -> dict[str, int]:
+    revs = mapping(document.get("revs", {}), f"{path}.revs")
+    return {target: whole(revs, target, f"{path}.revs") for target in revs}
 
 
-def strings(value: object, where: str) -> dict[str, str]:
-    document = mapping(value, where)
-    return {name: string(document, name, where) for name in document}
+def strings(value: object, path: str) -> dict[str, str]:
+    document = mapping(value, path)
+    return {name: string(document, name, path) for name in document}
 
 
-def string_list(value: object, where: str) -> list[str]:
+def string_list(value: object, path: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise WireError(f"{where} must be a list of strings, got {shorten(value)}")
+        raise WireError(f"{path} must be a list of strings, got {shorten(value)}")
     return value

@@ -8,7 +8,7 @@ from bisect import bisect_left
 ROWS = 30_000
 
 
-class Ledger:
+class BusyTime:
     """Rows of Unix seconds and of seconds that the thread has run or was ready to, both growing.
 
     Ready counts, because pyroscope-io asks the kernel whether a thread sleeps, and one that waits
