@@ -22,7 +22,10 @@ def make(name: str, adapt: Callable[[object], Made]) -> Made:
     """The driver that is registered as `name`, adapted. Raise `ConfigurationError`."""
     from importlib.metadata import entry_points  # slow, and needed for a name only
 
-    installed = entry_points(group=GROUP)
+    try:
+        installed = entry_points(group=GROUP)
+    except Exception as error:  # metadata that somebody broke
+        raise ConfigurationError(f"drivers cannot be listed: {describe(error)}") from error
     named = {entry.value: entry for entry in installed if entry.name == name}
     if not named:
         names = ", ".join(sorted(installed.names)) or "none"

@@ -210,6 +210,7 @@ def test_pyroscope_is_had_by_its_name_and_finds_its_server_in_the_environment(
     ("code", "entry_point", "message"),
     [
         ("", "other = acme_bad:x", r"installed as 'bad'; there are: other, pyroscope$"),
+        ("", "no equals sign", "drivers cannot be listed"),
         ("", "bad = acme_gone:x", "ModuleNotFoundError: No module named 'acme_gone'"),
         ("", "bad = acme_bad:gone", r"bad \(acme_bad:gone\) cannot be used: AttributeError"),
         ("1 / 0", "bad = acme_bad:x", "ZeroDivisionError"),
