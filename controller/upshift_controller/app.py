@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -100,8 +99,10 @@ class Controller:
             stack.push_async_callback(self._looks.aclose)
             await stack.enter_async_context(self._core.committing())
             stack.push_async_callback(self.readiness.aclose)
-            self.schedule.start()
             stack.callback(self.schedule.stop)
+            await stack.enter_async_context(
+                self._supervised("reverts", self.schedule.revert_forever)
+            )
             await self.schedule.sweep()
             with suppress(Unavailable):  # as the sweep has said
                 await self.keeping.warn_of_eviction()
@@ -178,16 +179,6 @@ class Controller:
         await self._upkeep.publish_baseline()
         await self.records.sweep()
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
-
-
-def without_password(url: str) -> str:
-    """A Redis URL that may be shown: a password may also stand among its parameters."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return "a URL that cannot be shown"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _openapi_route(served: list[routes.Route]) -> routes.Route:

@@ -11,8 +11,10 @@ from typing import Any
 
 import structlog
 
+from upshift_agent.contract.address import parse_address
+
 from . import log as logs
-from .app import Controller, without_password
+from .app import Controller
 from .configuration import load
 from .errors import StartRefused
 from .storage.embedded import embedded_valkey
@@ -44,7 +46,7 @@ async def serve(config: Path | None, **options: Any) -> None:
             "upshift is up",
             url=address,
             webhook=f"{address}/api/v1/webhook/alertmanager",
-            redis_for_agents=without_password(redis_url),
+            redis_for_agents=parse_address(redis_url).public,
             rules=f"{len(configuration.rules.rules)} from {configuration.rules_from}",
             tokens=len(settings.tokens) or "none, loopback only",
         )

@@ -14,9 +14,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, get_args
 
 import structlog
@@ -24,22 +23,18 @@ import structlog
 from upshift_rules.leases.changes import Change, Entry
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import revised
-from upshift_rules.model import Outcome
 
 from ..errors import Unavailable
 from ..supervised import end
 from .limiter import Limiter
 from .ports import Snapshot, States, Write
+from .requests import PATIENCE_S, Outcomes, Queue, Request, fail, hand_out
 
 log = structlog.get_logger()
 
-#: A webhook has to be answered within 5 s, also when Redis does not answer at all.
-PATIENCE_S = 4.0
 #: Requests waiting at the same time, about a second's worth; more are sent away with 503 and come
 #: back. A longer queue would only make those in it wait past their patience.
 MAX_WAITING = 500
-#: Targets in one batch: a pipeline of this size keeps Redis busy for some 20 ms.
-MAX_BATCH = 500
 #: Each attempt lost means that another controller has made progress on the same target.
 MAX_ATTEMPTS = 50
 #: A batch takes no longer, unless something hangs: each round trip has its bound, and whoever asked
@@ -47,7 +42,6 @@ MAX_ATTEMPTS = 50
 HUNG_S = 30.0
 
 T = TypeVar("T")
-Outcomes = Mapping[str, Sequence[Outcome]]
 Lane = Literal["alerts", "ends", "engineers"]
 
 
@@ -58,37 +52,6 @@ class Committed:
     state: TargetState
     entries: Sequence[Entry]
     now_ms: int
-
-
-@dataclass(slots=True)
-class _Queue:
-    waiting: deque[_Request] = field(default_factory=deque)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Since when a batch has been under way, of `time.monotonic`.
-    busy_since: float = math.inf
-
-    def next_batch(self) -> list[_Request]:
-        batch: list[_Request] = []
-        targets = 0
-        while self.waiting and targets < MAX_BATCH:
-            request = self.waiting.popleft()
-            if not request.done.done():  # its client may have given up
-                batch.append(request)
-                targets += len(request.changes)
-        return batch
-
-
-@dataclass(slots=True)
-class _Request:
-    changes: Mapping[str, Sequence[Change]]
-    done: asyncio.Future[Outcomes]
-    made: Callable[[str], None] | None = None
-    outcomes: dict[str, Sequence[Outcome]] = field(default_factory=dict)
-    #: What a request without changes asks for.
-    probe: Callable[[], Awaitable[None]] | None = None
-
-    def give_up(self) -> None:
-        _fail([self], Unavailable(f"Redis has not answered for {PATIENCE_S:g} s"))
 
 
 class Committer:
@@ -111,7 +74,7 @@ class Committer:
         self._committed = committed
         self._conflicted = conflicted
         self._took = took
-        self._queues: Mapping[Lane, _Queue] = {lane: _Queue() for lane in get_args(Lane)}
+        self._queues: Mapping[Lane, Queue] = {lane: Queue() for lane in get_args(Lane)}
 
     async def apply(
         self,
@@ -128,13 +91,13 @@ class Committer:
         """
         if not changes:
             return {}
-        request = _Request(changes, asyncio.get_running_loop().create_future(), made)
+        request = Request(changes, asyncio.get_running_loop().create_future(), made)
         if lane == "alerts":
             self.check_room()
         self._queues[lane].waiting.append(request)
         return await self._answer(lane, request)
 
-    async def _answer(self, lane: Lane, request: _Request) -> Outcomes:
+    async def _answer(self, lane: Lane, request: Request) -> Outcomes:
         self._queues[lane].wake.set()
         # Cheaper than `asyncio.timeout`, which every alert would pay for.
         patience = asyncio.get_running_loop().call_later(PATIENCE_S, request.give_up)
@@ -150,7 +113,7 @@ class Committer:
         for lane, queue in self._queues.items():
             done: asyncio.Future[Outcomes] = asyncio.get_running_loop().create_future()
             probe = self._states.probe if lane == "engineers" else None
-            queue.waiting.appendleft(request := _Request({}, done, probe=probe))
+            queue.waiting.appendleft(request := Request({}, done, probe=probe))
             answers.append(self._answer(lane, request))
         await asyncio.gather(*answers)
 
@@ -190,7 +153,7 @@ class Committer:
                     log.error("a lane of commits hangs, all of them are begun anew", lane=lane)
                     await end(lanes[lane])
 
-    async def _serve(self, queue: _Queue) -> None:
+    async def _serve(self, queue: Queue) -> None:
         queue.busy_since = math.inf
         while True:
             while queue.waiting:
@@ -199,21 +162,22 @@ class Committer:
                 try:
                     await self._commit(batch)
                 except Unavailable as error:
-                    _fail(batch, error)
+                    fail(batch, error)
                 except Exception as error:  # a defect of ours must not stop all later requests
                     log.exception("commit failed")
-                    _fail(batch, error)
+                    fail(batch, error)
                 queue.busy_since = math.inf
             # Last, for what waits already when this begins anew.
             await queue.wake.wait()
             queue.wake.clear()
 
-    async def _commit(self, batch: Sequence[_Request]) -> None:
+    async def _commit(self, batch: Sequence[Request]) -> None:
         if probes := [request for request in batch if not request.changes]:
-            await _probe(probes)
+            for request in probes:
+                await request.try_probe()
             batch = [request for request in batch if request.changes]
         started = time.perf_counter()
-        pending: dict[str, list[_Request]] = {}
+        pending: dict[str, list[Request]] = {}
         for request in batch:
             for target in request.changes:
                 pending.setdefault(target, []).append(request)
@@ -233,7 +197,7 @@ class Committer:
         guess = None if self._limiter.counts else self._states.recall(targets)
         return guess or await self._states.read(targets)
 
-    async def _attempt(self, snapshot: Snapshot, pending: Mapping[str, list[_Request]]) -> Snapshot:
+    async def _attempt(self, snapshot: Snapshot, pending: Mapping[str, list[Request]]) -> Snapshot:
         """Try once, from `snapshot`; return what met another state, with that state."""
         changes = {
             target: [change for request in requests for change in request.changes[target]]
@@ -262,19 +226,8 @@ class Committer:
         await self._limiter.settle(took)
         for target, requests in pending.items():
             if target not in met.states:
-                _hand_out(target, requests, steps[target].outcomes)
+                hand_out(target, requests, steps[target].outcomes)
         return met
-
-
-async def _probe(probes: Sequence[_Request]) -> None:
-    for request in probes:
-        try:
-            if request.probe is not None:
-                await request.probe()
-        except Exception as error:  # noqa: BLE001  # of the probe, and no other request's trouble
-            _fail([request], error)
-        if not request.done.done():
-            request.done.set_result({})
 
 
 def _tell(hear: Callable[[T], object], what: T) -> None:
@@ -283,19 +236,3 @@ def _tell(hear: Callable[[T], object], what: T) -> None:
         hear(what)
     except Exception:
         log.exception("a commit was made, but not everybody heard of it")
-
-
-def _fail(batch: Sequence[_Request], error: Exception) -> None:
-    for request in batch:
-        if not request.done.done():
-            request.done.set_exception(error)
-
-
-def _hand_out(target: str, requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
-    start = 0
-    for request in requests:
-        end = start + len(request.changes[target])
-        request.outcomes[target] = outcomes[start:end]
-        start = end
-        if len(request.outcomes) == len(request.changes) and not request.done.done():
-            request.done.set_result(request.outcomes)

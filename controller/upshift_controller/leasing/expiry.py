@@ -1,8 +1,8 @@
-"""When things end: one APScheduler job at the next due expiry, and a slow sweep behind it.
+"""When things end: a timer at the next due expiry, and a slow sweep behind it.
 
-The job is what makes reverts punctual. APScheduler looks at the wall clock, so an alarm on the
-monotonic clock, which no NTP step moves, tells it when the job is due in truth. The sweep makes
-reverts certain: it sees leases that another controller granted and died over.
+The timer is what makes reverts punctual. Like all that is timed here it goes by the loop's clock,
+which is monotonic: a wall clock that is set back by an hour would put reverts off by an hour.
+The sweep makes reverts certain: it sees leases that another controller granted and died over.
 Agents need neither: each returns by itself.
 """
 
@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.date import DateTrigger
 
 from ..errors import Unavailable
 
 log = structlog.get_logger()
 
 SWEEP_S = 5.0
-#: Beyond this the sweep has looked many times; a date may be out of any calendar's range.
-_FAR_S = 86_400.0
-_JOB = "revert"
 
 
 class Schedule:
@@ -40,40 +34,29 @@ class Schedule:
         self._revert = revert
         self._tidy = tidy
         self._due_ms: int | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
-
-    def start(self) -> None:
-        self._scheduler.start()
+        self._due = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._scheduler.shutdown(wait=False)
+        """Expect nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def expect(self, due_ms: int, now_ms: int) -> None:
-        """Call `revert` at `due_ms` at the latest. Redis ms; it is `now_ms` there."""
+        """Have `revert_forever` look at `due_ms` at the latest. Redis ms; it is `now_ms` there."""
         if self._due_ms is not None and self._due_ms <= due_ms:
             return
         self._due_ms = due_ms
-        delay = timedelta(seconds=min((due_ms - now_ms) / 1000, _FAR_S))
-        if self._alarm is not None:
-            self._alarm.cancel()
-        loop = asyncio.get_running_loop()
-        self._alarm = loop.call_later(delay.total_seconds(), self._ring)
-        self._scheduler.add_job(
-            self._run,
-            DateTrigger(datetime.now(UTC) + delay),
-            id=_JOB,
-            replace_existing=True,
-            misfire_grace_time=None,  # late is better than never; the default drops it after 1 s
-            coalesce=True,
-        )
+        self.stop()
+        delay_s = (due_ms - now_ms) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._due.set)
 
-    def _ring(self) -> None:
-        """The job is due. If it is still there, the wall clock has been set back since."""
-        if self._scheduler.get_job(_JOB) is not None:
-            self._scheduler.modify_job(_JOB, next_run_time=datetime.now(UTC))
+    async def revert_forever(self) -> None:
+        """End what expires, each time that something does."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self._run()
 
     async def sweep(self) -> None:
         """End whatever is overdue, then tidy. What goes wrong is only logged."""

@@ -1,45 +1,34 @@
-"""When what is due is ended, whatever the wall clock shows."""
+"""When what is due is ended."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta, tzinfo
 
-import pytest
-from apscheduler.schedulers import base
-
-from upshift_controller.leasing import expiry as schedule
 from upshift_controller.leasing.expiry import Schedule
+from upshift_controller.supervised import supervised
 
 
-@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(0), timedelta(hours=-1)])
-async def test_a_step_of_the_wall_clock_puts_no_revert_off(
-    step: timedelta, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stepped(datetime):
-        by = timedelta(0)
-
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return datetime.now(tz) + cls.by
-
-    monkeypatch.setattr(base, "datetime", Stepped)
-    monkeypatch.setattr(schedule, "datetime", Stepped)
+async def test_what_expires_is_ended_then_and_what_expires_next_is_waited_for() -> None:
+    """Long before the first sweep."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
-    due_at = loop.time() + 0.3
+    due_at = [loop.time() + 0.2, loop.time() + 0.4]
+    ended: list[float] = []
 
     async def revert() -> tuple[int, int | None]:
-        left_ms = int((due_at - loop.time()) * 1000)
-        if left_ms <= 0:
+        while due_at and due_at[0] <= loop.time():
+            ended.append(due_at.pop(0))
+        if not due_at:
             done.set()
-        return 0, left_ms if left_ms > 0 else None
+        return 0, max(1, int((due_at[0] - loop.time()) * 1000)) if due_at else None
 
     async def nothing() -> None: ...
 
-    reverts = Schedule(revert, nothing)
-    reverts.start()
-    reverts.expect(300, 0)
-    Stepped.by = step
-    async with asyncio.timeout(schedule.SWEEP_S / 2):
-        await done.wait()
-    reverts.stop()
+    schedule = Schedule(revert, nothing)
+    async with supervised("reverts", schedule.revert_forever):
+        schedule.expect(60_000, 0)
+        schedule.expect(200, 0)  # the earlier one counts
+        async with asyncio.timeout(30):
+            await done.wait()
+    schedule.stop()
+    assert len(ended) == 2
+    assert ended == sorted(ended)

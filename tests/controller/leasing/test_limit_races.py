@@ -16,7 +16,7 @@ from controller.conftest import WEBHOOK, Start, notification
 from controller.limiting import about, limited
 from controller.test_serve import serve
 from servers import RedisServer
-from upshift_controller.leasing import committer
+from upshift_controller.leasing import requests
 
 
 async def race(url: str, alerts: list[dict[str, Any]]) -> list[str]:
@@ -81,7 +81,7 @@ return live
 async def test_while_boosts_end_and_others_begin_no_moment_has_too_many(
     start: Start, valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committer, "MAX_BATCH", 5)  # more to race for
+    monkeypatch.setattr(requests, "MAX_BATCH", 5)  # more to race for
     most = 5
     wanted = 3 * most  # so often the budget is used up
     limits = limited(max_boosted_agents=most).replace("10m", "1s")

@@ -55,11 +55,17 @@ class Address:
     hosts: tuple[Host, ...]
     #: What the sentinels call the primary.
     name: str
-    #: For people: without user and password.
+    #: For people, in a message: hosts, and a sentinel's primary.
     shown: str
     #: As it was given: of a single server, redis-py's own.
     url: str = field(repr=False)
     _parts: SplitResult = field(repr=False)
+
+    @property
+    def public(self) -> str:
+        """The URL that anybody may see: without user, password and options, which may hold one."""
+        hosts = self._parts.netloc.rpartition("@")[2]
+        return f"{self._parts.scheme}://{hosts}{self._parts.path}"
 
     def url_of(self, host: Host, *, sentinel: bool = False) -> str:
         """redis-py's URL of one server. A sentinel has no databases."""
