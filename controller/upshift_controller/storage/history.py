@@ -24,6 +24,9 @@ from .unreadable import Unreadable
 _ENTRIES = 5000
 #: The list of targets may come this much after their history: longer than any commit takes.
 _LATE_MS = 10_000
+#: A revision is the moment of its decision, as guessed, and its commit is good for 2 s. So what is
+#: committed from now on may be older than now; but not by so much.
+_BEHIND_MS = 5000
 
 #: An entry's id, which begins with the revision, and its fields.
 Row = tuple[bytes, Mapping[bytes, bytes]]
@@ -120,7 +123,9 @@ class Histories:
     async def watch(self) -> Watch:
         """Changes from now on."""
         with guarded():
-            return Watch(self, await now_us(self._servers, self._keys))
+            watch = Watch(self, await now_us(self._servers, self._keys))
+        await watch.read()
+        return watch
 
     async def since(
         self, changed_ms: int, last: Mapping[str, str], start: str
@@ -168,14 +173,18 @@ class Watch:
     def __init__(self, histories: Histories, now_us: int) -> None:
         self._histories = histories
         self._now_us = now_us
-        self._start = f"{now_us}-0"
+        self._start = f"{now_us - _BEHIND_MS * 1000}-0"
         self._last: dict[str, str] = {}
 
     async def news(self) -> list[HistoryLine]:
         """Return what the history holds that was not returned before. Two round trips."""
+        lines = [line for it in (await self.read()).items() for line in self._histories.lines(*it)]
+        return sorted(lines, key=lambda line: (line.at_ms, line.rev))
+
+    async def read(self) -> dict[str, list[Row]]:
+        """Return the same by target, as it is stored."""
         since_ms = self._now_us // 1000 - _LATE_MS
         self._now_us, found = await self._histories.since(since_ms, self._last, self._start)
         # Kept for good: a target that was quiet for a while must not be told anew from the start.
         self._last |= {target: rows[-1][0].decode() for target, rows in found.items()}
-        lines = [line for it in found.items() for line in self._histories.lines(*it)]
-        return sorted(lines, key=lambda line: (line.at_ms, line.rev))
+        return found

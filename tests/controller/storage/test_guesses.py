@@ -55,6 +55,21 @@ async def test_a_clock_that_was_guessed_ahead_ends_no_lease_early(upshift: Runni
     assert await upshift.history() == ["granted", "renewed"]
 
 
+async def test_a_change_whose_time_was_guessed_late_is_told_as_it_happens(
+    upshift: Running,
+) -> None:
+    await upshift.notify()
+    watch = await upshift.controller.records.watch()
+    seconds, micros = upshift.redis.time()
+    late_us = (seconds - 1) * 1_000_000 + micros
+    upshift.controller.store._memory.observe(late_us, monotonic_us())
+    other = alert({"alertname": "HighCPU", "service_name": "cart"})
+    assert outcomes(await upshift.notify(other)) == ["granted"]
+    told = [(line.target, line.entry["event"]) for line in await watch.news()]
+    assert told == [("service/cart", "granted")], "and nothing from before it began"
+    assert await watch.news() == []
+
+
 async def test_a_commit_that_was_given_up_is_not_made_when_redis_wakes(
     start: Start, valkey: RedisServer
 ) -> None:
