@@ -63,7 +63,7 @@ class Controller:
         #: For whoever only looks: no number of them keeps a commit waiting for a connection.
         self._looks = Servers(redis_url)
         self.records = Records(self._looks, core.keys, unreadable)
-        self._histories = Histories(self._looks, core.keys, unreadable)
+        self.histories = Histories(self._looks, core.keys, unreadable)
         shown = States(self._looks, core.keys, secrets=in_force.secrets, unreadable=unreadable)
         self.overview = Overview(shown, self.records, in_force.baseline)
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
@@ -82,8 +82,8 @@ class Controller:
         )
         served = [
             *webhook.routes(self.triggers, self.metrics, self._truncated),
-            *api.routes(self.triggers, self.overrides, self.overview, self._histories),
-            *events.routes(self._histories),
+            *api.routes(self.triggers, self.overrides, self.overview, self.histories),
+            *events.routes(self.histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
             ),

@@ -59,7 +59,7 @@ async def test_a_change_whose_time_was_guessed_late_is_told_as_it_happens(
     upshift: Running,
 ) -> None:
     await upshift.notify()
-    watch = await upshift.controller.records.watch()
+    watch = await upshift.controller.histories.watch()
     seconds, micros = upshift.redis.time()
     late_us = (seconds - 1) * 1_000_000 + micros
     upshift.controller.store._memory.observe(late_us, monotonic_us())
