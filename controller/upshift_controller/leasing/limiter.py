@@ -246,8 +246,5 @@ def _longer(before: TargetState, after: TargetState) -> list[Lease]:
 
 def _ended_early(write: Write) -> list[Lease]:
     left = {lease.id for lease in write.after.leases}
-    return [
-        it
-        for it in write.before.leases
-        if it.id not in left and it.kind != "cap" and it.expires_at_ms > write.now_ms
-    ]
+    early = (it for it in write.before.leases if it.expires_at_ms > write.now_ms)
+    return [it for it in early if it.id not in left and it.kind != "cap"]

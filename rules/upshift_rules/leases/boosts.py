@@ -38,7 +38,7 @@ resolved. Not the same: [A resolves] before [B fires] in two steps ends A's boos
 
 What is remembered is bounded: see `memory`.
 
-(Over 250 lines with the theory, which is to stand whole beside what it is about.)
+Long, because the theory is to stand whole beside what it is about.
 """
 
 from __future__ import annotations
