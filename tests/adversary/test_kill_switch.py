@@ -156,10 +156,10 @@ async def test_a_budget_that_is_contended_and_full_keeps_no_cap_waiting(start: S
 async def test_an_agent_with_a_poisoned_plan_of_its_service_follows_the_fleets_cap(
     upshift: Running, poison: bytes
 ) -> None:
-    plans = Plans(["service/checkout", "fleet"])
+    plans, targets = Plans(), ("service/checkout", "fleet")
     with pytest.raises(WireError):
         plans.take("service/checkout", poison)
     await stop(upshift)
     plans.take("fleet", upshift.redis.get(KEYS.plan("fleet")))
-    assert resolve(plans.known, {}, Baseline(19), None, 0).hz == 0
-    assert len(plans.skipped) == 1
+    assert resolve(plans.known(targets), {}, Baseline(19), None, 0).hz == 0
+    assert len(plans.skipped(targets)) == 1

@@ -9,7 +9,7 @@ import pytest
 from servers import RedisServer, eventually
 from upshift_agent import Agent
 from upshift_agent.contract import Keys
-from upshift_agent.following import subscription
+from upshift_agent.following import timing
 from upshift_agent.runtime.log import log
 from upshift_agent.testing import FakeController, RecordingDriver
 
@@ -49,7 +49,7 @@ def test_a_message_that_was_lost_is_made_good_by_the_next_snapshot(
     driver: RecordingDriver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(subscription, "RESYNC_S", 0.2)
+    monkeypatch.setattr(timing, "RESYNC_S", 0.2)
     start()
     controller.add(HOME, "boost", hz=100, for_s=60, publish=False)
     driver.wait_for(100)
@@ -94,7 +94,7 @@ def test_after_a_restart_of_the_server_the_agent_converges_at_once(
     eventually(lambda: not agent.connected)
     valkey.start()
     controller.boost(HOME, hz=100, for_s=60)
-    driver.wait_for(100, timeout_s=subscription.LONGEST_BACKOFF_S + 2)
+    driver.wait_for(100, timeout_s=timing.LONGEST_BACKOFF_S + 2)
     assert len(warnings(caplog)) == 1, "an outage is one line, however often it was tried"
 
 
@@ -116,8 +116,8 @@ def test_a_frozen_server_is_noticed(
     valkey: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(subscription, "PING_S", 0.2)
-    monkeypatch.setattr(subscription, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(timing, "PING_S", 0.2)
+    monkeypatch.setattr(timing, "TIMEOUT_S", 0.3)
     agent = start()
     valkey.freeze()
     eventually(lambda: not agent.connected)
@@ -129,8 +129,8 @@ def test_a_frozen_server_is_noticed(
 def test_a_silent_server_that_answers_is_left_alone(
     start: Start, valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscription, "PING_S", 0.02)
-    monkeypatch.setattr(subscription, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(timing, "PING_S", 0.02)
+    monkeypatch.setattr(timing, "TIMEOUT_S", 0.5)
     start()
     with valkey.client() as client:
         (before,) = client.client_list(_type="pubsub")
@@ -146,7 +146,7 @@ def test_a_server_that_lost_its_data_ends_nobodys_lease(
     valkey: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(subscription, "RESYNC_S", 0.1)
+    monkeypatch.setattr(timing, "RESYNC_S", 0.1)
     start()
     controller.boost(HOME, hz=100, for_s=60)
     driver.wait_for(100)
@@ -392,7 +392,7 @@ def test_a_cap_is_obeyed_at_once_though_redis_has_moved_its_clock(
     run = agent._run
     assert run is not None
     assert run.engine is not None
-    run.engine._clock._offset -= moved_ms  # as if Redis's had moved, not the agent's
+    run.engine._follower.clock._offset -= moved_ms  # as if Redis's had moved, not the agent's
     controller = FakeController(valkey.url, secret=secret)
     controller.add("fleet", "cap", hz=0, for_s=60)
     driver.wait_for(0, timeout_s=2)

@@ -14,6 +14,7 @@ from upshift_agent.following.plans import Plans
 from .strategies import attributes, moments, plans_of
 
 SERVICE = "service/checkout"
+TARGETS = (SERVICE, FLEET)
 BASELINE = Baseline(19)
 
 
@@ -31,7 +32,7 @@ histories = st.lists(
 
 
 def deliver(plans: list[Plan]) -> Plans:
-    held = Plans([SERVICE, FLEET])
+    held = Plans()
     for plan in plans:
         held.take(plan.target, encode_plan(plan).encode())
     return held
@@ -44,21 +45,21 @@ def test_the_order_of_delivery_does_not_matter(
     shuffled = plans + plans[:3]  # some twice
     random.shuffle(shuffled)
     one, other = deliver(plans), deliver(shuffled)
-    assert one.revs == other.revs
-    assert resolve(one.known, attributes, BASELINE, None, now_ms) == resolve(
-        other.known, attributes, BASELINE, None, now_ms
+    assert one.revs(TARGETS) == other.revs(TARGETS)
+    assert resolve(one.known(TARGETS), attributes, BASELINE, None, now_ms) == resolve(
+        other.known(TARGETS), attributes, BASELINE, None, now_ms
     )
 
 
 @given(st.lists(fleets, min_size=1, max_size=4, unique_by=lambda plan: plan.rev))
 def test_the_newest_revision_is_held_whatever_came_last(plans: list[Plan]) -> None:
     newest = max(plans, key=lambda plan: plan.rev)
-    assert all(deliver(list(order)).known == (newest,) for order in permutations(plans))
+    assert all(deliver(list(order)).known(TARGETS) == (newest,) for order in permutations(plans))
 
 
 @given(plans_of(FLEET))
 def test_a_plan_that_comes_again_is_no_news(plan: Plan) -> None:
-    held = Plans([FLEET])
+    held = Plans()
     message = encode_plan(plan).encode()
     assert held.take(FLEET, message)
     assert not held.take(FLEET, message)

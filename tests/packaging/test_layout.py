@@ -16,8 +16,6 @@ REASON = "Long, because"
 STILL_LONG = {
     "agents-sdk/python/src/upshift_agent/contract/plan.py",
     "agents-sdk/python/src/upshift_agent/driving.py",
-    "agents-sdk/python/src/upshift_agent/engine.py",
-    "agents-sdk/python/src/upshift_agent/following/subscription.py",
     "controller/upshift_controller/leasing/committer.py",
     "controller/upshift_controller/storage/connect.py",
     "controller/upshift_controller/storage/embedded.py",

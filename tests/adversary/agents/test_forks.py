@@ -203,8 +203,8 @@ def test_an_agents_thread_that_hangs_before_its_work_is_told_of_and_replaced() -
     script = """
 import logging
 logging.basicConfig(stream=sys.stdout)
-import upshift_agent.agent, upshift_agent.engine
-upshift_agent.agent.BEGIN_S = 0.5
+import upshift_agent.engine, upshift_agent.following.thread
+upshift_agent.following.thread.BEGIN_S = 0.5
 sound = upshift_agent.engine.Engine
 def hang(*_):
     upshift_agent.engine.Engine = sound

@@ -251,9 +251,11 @@ def test_a_paused_machine_asks_redis_for_the_time_once_its_wall_clock_is_set_rig
         controller.boost(HOME, hz=100, for_s=600)
         driver.wait_for(100)
         engine = agent._run.engine  # type: ignore[union-attr]
-        engine._clock._offset -= 700_000  # type: ignore[union-attr]  # as after a pause
+        engine._follower.clock._offset -= 700_000  # type: ignore[union-attr]  # as after a pause
         real = time.time
         with monkeypatch.context() as patch:
             patch.setattr(time, "time", lambda: real() + 700)
             # Right again long before the next reading, which is up to 36 s away.
-            eventually(lambda: abs(engine._now_ms() - controller.now_ms()) < 1000, within_s=5)  # type: ignore[union-attr]
+            eventually(
+                lambda: abs(engine._follower.now_ms() - controller.now_ms()) < 1000, within_s=5
+            )  # type: ignore[union-attr]

@@ -100,21 +100,21 @@ any_time = successors | successors.map(lambda plan: replace(plan, rev=plan.rev +
 @example(LOST_AND_LEFT_OUT_AGAIN, None)
 def test_the_page_holds_the_plans_that_we_hold(plans: list[Plan], now_ms: int | None) -> None:
     take = code("take")["take"]
-    ours, held = Plans(["fleet"]), None
+    ours, held = Plans(), None
     for plan in sorted(plans, key=lambda plan: plan.rev) + plans:
         ours.take("fleet", encode_plan(plan).encode(), now_ms=now_ms)
         held = take(held, plan, now_ms)
-        assert ours.known == (held[0],)
+        assert ours.known(["fleet"]) == (held[0],)
 
 
 @given(leases, moments)
 @example(CAP, 0)
 @example(replace(CAP, since_ms=5001), 0)
 def test_the_page_bounds_a_lease_as_we_do(lease: Lease, now_ms: int) -> None:
-    ours = Plans(["fleet"])
+    ours = Plans()
     ours.take("fleet", encode_plan(Plan(target="fleet", rev=1, now_ms=0, leases=(lease,))).encode())
     ours.bound(now_ms)
-    assert ours.known[0].leases == (code("set_back")["bounded"](lease, now_ms),)
+    assert ours.known(["fleet"])[0].leases == (code("set_back")["bounded"](lease, now_ms),)
 
 
 times = st.integers(0, 2**41)

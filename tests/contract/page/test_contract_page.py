@@ -25,7 +25,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.resolve import resolve
 from upshift_agent.drivers import adapter
-from upshift_agent.following import connect, subscription
+from upshift_agent.following import connect, timing
 
 from .. import CONTRACT
 from .taken_apart import BLOCKS, PAGE, quoted, table
@@ -182,17 +182,17 @@ def test_each_figure_is_ours() -> None:
         "age of a pushed signed plan": contract.MAX_PUSH_AGE_MS,
         "start of a lease, or `now_ms` of a push, too far from now": contract.SET_BACK_MS,
         "a report when nothing changes": contract.STATUS_INTERVAL_S,
-        "from a change to its report, to gather more": subscription.SETTLE_S,
+        "from a change to its report, to gather more": timing.SETTLE_S,
         "an agent is lost": contract.STATUS_LOST_MS,
-        "its hash is kept": subscription.AGENTS_TTL_S,
-        "plans are read": subscription.RESYNC_S,
-        "and at least so far apart": subscription.PAUSE_S,
-        "other servers of a cluster are visited": subscription.VISIT_S,
-        "any answer, and connecting": subscription.TIMEOUT_S,
+        "its hash is kept": timing.AGENTS_TTL_S,
+        "plans are read": timing.RESYNC_S,
+        "and at least so far apart": timing.PAUSE_S,
+        "other servers of a cluster are visited": timing.VISIT_S,
+        "any answer, and connecting": timing.TIMEOUT_S,
         "a sentinel, or a node that is asked the way": connect.ASK_S,
-        "silence before a `PING`": subscription.PING_S,
-        "longest wait before a new session": subscription.LONGEST_BACKOFF_S,
-        "a session that lasted": subscription.LASTING_S,
+        "silence before a `PING`": timing.PING_S,
+        "longest wait before a new session": timing.LONGEST_BACKOFF_S,
+        "a session that lasted": timing.LASTING_S,
         "first pause after a driver's failure": driving.FIRST_RETRY_S,
         "longest pause after a driver's failure": driving.LONGEST_RETRY_S,
         "a driver that does not return": driving.SLOW_AFTER_S,

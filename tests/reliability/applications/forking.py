@@ -25,7 +25,7 @@ AT_WORK_S = 20.0
 IMPORTING = """
 import importlib, importlib.abc, importlib.machinery, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork among threads
-import upshift_agent.engine
+import upshift_agent.following.seats
 
 class Slowly(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     newest = "slow0"
@@ -37,11 +37,11 @@ class Slowly(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         time.sleep(0.001)
 
 sys.meta_path.insert(0, Slowly())
-main = upshift_agent.engine.Engine._main
-async def needs_the_newest(engine, *arguments):
+main = upshift_agent.following.seats.Seats._main
+async def needs_the_newest(seats, *arguments):
     importlib.import_module(Slowly.newest)
-    await main(engine, *arguments)
-upshift_agent.engine.Engine._main = needs_the_newest
+    await main(seats, *arguments)
+upshift_agent.following.seats.Seats._main = needs_the_newest
 
 def import_more(loop, number=1):
     Slowly.newest = f"slow{{number}}"

@@ -19,7 +19,7 @@ from ..parts.ends import PROMISED_S
 from ..table import Row, Size
 from .proxy import Proxy, proxy
 
-#: An agent tries to connect again after at most this: `upshift_agent.following.subscription`.
+#: An agent tries to connect again after at most this: `upshift_agent.following.timing`.
 BACKOFF_S = 3.0
 #: The agents' interval of reading anew, ± a fifth.
 RESYNC_S = 30.0
@@ -47,6 +47,7 @@ class Scene:
         return monotonic_of(self.redis.url, lease["expires_at_ms"])
 
     def subscribers(self) -> int:
+        """How many processes listen: all agents of one share a connection."""
         channel = Keys().changes("service/checkout")
         with self.redis.client() as client:
             return int(client.pubsub_numsub(channel)[0][1])
@@ -58,7 +59,7 @@ class Scene:
 
     def converges_after_reconnect(self, hz: int) -> float:
         """Seconds from when all had subscribed again until all had been told; 0: before that."""
-        eventually(lambda: self.subscribers() == len(INSTANCES), within_s=30, every_s=0.005)
+        eventually(lambda: self.subscribers() == 1, within_s=30, every_s=0.005)
         reconnected_at = time.monotonic()
         return max(0.0, self.told_at(hz) - reconnected_at)
 
@@ -72,7 +73,7 @@ def scene(folder: Path, *options: str) -> Iterator[Scene]:
     ):
         eventually(lambda: fleet.all_at(19))
         now = Scene(server, fleet, upshift)
-        eventually(lambda: now.subscribers() == len(INSTANCES))
+        eventually(lambda: now.subscribers() == 1)
         yield now
 
 
@@ -113,7 +114,7 @@ def buffers_overrun(folder: Path, size: Size) -> Row:
     channel = Keys().changes("service/checkout")
 
     def overrun(now: Scene, dice: random.Random) -> int:
-        eventually(lambda: now.subscribers() == len(INSTANCES))
+        eventually(lambda: now.subscribers() == 1)
         now.fleet.freeze()
         with now.redis.client() as client:
             # The kernel's buffers take up to 32 MB of each subscriber first.
@@ -195,5 +196,5 @@ def _behind_proxy(folder: Path, **environment: str) -> Iterator[tuple[Scene, Pro
         controller(folder, server.url) as upshift,
     ):
         now = Scene(server, fleet, upshift)
-        eventually(lambda: now.subscribers() == len(INSTANCES))
+        eventually(lambda: now.subscribers() == 1)
         yield now, between

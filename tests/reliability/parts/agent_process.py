@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import upshift_agent
-import upshift_agent.following.subscription
+import upshift_agent.following.timing
 
 
 def main(redis_url: str, service: str, output: str, *instances: str) -> None:
@@ -28,7 +28,7 @@ def main(redis_url: str, service: str, output: str, *instances: str) -> None:
 
     # For small sizes: how often plans are read anew, which nothing but a test has to change.
     if resync_s := os.environ.get("UPSHIFT_TEST_RESYNC_S"):
-        upshift_agent.following.subscription.RESYNC_S = float(resync_s)
+        upshift_agent.following.timing.RESYNC_S = float(resync_s)
     secrets = tuple(filter(None, os.environ.get("UPSHIFT_SECRETS", "").split(",")))
     for instance in instances:
         upshift_agent.Agent(

@@ -10,13 +10,14 @@ import os
 import threading
 import time
 
+from .following import thread
 from .runtime import process
 from .runtime.gate import gate
-from .runtime.log import describe, log
+from .runtime.log import log
 
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, Self
 
     from .config import Config
@@ -24,13 +25,7 @@ if TYPE_CHECKING:
     from .contract.resolve import Decision
     from .drivers.adapter import AdaptedDriver
     from .engine import Engine
-
-
-BEGIN_S = 5.0  # an agent's thread that has not begun by then is reported, and another one tried
-ATTEMPTS = 3  # at a thread that does not hang
-#: Between tries of an agent that fails as a whole.
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
+    from .following.follower import Follower
 
 
 class Agent:
@@ -104,7 +99,7 @@ class Agent:
         with gate, self._lock:
             if self._run is None:
                 process.watch()
-                self._run = Run(self._config, self._driver, self._begin_again)
+                self._run = Run(self._config, self._driver)
                 process.agents.append(self)
                 self._run.start()
 
@@ -156,95 +151,38 @@ class Agent:
         self._lock = threading.RLock()
         if self._run is not None:
             self._driver.renew_turn()
-            self._run = Run(self._config, self._driver, self._begin_again)
+            self._run = Run(self._config, self._driver)
             self._run.start()
-
-    def _begin_again(self, late: Run) -> None:
-        """From a thread of its own, if that of `late` is still wanted."""
-        with gate, self._lock:
-            if self._run is late:
-                late.stop()
-                self._run = Run(self._config, self._driver, self._begin_again, late.attempt + 1)
-                self._run.start()
 
 
 class Run:
-    """One life of an agent in one process: from start to stop, fork or exit.
+    """One life of an agent in one process: from start to stop, fork or exit."""
 
-    late(run): its thread has not begun its work in time. attempt: how often that was so before.
-    """
-
-    def __init__(
-        self, config: Config, driver: AdaptedDriver, late: Callable[[Run], None], attempt: int = 0
-    ) -> None:
+    def __init__(self, config: Config, driver: AdaptedDriver) -> None:
         self.engine: Engine | None = None
-        self.attempt = attempt
+        self.ended = threading.Event()
         self._config = config
         self._driver = driver
-        self._late = late
-        self._stopping = threading.Event()
-        self._begun = threading.Event()
-        self._failure = ""
-        self._thread = threading.Thread(target=self._work, name="upshift-agent", daemon=True)
+        self._source = config.source
 
     def start(self) -> None:
-        try:
-            self._thread.start()
-            threading.Thread(target=self._watch, name="upshift-watch", daemon=True).start()
-        except RuntimeError as error:  # no more threads to be had
-            log.error("the agent cannot run here: %s", describe(error))
+        thread.join(self._source, self)
 
-    def _watch(self) -> None:
-        """See the work begin. A lock that nobody will release, or an error, may be in its way."""
-        if self._begun.wait(BEGIN_S * 2 ** min(self.attempt, 4)) or self._stopping.is_set():
-            return
-        with gate:
-            hangs = self._thread.is_alive()
-            process.log_late(self._thread.ident if hangs else None)
-        # Each attempt that hangs costs a thread for good.
-        if not hangs or self.attempt < ATTEMPTS:
-            self._late(self)
+    def make(self, follower: Follower) -> Engine:
+        """On the follower's thread, which loads all that is heavy."""
+        from .engine import Engine
+
+        return Engine(self._config, self._driver, follower)
+
+    def take(self, engine: Engine) -> None:
+        self.engine = engine
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self.engine is not None:
-            self.engine.stop()
+        thread.leave(self._source, self)
 
     def join(self, deadline: float) -> None:
         """Wait until `deadline` (of `time.monotonic`) at the longest."""
-        # A thread that was never started cannot be joined.
-        if self._thread.ident is not None:
-            self._thread.join(max(0, deadline - time.monotonic()))
+        self.ended.wait(max(0, deadline - time.monotonic()))
         if self.engine is not None:
             self.engine.join_driver(max(0, deadline - time.monotonic()))
         log.flush(deadline)
-
-    def _work(self) -> None:
-        pause_s, told = FIRST_PAUSE_S, ""
-        while not self._follow() and not self._stopping.is_set():
-            with gate:
-                if told != (told := self._failure):
-                    log.error("the agent cannot run here, and tries again: %s", told)
-            self._stopping.wait(pause_s)
-            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
-
-    def _follow(self) -> bool:
-        """Run until it is stopped. Return False if that failed; the profiler is left at rest."""
-        engine = None
-        try:
-            with gate:
-                from .engine import Engine
-
-                engine = self.engine = Engine(self._config, self._driver)
-                if self._stopping.is_set():  # said before there was an engine to tell
-                    engine.close()
-                    return True
-                engine.run(self._begun.set)
-        except BaseException as error:  # noqa: BLE001  # the application must not hear of it
-            with gate:
-                self._failure = describe(error)
-                if engine is not None:
-                    engine.end_driver()
-            self._begun.set()  # it does not hang, and tries again by itself
-            return False
-        return True

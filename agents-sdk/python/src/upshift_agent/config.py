@@ -83,6 +83,13 @@ class Config:
         service = [] if self.service is None else [service_target(self.service)]
         return (*node, *service, FLEET)
 
+    @property
+    def source(self) -> tuple[str, str, tuple[bytes, ...], str]:
+        """Agents that have the same one share what they follow with. See `following.thread`."""
+        sharded = parse_address(self.redis_url).kind == "cluster"
+        home = self.targets[0] if sharded else FLEET
+        return self.redis_url, self.namespace, tuple(self.secrets), home
+
     def identity(self, environ: Mapping[str, str], agent: str) -> dict[str, str]:
         """The attributes of an agent in *this* process; a forked child has its own.
 

@@ -1,1 +1,3 @@
-"""Follow plans over Redis: connections, the clock, what was heard last. Knows no driver."""
+"""Follow plans over Redis for the agents of a process: connections, the clock, what was heard last.
+
+Knows no driver."""

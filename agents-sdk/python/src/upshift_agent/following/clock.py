@@ -22,13 +22,16 @@ class RedisClock:
             self._offset = redis_ms - monotonic_ms
             self._heard = True
 
-    def observe(self, redis_ms: float, sent_ms: float, received_ms: float) -> None:
+    def observe(self, redis_ms: float, sent_ms: float, received_ms: float) -> bool:
         """Take an answer to `TIME`, read somewhere between `sent_ms` and `received_ms`.
 
         It bounds the offset. An estimate within the bounds stays, so that a slow answer never
         spoils one that a quick answer gave; another one moves to their middle.
+        Return whether it moved.
         """
         low, high = redis_ms - received_ms, redis_ms - sent_ms
-        if not self.synchronised or not low <= self._offset <= high:
+        moves = not self.synchronised or not low <= self._offset <= high
+        if moves:
             self._offset = (low + high) / 2
         self._heard = self.synchronised = True
+        return moves

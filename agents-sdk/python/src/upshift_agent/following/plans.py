@@ -1,4 +1,4 @@
-"""The newest plan of each target that an agent follows. Pure: messages and moments come in.
+"""The newest plan of each target that is followed. Pure: messages and moments come in.
 
 A lease runs to its end or until somebody ends it, also when Redis has lost it meanwhile (emptied,
 replaced by an older snapshot, failed over): what a new plan cannot speak for, it does not end.
@@ -6,7 +6,7 @@ replaced by an older snapshot, failed over): what a new plan cannot speak for, i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..contract import MAX_LEASE_MS, MAX_PUSH_AGE_MS, SET_BACK_MS, Lease, Plan, decode_plan, shorten
@@ -14,8 +14,7 @@ from ..contract.errors import SignatureRefused, WireError
 
 
 class Plans:
-    def __init__(self, targets: Sequence[str], secrets: Sequence[bytes] = ()) -> None:
-        self._targets = tuple(targets)
+    def __init__(self, secrets: Sequence[bytes] = ()) -> None:
         self._secrets = tuple(secrets)
         self._plans: dict[str, Plan] = {}
         self._lost: dict[str, tuple[Lease, ...]] = {}
@@ -49,13 +48,23 @@ class Plans:
         self._plans[target] = replace(plan, leases=plan.leases + lost) if lost else plan
         return plan
 
-    def bound(self, now_ms: int) -> None:
+    def forget(self, target: str) -> None:
+        """Nobody follows it any more, so what is known of it grows old."""
+        for known in (self._plans, self._lost, self._refused):
+            known.pop(target, None)
+
+    def bound(self, now_ms: int) -> set[str]:
         """Let leases that begin in the future, since Redis's clock was set back, run for their
-        length from now. Else they would outlast it by as much as the clock was moved."""
+        length from now. Else they would outlast it by as much as the clock was moved.
+
+        Return the targets whose leases were changed."""
+        changed = set()
         for target, plan in self._plans.items():
             if any(lease.since_ms > now_ms + SET_BACK_MS for lease in plan.leases):
                 leases = tuple(_from_now(lease, now_ms) for lease in plan.leases)
                 self._plans[target] = replace(plan, leases=leases)
+                changed.add(target)
+        return changed
 
     def _decode(self, target: str, message: bytes, pushed_at_ms: int | None) -> Plan:
         plan = decode_plan(message, self._secrets)
@@ -70,19 +79,18 @@ class Plans:
                 )
         return plan
 
-    @property
-    def known(self) -> tuple[Plan, ...]:
-        return tuple(self._plans.values())
+    def known(self, targets: Iterable[str]) -> tuple[Plan, ...]:
+        """The newest plans of `targets`, of those that have one."""
+        return tuple(self._plans[target] for target in targets if target in self._plans)
 
-    @property
-    def revs(self) -> dict[str, int]:
-        return {target: plan.rev for target, plan in self._plans.items()}
+    def revs(self, targets: Iterable[str]) -> dict[str, int]:
+        return {plan.target: plan.rev for plan in self.known(targets)}
 
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """What cannot be followed here and why, one line each."""
-        leases = (line for plan in self._plans.values() for line in plan.skipped)
-        return (*leases, *self._refused.values())
+    def skipped(self, targets: Sequence[str]) -> tuple[str, ...]:
+        """What of `targets` cannot be followed here and why, one line each."""
+        leases = (line for plan in self.known(targets) for line in plan.skipped)
+        refused = (self._refused[target] for target in targets if target in self._refused)
+        return (*leases, *refused)
 
     def _lost_leases(self, plan: Plan, known: Plan) -> tuple[Lease, ...]:
         """Leases of `known` that Redis has lost: whoever wrote `plan` never saw them."""

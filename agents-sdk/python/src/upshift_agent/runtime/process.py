@@ -22,14 +22,32 @@ from .log import describe, log
 
 TYPE_CHECKING = False  # importing typing would cost more than the rest of this module
 if TYPE_CHECKING:
-    from ..agent import Agent
-    from .loop import Loop
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Ending(Protocol):
+        def join(self, deadline: float) -> None:
+            """Wait until `deadline` (of `time.monotonic`) at the longest."""
+
+    class Started(Protocol):
+        def begin_stop(self) -> Ending | None:
+            """End, without being waited for."""
+
+        def restart_after_fork(self) -> None:
+            """In a forked child: begin anew, with nothing of the parent's."""
+
+    class Descriptors(Protocol):
+        def let_go(self) -> None:
+            """In a forked child: drop the child's copies of the parent's."""
+
 
 EXIT_S = 0.25  # how long all agents together may hold up the interpreter's exit
 
 #: The started agents of this process, and all loops that have been made in it.
-agents: list[Agent] = []
-loops: WeakSet[Loop] = WeakSet()
+agents: list[Started] = []
+loops: WeakSet[Descriptors] = WeakSet()
+#: What a child does after it has let go, and before the first agent begins anew.
+in_child: list[Callable[[], None]] = []
 
 _hooked = False
 _pid = os.getpid()
@@ -67,7 +85,8 @@ def _after_fork_in_child() -> None:
     log.begin_anew()
     forget_lost_imports()
     # All let go before the first begins anew: its thread might be given their descriptors.
-    for step in (*[loop.let_go for loop in loops], *[it.restart_after_fork for it in agents]):
+    letting_go = [loop.let_go for loop in loops]
+    for step in (*letting_go, *in_child, *[agent.restart_after_fork for agent in agents]):
         try:
             step()
         except Exception as error:  # noqa: BLE001  # one that fails must not cost the others theirs

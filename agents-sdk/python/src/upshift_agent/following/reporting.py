@@ -1,0 +1,87 @@
+"""Write the statuses of members: each when it has news, and often enough to count as alive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from redis.asyncio.client import Pipeline
+
+from ..contract import STATUS_INTERVAL_S, Keys
+from ..runtime.complaints import Complaints
+from ..runtime.elapsed import elapsed_s
+from ..runtime.log import describe
+from . import timing
+
+#: So many statuses go out at once: none of a thousand agents keeps the others' plans waiting.
+TOGETHER = 50
+
+#: Sends what a function puts into a pipeline.
+Write = Callable[[Callable[[Pipeline], None]], Awaitable[None]]
+
+
+class Reporter(Protocol):
+    """Whose status is written, under `field` of the agents of `home`."""
+
+    @property
+    def home(self) -> str: ...
+    @property
+    def field(self) -> str: ...
+
+    def report(self) -> tuple[str, int]:
+        """The status to write now: its JSON, and Redis time in milliseconds."""
+
+
+class Reports:
+    """sharded: what is kept beside the agents of a target is on another server."""
+
+    def __init__(self, keys: Keys, *, sharded: bool) -> None:
+        self._keys = keys
+        self._sharded = sharded
+        self._due_at: dict[Reporter, float] = {}  # of `elapsed_s()`
+        self._news = asyncio.Event()
+        self._complaints = Complaints()
+
+    def join(self, reporter: Reporter) -> None:
+        self._due_at[reporter] = 0.0
+        self._news.set()
+
+    def soon(self, reporter: Reporter) -> None:
+        if reporter in self._due_at:
+            self.join(reporter)
+
+    def leave(self, reporter: Reporter) -> None:
+        self._due_at.pop(reporter, None)
+
+    async def keep_writing(self, write: Write) -> None:
+        """For as long as a session lasts, which begins with a status of each."""
+        self._due_at = dict.fromkeys(self._due_at, 0.0)
+        while True:
+            self._news.clear()
+            now = elapsed_s()
+            due = [reporter for reporter, at in self._due_at.items() if at <= now]
+            for start in range(0, len(due), TOGETHER):
+                some = due[start : start + TOGETHER]
+                await write(partial(self._fill, some))
+            next_at = min(self._due_at.values(), default=now + STATUS_INTERVAL_S)
+            await timing.wait(self._news, max(0, next_at - elapsed_s()))
+            await asyncio.sleep(timing.SETTLE_S)
+
+    def _fill(self, reporters: Sequence[Reporter], pipeline: Pipeline) -> None:
+        homes: dict[str, int] = {}
+        for reporter in reporters:
+            if reporter not in self._due_at:  # it has left meanwhile
+                continue
+            self._due_at[reporter] = elapsed_s() + STATUS_INTERVAL_S
+            try:
+                status, homes[reporter.home] = reporter.report()
+            except Exception as error:  # noqa: BLE001  # costs no other its status
+                self._complaints.make(f"an agent has no status: {describe(error)}")
+                continue
+            pipeline.hset(self._keys.agents(reporter.home), reporter.field, status)
+        for home in homes:
+            pipeline.expire(self._keys.agents(home), timing.AGENTS_TTL_S)
+        if homes and not self._sharded:
+            pipeline.zadd(self._keys.reporting, dict(homes))
