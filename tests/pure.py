@@ -28,7 +28,7 @@ STARTING = {
     "socketserver",
     "subprocess",
     "upshift_agent.testing",  # talks to a Redis
-    "upshift_controller.storage.embedded",
+    "upshift_controller.storage.own_valkey.embedded",
 }
 #: Names, of whatever object, that do so.
 STARTS = {

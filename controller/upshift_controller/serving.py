@@ -17,7 +17,7 @@ from . import log as logs
 from .app import Controller
 from .configuration import load
 from .errors import StartRefused
-from .storage.embedded import embedded_valkey
+from .storage.own_valkey.embedded import embedded_valkey
 from .web.listener import listening
 
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 
 from ..settings import Settings
-from ..storage.embedded import end_orphan
+from ..storage.own_valkey.embedded import end_orphan
 from . import alertmanager, latency
 from .alertmanager import Alert
 from .errors import DemoFailed

