@@ -199,7 +199,7 @@ async def test_no_override_goes_above_max_frequency_but_a_cap_may(start: Start) 
         (RULES + "limits: {max_frequency: 60}\n",
          "upshift.yaml:6:38: frequency must be at most limits.max_frequency, 60 Hz, got 99"),
         ("rules: rules.yaml\nlimits: {max_frequency: 60}\n", "rules.yaml:6:38: frequency must be"),
-        ("limits: {max_frequency: 60}\n", "default.yaml:"),
+        ("limits: {max_frequency: 60}\n", "the built-in default:"),
         ("limits: {max_frequency: 0}\n", "upshift.yaml:1:25: max_frequency must be 1–1000 Hz"),
         ("limits: {max_boosted_agents: 0}\n",
          "upshift.yaml:1:30: max_boosted_agents must be a whole number from 1 up, got 0"),
