@@ -26,15 +26,11 @@ from controller.conftest import (
     notification,
     outcomes,
 )
-from controller.limiting import override, report
+from controller.limiting import override
 from upshift_agent.contract import shorten
-from upshift_controller.cache import Cache
-from upshift_controller.leasing.newcomers import Newcomers
 from upshift_controller.slices import each
 from upshift_controller.sources.alertmanager import payload as alertmanager
-from upshift_controller.storage.commit_script import KEEP_MS
 from upshift_controller.web import large, webhook
-from upshift_rules import text
 
 HEADERS = {"Content-Type": "application/json"}
 REVERT = """
@@ -197,27 +193,6 @@ async def test_large_bodies_of_one_caller_are_read_two_at_a_time(
     assert await post_slowly() == 200
 
 
-def test_what_is_remembered_is_bounded_in_bytes() -> None:
-    cache: Cache[int, str] = Cache(1000)
-    for number in range(100):
-        cache.keep(number, "", 300)
-        cache.keep(number, "", 300)
-    assert cache.bytes == 900
-    assert cache.get(99) is not None
-    assert cache.get(96) is None
-    cache.keep(1, "", 2000)
-    assert cache.bytes == 0
-
-
-def test_nothing_is_remembered_by_a_large_text() -> None:
-    for number in range(50):
-        text.normalised(f"{number}" * 100_000)
-        alertmanager.milliseconds(f"{number}" * 100_000)
-    assert text._remembered.cache_info().maxsize == 1024  # entries of at most this length:
-    assert all(len(it) <= 64 for it in ["2026-01-31T12:00:00.123456789+00:00"])
-    assert text._remembered.cache_parameters()["maxsize"] * text.MAX_REMEMBERED < 2**20
-
-
 def test_a_body_with_faults_is_not_remembered() -> None:
     body = body_of(",".join(["1"] * 5000))
     alertmanager.parse_notification(body)
@@ -251,78 +226,3 @@ async def test_long_work_lets_others_in_and_keeps_its_order() -> None:
     task.cancel()
     assert made == list(range(30))
     assert seen >= 3
-
-
-LIMITED = """
-sampling:
-  on_alert:
-    - {trigger: high_cpu, frequency: 100, duration: 10m}
-limits: {max_new_targets: 20}
-"""
-
-
-def about(*numbers: int) -> list[dict[str, Any]]:
-    return [
-        alert({"alertname": "HighCPU", "service_name": f"s{n}"}, fingerprint=f"{n}")
-        for n in numbers
-    ]
-
-
-async def test_one_token_makes_so_many_targets_and_no_more(start: Start) -> None:
-    async with start(LIMITED) as upshift:
-        answer = await upshift.notify(*about(*range(30)))
-        assert answer.body["counts"] == {"granted": 20, "refused": 10}
-        refused = answer.body["alerts"][-1]["outcomes"][0]
-        assert refused["refusal"] == {"limit": "max_new_targets", "value": 20, "used": 20}
-        assert len(upshift.redis.keys("upshift:v1:{service/s*}:*")) == 3 * 20
-        # Known ones go on, new ones that agents report to as well, and engineers are not bound.
-        (known,) = about(3)
-        assert outcomes(await upshift.notify(known | {"fingerprint": "b"})) != ["refused"]
-        report(upshift, "s29", 1)
-        assert outcomes(await upshift.notify(*about(29))) == ["granted"]
-        assert (await override(upshift, target="service/s28", hz=99)).status == 201
-        assert outcomes(await upshift.notify(*about(28))) == ["granted"]
-        assert outcomes(await upshift.notify(*about(27))) == ["refused"]
-
-
-async def test_a_controller_that_starts_anew_counts_no_known_target_as_new(start: Start) -> None:
-    for _ in range(3):
-        async with start(LIMITED) as upshift:
-            await upshift.notify(*[it | {"status": "resolved"} for it in about(*range(100, 200))])
-            assert {*outcomes(await upshift.notify(*about(*range(15))))} <= {"granted", "repeat"}
-            assert outcomes(await upshift.notify(*about(*range(15)))) == ["repeat"] * 15
-
-
-def test_new_targets_are_counted_for_each_token_and_forgotten_within_the_hour() -> None:
-    newcomers = Newcomers(lambda: 60)
-    assert newcomers.take("a", 100, 0) == 60
-    assert newcomers.take("a", 1, 0) == 0
-    assert newcomers.take("b", 1, 0) == 1
-    assert newcomers.take("a", 100, 30 * 60_000) == 30
-    newcomers.give_back("a", 5, 30 * 60_000)
-    assert newcomers.take("a", 100, 30 * 60_000) == 5
-    assert newcomers.take("a", 100, 24 * 60 * 60_000) == 60
-
-
-async def test_a_target_that_nothing_is_left_of_is_remembered_for_a_day_and_told_of_no_longer(
-    start: Start,
-) -> None:
-    async with start(LIMITED) as upshift:
-        await upshift.notify(*about(0, 1))
-        report(upshift, "s1", 1)
-        await override(upshift, target="service/s2", hz=99)
-        kept = {
-            key: upshift.redis.pttl(key)
-            for key in upshift.redis.keys("upshift:v1:{service/s[01]}:*")
-        }
-        lease_ms = 10 * 60_000
-        for key, left_ms in kept.items():
-            if not key.endswith(":agents"):
-                assert KEEP_MS - 60_000 < left_ms <= KEEP_MS + lease_ms
-        assert upshift.redis.pttl("upshift:v1:{service/s2}:history") > KEEP_MS * 2
-        old = dict.fromkeys(("service/s0", "service/s1", "service/gone"), 1_000_000)
-        upshift.redis.zadd("upshift:v1:targets", old)
-        upshift.controller.records._sweep_agents_at = 0
-        await upshift.controller.records.sweep()
-        # s0 has a lease, s1 an agent as well.
-        assert "service/gone" not in upshift.redis.zrange("upshift:v1:targets", 0, -1)
