@@ -22,7 +22,6 @@ STILL_LONG = {
     "tests/contract/test_resolve.py",
     "tests/reliability/floods/load.py",
     "tests/reliability/invariant.py",
-    "tests/security/test_tls.py",
 }
 STILL_FULL = {"controller/upshift_controller"}
 

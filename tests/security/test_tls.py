@@ -8,17 +8,16 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 import requests
-import trustme
 
 from controller.conftest import WEBHOOK, alert, notification
 from security import processes
+from security.certificates import TOKEN, Files
 from servers import RedisServer, alertmanager, eventually, free_port
 from upshift_agent import Agent
 from upshift_agent.contract import Keys
@@ -26,35 +25,7 @@ from upshift_agent.testing import RecordingDriver
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
 
-TOKEN = "token-of-the-operator-0123456789"
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@dataclass
-class Files:
-    """Certificates in a folder: of the server, of a client, and of a client of another CA."""
-
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.authority = trustme.CA()
-        self.issue("server", "127.0.0.1", "localhost")
-        self.issue("client", "alertmanager.example", common_name="alertmanager")
-        trustme.CA().issue_cert("stranger").private_key_and_cert_chain_pem.write_to_path(
-            self.folder / "stranger.pem"
-        )
-        self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
-        (self.folder / "token").write_text(TOKEN)
-
-    def issue(self, name: str, *identities: str, common_name: str | None = None) -> None:
-        certificate = self.authority.issue_cert(*identities, common_name=common_name)
-        certificate.private_key_pem.write_to_path(self.folder / f"{name}.key")
-        (self.folder / f"{name}.crt").write_bytes(
-            b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
-        )
-
-    def path(self, name: str) -> str:
-        return str(self.folder / name)
 
 
 @pytest.fixture
