@@ -33,12 +33,9 @@ anything = given(
 
 
 def in_force(plans: list[Plan], attributes: dict[str, str], now_ms: int) -> list[Lease]:
-    return [
-        lease
-        for plan in plans
-        for lease in plan.leases
-        if now_ms < lease.expires_at_ms and applies(lease, canonical(attributes))
-    ]
+    held = (lease for plan in plans for lease in plan.leases)
+    ours = canonical(attributes)
+    return [it for it in held if now_ms < it.expires_at_ms and applies(it, ours)]
 
 
 def ends(plans: list[Plan]) -> set[int]:

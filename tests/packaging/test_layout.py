@@ -19,7 +19,6 @@ STILL_LONG = {
     "controller/upshift_controller/views/view.py",
     "tests/adversary/agents/test_hostile_drivers_and_logs.py",
     "tests/agent/test_following.py",
-    "tests/contract/test_resolve.py",
     "tests/reliability/floods/load.py",
     "tests/reliability/invariant.py",
 }
