@@ -17,6 +17,7 @@ from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
 from .metrics import Metrics
+from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.api import Truncated
 from .storage.connect import Servers
@@ -25,7 +26,6 @@ from .storage.keeping import Keeping
 from .storage.records import Records
 from .storage.states import States
 from .storage.unreadable import Unreadable
-from .supervised import supervised
 from .views.overview import Overview
 from .web import api, events, health, openapi, problems, routes, webhook
 from .web.listener import load_certificate

@@ -17,12 +17,12 @@ from .leasing.newcomers import Newcomers
 from .leasing.overrides import Overrides
 from .leasing.triggers import Triggers
 from .leasing.upkeep import Upkeep
+from .runtime.supervised import supervised
 from .storage.budgets import RedisBudgets
 from .storage.connect import Servers
 from .storage.records import Records
 from .storage.store import Store
 from .storage.unreadable import Unreadable
-from .supervised import supervised
 
 
 def _nothing(_: object) -> None:

@@ -18,7 +18,7 @@ from upshift_agent.contract import one_line
 from upshift_rules.leases.changes import Entry
 
 from .leasing.committer import Committed
-from .sink import Sink, to_file
+from .runtime.sink import Sink, to_file
 
 #: Characters of one value, and of one line of a traceback.
 MAX_VALUE = 2000

@@ -10,7 +10,7 @@ import pytest
 
 from controller.conftest import Running
 from upshift_controller.leasing import committer
-from upshift_controller.supervised import supervised
+from upshift_controller.runtime.supervised import supervised
 from upshift_controller.web import health
 
 CAP = {"target": "fleet", "kind": "cap", "hz": 0, "duration": "10m"}

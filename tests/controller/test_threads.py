@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import pytest
 
-from upshift_controller.threads import MOST, run
+from upshift_controller.runtime.threads import MOST, run
 
 
 def test_results_and_errors_come_back() -> None:

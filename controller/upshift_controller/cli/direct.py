@@ -52,8 +52,9 @@ class Direct:
     def _run(self, target: str | None, change: Callable[[Any], Awaitable[Any]]) -> Json:
         import logging
 
-        from .. import log, threads
+        from .. import log
         from ..errors import Unavailable
+        from ..runtime import threads
         from .without_controller import overrides_in
 
         log.configure(logging.ERROR)

@@ -16,7 +16,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from .. import __version__
-from ..sink import keep_streams_open
+from ..runtime.sink import keep_streams_open
 from .verb import Verb
 
 app = typer.Typer(

@@ -25,7 +25,7 @@ from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import revised
 
 from ..errors import Unavailable
-from ..supervised import end
+from ..runtime.supervised import end
 from .limiter import Limiter
 from .ports import Snapshot, States, Write
 from .requests import PATIENCE_S, Outcomes, Queue, Request, fail, hand_out

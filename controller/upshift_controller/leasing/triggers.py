@@ -15,7 +15,7 @@ from upshift_rules.leases.changes import Change
 from upshift_rules.matching import Verdict, claims_of, explain
 from upshift_rules.model import BadTrigger, Claim, Outcome, Refusal, RuleSet, Trigger
 
-from ..slices import each
+from ..runtime.slices import each
 from .committer import Committer
 from .newcomers import Newcomers
 from .ports import BATCH, States

@@ -14,7 +14,7 @@ from upshift_rules.model import Trigger
 from ..errors import Refused
 from ..leasing.overrides import Overrides, asked_by
 from ..leasing.triggers import Account, Triggers
-from ..slices import each
+from ..runtime.slices import each
 from ..sources.alertmanager.payload import parse_example
 from ..storage.history import Histories, HistoryLine
 from ..views.models import (

@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from ..errors import Refused, Unavailable
+from ..runtime.supervised import end
 from ..storage.history import Histories, HistoryLine
-from ..supervised import end
 from ..views.models import HistoryEntry
 from .api import history_entry
 from .routes import ALLOWED, CALLER, Route

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from ..errors import Refused, StartRefused, Unavailable
 from ..metrics import Metrics
-from ..supervised import end
+from ..runtime.supervised import end
 from .routes import Route
 
 #: A readiness that was found is told for this many seconds.

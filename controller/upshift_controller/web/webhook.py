@@ -17,7 +17,7 @@ from upshift_rules.quick_json import dump
 from ..errors import Refused, Unavailable
 from ..leasing.triggers import Account, Triggers
 from ..metrics import Metrics
-from ..slices import each
+from ..runtime.slices import each
 from ..sources.alertmanager.api import Truncated
 from ..sources.alertmanager.payload import (
     REMEMBERED_BYTES,

@@ -28,7 +28,7 @@ from controller.conftest import (
 )
 from controller.limiting import override
 from upshift_agent.contract import shorten
-from upshift_controller.slices import each
+from upshift_controller.runtime.slices import each
 from upshift_controller.sources.alertmanager import payload as alertmanager
 from upshift_controller.web import large, webhook
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upshift_controller.cache import Cache
+from upshift_controller.runtime.cache import Cache
 from upshift_controller.sources.alertmanager import payload as alertmanager
 from upshift_rules import text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from upshift_controller.leasing.expiry import Schedule
-from upshift_controller.supervised import supervised
+from upshift_controller.runtime.supervised import supervised
 
 
 async def test_what_expires_is_ended_then_and_what_expires_next_is_waited_for() -> None:

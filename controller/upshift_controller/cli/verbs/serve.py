@@ -36,9 +36,9 @@ def serve(
 ) -> None:
     """Run the controller."""
     from ...errors import StartRefused
+    from ...runtime.threads import run
     from ...serving import serve as served
     from ...settings import split_listen
-    from ...threads import run
 
     try:
         if listen is not None:

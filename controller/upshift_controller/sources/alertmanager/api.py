@@ -15,7 +15,7 @@ import structlog
 from upshift_rules.model import BadTrigger, Trigger
 
 from ...errors import Unavailable
-from ...slices import each
+from ...runtime.slices import each
 from .absences import Absences
 from .payload import MAX_ALERTS, Notification, milliseconds, read_alert
 

