@@ -16,7 +16,6 @@ REASON = "Long, because"
 STILL_LONG = {
     "agents-sdk/python/src/upshift_agent/contract/plan.py",
     "agents-sdk/python/src/upshift_agent/driving.py",
-    "controller/upshift_controller/views/view.py",
     "tests/adversary/agents/test_hostile_drivers_and_logs.py",
     "tests/agent/test_following.py",
     "tests/reliability/floods/load.py",

@@ -9,7 +9,7 @@ from heapq import nlargest
 
 from upshift_agent.contract import FLEET, Plan
 
-from .view import Standing
+from .standing import Standing
 
 #: Services with figures of their own: those that ask for most.
 MAX_SERVICES = 200

@@ -14,7 +14,7 @@ from ..storage.states import States
 from . import view
 from .fleet import Fleet, fleet
 from .models import Agents, AgentView, Leases, Targets, TargetView
-from .view import Standing
+from .standing import Standing, followed, standing
 
 
 class Overview:
@@ -58,7 +58,7 @@ class Overview:
         for name in names:
             await asyncio.sleep(0)  # webhooks are let in
             agents[name] = Counter(
-                view.standing(name, status, plans, baseline, now_ms)
+                standing(name, status, plans, baseline, now_ms)
                 for status in self._records.read_statuses(name, stored.pop(name))
             )
         return now_ms, states, {name: plans[name] for name in names}, agents
@@ -107,7 +107,7 @@ class Overview:
     ) -> tuple[int, Mapping[str, TargetState], dict[str, list[Status]]]:
         statuses = await self._records.statuses(list(dict.fromkeys(names)))
         targets = set(names).union(
-            *(view.followed(status, name) for name, rows in statuses.items() for status in rows)
+            *(followed(status, name) for name, rows in statuses.items() for status in rows)
         )
         snapshot = await self._states.read(targets)
         return snapshot.now_ms, snapshot.states, statuses

@@ -6,7 +6,7 @@ from collections import Counter
 
 from upshift_agent.contract import FLEET, Lease, Plan
 from upshift_controller.views.fleet import MAX_SERVICES, Hz, fleet
-from upshift_controller.views.view import Standing
+from upshift_controller.views.standing import Standing
 
 STOP = Lease(id="c", kind="cap", hz=0, since_ms=1, expires_at_ms=9)
 BOOST = Lease(id="b", kind="boost", hz=100, since_ms=1, expires_at_ms=9)
