@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from upshift_agent import driving
 from upshift_agent.contract.resolve import Decision
-from upshift_agent.driving import Progress
+from upshift_agent.driving.progress import Progress
 
 REV: Mapping[str, int] = {"fleet": 1}
 NEWER: Mapping[str, int] = {"fleet": 2}

@@ -24,7 +24,7 @@ from .contract import (
 )
 from .contract.resolve import Decision, resolve
 from .drivers.adapter import AdaptedDriver
-from .driving import DriverThread
+from .driving.thread import DriverThread
 from .following.follower import Follower
 from .runtime.complaints import Complaints
 from .runtime.log import describe, log

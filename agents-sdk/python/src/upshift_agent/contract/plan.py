@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +10,7 @@ from .cause import Cause
 from .errors import SignatureRefused, WireError
 from .keys import check_target
 from .reading import VERSION, check_version, dump, mapping, parse, shorten, string, whole
+from .signing import signature_of, verify
 from .text import one_line
 
 PROFILE = "cpu"
@@ -174,7 +173,7 @@ def encode_plan(
     text = dump(document)
     if secret is None:
         return text
-    return dump({"plan": text, "sig": _signature(text, secret)})
+    return dump({"plan": text, "sig": signature_of(text, secret)})
 
 
 def decode_plan(message: bytes | str, secrets: Sequence[bytes] = ()) -> Plan:
@@ -186,7 +185,7 @@ def decode_plan(message: bytes | str, secrets: Sequence[bytes] = ()) -> Plan:
     if "sig" in document:
         text = string(document, "plan", "message")
         if secrets:
-            _verify(text, string(document, "sig", "message"), secrets)
+            verify(text, string(document, "sig", "message"), secrets)
         document = mapping(parse(text), "plan")
     elif secrets:
         raise SignatureRefused("this plan is not signed, and a secret is set")
@@ -228,18 +227,6 @@ def _unknown(row: object) -> str | None:
 
 State = Literal["applying", "applied", "failed"]
 STATES: tuple[State, ...] = ("applying", "applied", "failed")
-
-
-def _signature(text: str, secret: bytes) -> str:
-    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
-
-
-def _verify(text: str, signature: str, secrets: Iterable[bytes]) -> None:
-    given = signature.encode()
-    # Every secret is tried, also after a match: the time taken must not tell which one fits.
-    matches = [hmac.compare_digest(_signature(text, s).encode(), given) for s in secrets]
-    if not any(matches):
-        raise SignatureRefused("this plan's signature fits none of the secrets set")
 
 
 def _number(lease: Mapping[str, Any], name: str, default: float) -> float:

@@ -1,0 +1,1 @@
+"""From decisions to the driver. Decides no frequency, and knows nothing of Redis."""
