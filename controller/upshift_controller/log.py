@@ -145,5 +145,10 @@ def change(done: Committed, entry: Entry) -> None:
     hz = entry.lease.hz if entry.lease else entry.baseline.default if entry.baseline else None
     more = {"kind": entry.lease.kind, "lease": entry.lease.id} if entry.lease else {}
     log.info(
-        entry.event, target=done.state.target, hz=hz, cause=entry.reason, rev=done.state.rev, **more
+        entry.event,
+        target=done.state.target,
+        hz=hz,
+        reason=entry.reason,
+        rev=done.state.rev,
+        **more,
     )

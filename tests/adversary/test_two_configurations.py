@@ -34,7 +34,7 @@ async def test_two_controllers_with_different_baselines_do_not_flap_the_fleet(
         assert await published(newer) == [19, 29]
         warned = [line for line in logs if "baseline is not in force" in line["event"]]
         assert len(warned) == 1, "by the older one, once"
-        assert "29" in warned[0]["cause"]
+        assert "29" in warned[0]["reason"]
         # The file of both says 31 by now: whoever reads it first tells the fleet, once.
         (tmp_path / "upshift.yaml").write_text(baseline(31))
         for running in (older, newer, older, newer):

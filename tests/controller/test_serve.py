@@ -83,7 +83,7 @@ def test_every_change_is_one_line_with_target_frequency_cause_and_revision(
         server.stop()  # lines go out a moment later, the last ones at the end
     (line,) = [it for it in log(server) if it.get("target") == "service/checkout"]
     assert (line["event"], line["hz"], line["level"]) == ("granted", 100, "info")
-    assert line["cause"] == f"boost {line['lease']}: alert HighCPU"
+    assert line["reason"] == f"boost {line['lease']}: alert HighCPU"
     assert line["rev"] > 1_700_000_000_000_000
 
 

@@ -21,8 +21,9 @@ from reliability.drivers.hostile import (
     raise_,
 )
 from servers import RedisServer, eventually
-from upshift_agent import Agent, driving
+from upshift_agent import Agent
 from upshift_agent.drivers.adapter import adapt
+from upshift_agent.driving import progress
 from upshift_agent.runtime import elapsed
 from upshift_agent.runtime.log import describe, log
 from upshift_agent.testing import FakeController, RecordingDriver
@@ -206,7 +207,7 @@ def test_a_driver_that_hangs_leaves_no_thread_behind_for_each_start(valkey: Redi
 def test_of_two_agents_with_one_driver_one_drives_and_the_other_says_that_it_waits(
     valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driving, "SLOW_AFTER_S", 0.2)
+    monkeypatch.setattr(progress, "SLOW_AFTER_S", 0.2)
     driver = OneAtATime()
     with Agent(redis_url=valkey.url, service="one", driver=driver) as one:
         eventually(lambda: one.status and one.status.state == "applied")

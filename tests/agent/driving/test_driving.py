@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from servers import eventually
-from upshift_agent import Agent, Decision, driving
+from upshift_agent import Agent, Decision
+from upshift_agent.driving import progress
 from upshift_agent.runtime.log import log
 from upshift_agent.testing import FakeController, RecordingDriver
 
@@ -21,7 +22,7 @@ def test_a_driver_that_raises_is_a_refusal_with_its_reason_and_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(driving, "FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(progress, "FIRST_RETRY_S", 0.05)
     caplog.set_level("WARNING")
     start()
     driver.wait_for(19)
@@ -83,7 +84,7 @@ def test_a_driver_that_hangs_is_reported_and_delays_neither_timers_nor_reports(
     driver: RecordingDriver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(driving, "SLOW_AFTER_S", 0.2)
+    monkeypatch.setattr(progress, "SLOW_AFTER_S", 0.2)
     agent = start()
     driver.wait_for(19)
     driver.returns.clear()

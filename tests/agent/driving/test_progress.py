@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from upshift_agent import driving
 from upshift_agent.contract.resolve import Decision
+from upshift_agent.driving import progress as timing
 from upshift_agent.driving.progress import Progress
 
 REV: Mapping[str, int] = {"fleet": 1}
@@ -101,7 +101,7 @@ def test_a_driver_that_does_not_return_is_noticed_within_5_s() -> None:
     progress.begin(10)
     first = progress.view(10)
     assert (first.state, first.error) == ("applying", None)
-    assert first.slow_in_s == driving.SLOW_AFTER_S < 5
+    assert first.slow_in_s == timing.SLOW_AFTER_S < 5
     later = progress.view(17)
     assert (later.state, later.error) == ("applying", "driver has not returned for 7 s")
 
@@ -109,12 +109,12 @@ def test_a_driver_that_does_not_return_is_noticed_within_5_s() -> None:
 def test_a_driver_is_looked_at_in_time_though_nobody_tells_that_it_was_called() -> None:
     progress = Progress()
     want(progress, 100)
-    assert progress.view(0).slow_in_s == driving.SLOW_AFTER_S
+    assert progress.view(0).slow_in_s == timing.SLOW_AFTER_S
     progress.begin(0)
     progress.fail(100, "broken", 0)
-    assert progress.view(0).slow_in_s == driving.FIRST_RETRY_S + driving.SLOW_AFTER_S
+    assert progress.view(0).slow_in_s == timing.FIRST_RETRY_S + timing.SLOW_AFTER_S
     progress.begin(1)
-    assert progress.view(3).slow_in_s == driving.SLOW_AFTER_S - 2
+    assert progress.view(3).slow_in_s == timing.SLOW_AFTER_S - 2
     assert applied(19).view(0).slow_in_s is None
 
 

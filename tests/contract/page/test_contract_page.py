@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from upshift_agent import config, contract, driving, engine
+from upshift_agent import config, contract, engine
 from upshift_agent.contract import (
     AGENT,
     Baseline,
@@ -25,6 +25,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.resolve import resolve
 from upshift_agent.drivers import adapter
+from upshift_agent.driving import progress
 from upshift_agent.following import connect, timing
 
 from .. import CONTRACT
@@ -193,9 +194,9 @@ def test_each_figure_is_ours() -> None:
         "silence before a `PING`": timing.PING_S,
         "longest wait before a new session": timing.LONGEST_BACKOFF_S,
         "a session that lasted": timing.LASTING_S,
-        "first pause after a driver's failure": driving.FIRST_RETRY_S,
-        "longest pause after a driver's failure": driving.LONGEST_RETRY_S,
-        "a driver that does not return": driving.SLOW_AFTER_S,
+        "first pause after a driver's failure": progress.FIRST_RETRY_S,
+        "longest pause after a driver's failure": progress.LONGEST_RETRY_S,
+        "a driver that does not return": progress.SLOW_AFTER_S,
         "longest nap of the timer for ends": engine.NAP_S,
         "default of the agent's own baseline": config.DEFAULT_BASELINE_HZ,
         "longest reason in a status": contract.plan.MAX_REASON,

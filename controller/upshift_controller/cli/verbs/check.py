@@ -49,10 +49,10 @@ def _is_sound(file: Path) -> bool:
     try:
         configuration = load(file)
     except StartRefused as error:
-        placed = isinstance(error.__cause__, DocumentError)
-        for line in str(error).splitlines():
-            said = line if placed else f"{file}: {line}"
-            out.print(plain(said), style="red", soft_wrap=True)
+        why = error.__cause__
+        faults = why.problems if isinstance(why, DocumentError) else [f"{file}: {error}"]
+        for fault in faults:
+            out.print(plain(fault), style="red", soft_wrap=True)
         return False
     warnings = [it for document in configuration.documents for it in advise(document)]
     for it in warnings:

@@ -158,7 +158,7 @@ def encode_plan(
 ) -> str:
     """The message of `plan`; with a secret, signed with it (HMAC-SHA256).
 
-    dump: writes the JSON, for those who have something quicker than `wire.dump`.
+    dump: writes the JSON, for those who have something quicker than `reading.dump`.
     """
     document: dict[str, Any] = {
         "v": VERSION,
@@ -223,10 +223,6 @@ def _unknown(row: object) -> str | None:
     if profile != PROFILE:
         return f"lease {shorten(name)}: unknown profile {shorten(profile)}"
     return None
-
-
-State = Literal["applying", "applied", "failed"]
-STATES: tuple[State, ...] = ("applying", "applied", "failed")
 
 
 def _number(lease: Mapping[str, Any], name: str, default: float) -> float:
