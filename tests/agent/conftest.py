@@ -1,5 +1,7 @@
 """Agents of a test's own, and a controller to hand."""
 
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -8,7 +10,16 @@ import pytest
 
 from servers import RedisServer, eventually
 from upshift_agent import Agent
+from upshift_agent.runtime.log import log
 from upshift_agent.testing import FakeController, RecordingDriver
+
+HOME = "service/checkout"
+Start = Callable[..., Agent]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    log.flush(time.monotonic() + 10)  # a thread hands lines over
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 @pytest.fixture
@@ -26,7 +37,7 @@ def driver() -> Iterator[RecordingDriver]:
 
 
 @pytest.fixture
-def start(valkey: RedisServer, driver: RecordingDriver) -> Iterator[Callable[..., Agent]]:
+def start(valkey: RedisServer, driver: RecordingDriver) -> Iterator[Start]:
     """Start an agent of service `checkout` that follows, and stop it after the test."""
     with ExitStack() as stack:
 

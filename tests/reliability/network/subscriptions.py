@@ -176,7 +176,8 @@ def messages_dropped(folder: Path, size: Size) -> Row:
             hz = now.pin()
             began = time.monotonic()
             took_s.append(now.told_at(hz, within_s=longest_s + 30) - began)
-        assert between.dropped >= times * len(INSTANCES), "the proxy let messages through"
+        # Agents of one process share a connection.
+        assert between.dropped >= times, "the proxy let messages through"
     return Row(
         fault=f"every pushed message dropped ({between.dropped} of them)",
         injected=times,
