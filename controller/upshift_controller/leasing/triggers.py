@@ -109,7 +109,7 @@ class Triggers:
             f"limits.max_new_targets is {most}, and within the hour {who} have named as many "
             "targets that no agent reports to"
         )
-        log.warning("alerts about new targets refused", targets=len(beyond), cause=reason)
+        log.warning("alerts about new targets refused", targets=len(beyond), reason=reason)
         refusal = Refusal("max_new_targets", most, most, reason)
 
         def refused(claim: Claim) -> Outcome:

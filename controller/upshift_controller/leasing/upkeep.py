@@ -53,7 +53,7 @@ class Upkeep:
             log.warning(
                 "this controller's baseline is not in force; give all the same configuration, "
                 "or restart the one that is right",
-                cause=refused,
+                reason=refused,
                 here=shorten(baseline.to_json()),
             )
         self._outdone = refused

@@ -87,7 +87,7 @@ def _warn(name: str, accounts: Sequence[Account], count: int) -> None:
     """The log names the first ones of a request, and counts the others."""
     found = (it for account in accounts for it in account.outcomes if it.outcome == name)
     for outcome in islice(found, MAX_WARNINGS):
-        log.warning("alert changed nothing", outcome=name, cause=outcome.reason)
+        log.warning("alert changed nothing", outcome=name, reason=outcome.reason)
     if count > MAX_WARNINGS:
         log.warning("alerts changed nothing", outcome=name, more=count - MAX_WARNINGS)
 
