@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,16 @@ async def every_other_route(client: TestClient[Any, Any]) -> None:
 
 async def until(check: Any) -> None:
     await asyncio.to_thread(eventually, check)
+
+
+def test_an_override_with_the_agents_user_is_told_what_user_it_takes(server: Users) -> None:
+    command = [sys.executable, "-m", "upshift_controller", "cap", "fleet", "--hz", "0"]
+    command += ["--for", "1m", "--direct", server.url_of("AGENT")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 3
+    assert "Redis refuses this user" in said
+    assert "upshift-controller of deploy/redis/users.acl" in said
 
 
 def test_until_the_hashes_are_filled_in_the_server_refuses_to_start(tmp_path: Path) -> None:

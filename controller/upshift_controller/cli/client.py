@@ -90,7 +90,7 @@ class Client:
                 f"{status} {plain(reason)} to {method} {address}"
             )
         if status >= 300:
-            raise Failed(_problem(status, answer))
+            raise Failed(_problem(status, answer, named="Authorization" in self._headers))
         return answer
 
 
@@ -146,12 +146,12 @@ def _token(path: Path) -> str:
     return token
 
 
-def _problem(status: int, problem: Mapping[str, Any]) -> str:
-    """An RFC 9457 problem document, for people."""
+def _problem(status: int, problem: Mapping[str, Any], *, named: bool) -> str:
+    """An RFC 9457 problem document, for people. named: a token was given."""
     detail = problem.get("detail") or problem.get("title") or f"HTTP status {status}"
     faults = [str(fault) for fault in problem.get("errors") or ()]
     lines = [f"refused: {detail}"] if len(faults) < 2 else ["refused:", *faults]
-    if status in (401, 403):
+    if status in (401, 403) and not named:
         lines.append("Give a token with --token-file or UPSHIFT_TOKEN_FILE.")
     return "\n  ".join(lines)
 

@@ -16,7 +16,14 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.crc import key_slot
-from redis.exceptions import ClusterDownError, MovedError, ReadOnlyError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    ClusterDownError,
+    MovedError,
+    NoPermissionError,
+    ReadOnlyError,
+    RedisError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -53,6 +60,11 @@ def guarded() -> Iterator[None]:
     """Whatever goes wrong with Redis inside leaves as `Unavailable`."""
     try:
         yield
+    except (NoPermissionError, AuthenticationError) as error:
+        raise Unavailable(
+            f"Redis refuses this user ({error}); a controller needs the rights that the user "
+            "upshift-controller of deploy/redis/users.acl has"
+        ) from error
     except (RedisError, OSError, TimeoutError) as error:
         # Servers before Redis 6 repeat a login that they do not understand.
         said = str(error).partition(", with args beginning with")[0]

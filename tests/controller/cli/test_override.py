@@ -34,6 +34,15 @@ def test_an_override_is_a_lease_with_an_end_and_says_how_to_end_it_early(
     assert f"upshift release {lease['id']}" in ended.out
 
 
+def test_for_programs_the_answer_is_json_alone_on_standard_output(cli: Run, served: Served) -> None:
+    with agent(served.redis_url, "jsonned"):
+        asked = ("boost", "service/jsonned", "--hz", "49", "--for", "1m", "--wait", "--json")
+        outcome = cli(*asked).json["outcome"]
+        assert (outcome["outcome"], outcome["hz"]) == ("granted", 49)
+        released = cli("release", outcome["lease"], "--json").json["outcome"]
+        assert (released["outcome"], released["target"]) == ("released", "service/jsonned")
+
+
 def test_a_key_that_is_given_twice_means_any_of_its_values(cli: Run) -> None:
     where = ("--where", "zone=a", "--where", "tier=x", "--where", "zone=b=c")
     cli("boost", "service/where", "--hz", "49", "--for", "1m", *where)
@@ -176,6 +185,7 @@ def test_tokens_decide_who_may_and_whose_name_the_history_has(cli: Run, tmp_path
         viewer = ask("viewer", *boost)
         assert viewer.code == 1
         assert "takes a token with the role operator" in viewer.err
+        assert "--token-file" not in viewer.err, "it has one"
         assert ask("operator", *boost).code == 0
         assert ask("viewer", "history", "--json").json["entries"][0]["by"] == "on-call"
 

@@ -17,6 +17,7 @@ from ..direct import Direct
 from ..errors import Failed, Unreachable
 from ..options import (
     DEFAULT_URL,
+    AsJson,
     BoostHz,
     BreakGlass,
     CaFile,
@@ -55,6 +56,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         direct: BreakGlass = None,
         secret_file: SecretFile = None,
         namespace: Namespace = DEFAULT_NAMESPACE,
+        as_json: AsJson = False,
     ) -> None:
         if direct is not None and wait:
             raise typer.BadParameter("agents are not watched with --direct", param_hint="--wait")
@@ -70,15 +72,15 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         if direct is not None:
             outcome = Direct(direct, namespace, secret_file).override(body)
         else:
-            client = Client(url, token_file, ca_file)
+            client = Client(url, token_file, ca_file, exact=as_json)
             outcome = client.post("leases", body=body)["outcome"]
-        show.console().print(_account(body, outcome), soft_wrap=True)
+        _tell(outcome, _account(body, outcome), as_json=as_json)
         if direct is not None:
             return
         from .wait import note_unless_reached, wait_for
 
         if wait:
-            wait_for(client, target, outcome["lease"], wait_timeout)
+            wait_for(client, target, outcome["lease"], wait_timeout, stderr=as_json)
         else:
             note_unless_reached(client, target, outcome["lease"])
 
@@ -108,6 +110,7 @@ def release(
     direct: BreakGlass = None,
     secret_file: SecretFile = None,
     namespace: Namespace = DEFAULT_NAMESPACE,
+    as_json: AsJson = False,
 ) -> None:
     """End a lease now, or every lease of a target. Rules may grant new ones."""
     # A rule may be called service/checkout, and what it grants service/checkout/3f9a01bc.
@@ -126,7 +129,7 @@ def release(
         ways = [glass.release] * lease + [glass.release_all] * whole
         outcome = _first([partial(way, what, _user()) for way in ways])
     else:
-        client = Client(url, token_file, ca_file)
+        client = Client(url, token_file, ca_file, exact=as_json)
         paths = [("leases", what)] * lease + [("targets", what, "leases")] * whole
         try:
             outcome = _first([partial(client.delete, *it, by=_user()) for it in paths])["outcome"]
@@ -134,7 +137,14 @@ def release(
             if whole and not (view := client.get("targets", what))["known"]:
                 raise Failed(text.nothing_known(view)) from None
             raise
-    show.console().print(f"{outcome['target']}: {outcome['reason']}")
+    _tell(outcome, f"{outcome['target']}: {outcome['reason']}", as_json=as_json)
+
+
+def _tell(outcome: Json, said: str, *, as_json: bool) -> None:
+    if as_json:
+        show.answer({"outcome": outcome})
+    else:
+        show.console().print(said, soft_wrap=True)
 
 
 def _first(ways: Sequence[Callable[[], Json]]) -> Json:

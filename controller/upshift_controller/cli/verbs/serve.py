@@ -31,7 +31,10 @@ def serve(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Folder of its own Valkey. Default: ./upshift-data."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of its own Valkey. Default: upshift-data, beside the settings' file.",
+        ),
     ] = None,
 ) -> None:
     """Run the controller."""

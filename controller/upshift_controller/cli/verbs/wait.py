@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from upshift_agent.contract import Lease, applies, canonical
@@ -18,8 +19,10 @@ from ..screen import show
 _POLL_S = 0.2
 
 
-def wait_for(client: Client, target: str, lease_id: str, timeout: str) -> None:
-    """Raise `Failed` unless every one has applied it within `timeout`."""
+def wait_for(
+    client: Client, target: str, lease_id: str, timeout: str, *, stderr: bool = False
+) -> None:
+    """Raise `Failed` unless every one has applied it within `timeout`. stderr: report there."""
     deadline = time.monotonic() + parse_duration(timeout) / 1000
     console = show.console(stderr=True)
     with Progress(
@@ -41,7 +44,7 @@ def wait_for(client: Client, target: str, lease_id: str, timeout: str) -> None:
             if len(settled) == len(reached) or time.monotonic() > deadline:
                 break
             time.sleep(_POLL_S)
-    _report(target, view["rev"], reached, timeout)
+    _report(show.console(stderr=stderr), target, view["rev"], reached, timeout)
 
 
 def note_unless_reached(client: Client, target: str, lease_id: str) -> None:
@@ -89,8 +92,7 @@ def _settled(agent: Json, target: str, rev: int) -> bool:
     return bool(agent["converged"]) or (agent["state"] == "failed" and knows_it)
 
 
-def _report(target: str, rev: int, reached: Sequence[Json], timeout: str) -> None:
-    out = show.console()
+def _report(out: Console, target: str, rev: int, reached: Sequence[Json], timeout: str) -> None:
     missing = [agent for agent in reached if not agent["converged"]]
     if missing:
         out.print(show.agents(missing, of=target))
