@@ -82,7 +82,9 @@ class Controller:
         )
         served = [
             *webhook.routes(self.triggers, self.metrics, self._truncated),
-            *api.routes(self.triggers, self.overrides, self.overview, self.histories),
+            *api.routes(
+                self.triggers, self.overrides, self.overview, self.histories, self.records.forget
+            ),
             *events.routes(self.histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis

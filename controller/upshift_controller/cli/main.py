@@ -60,6 +60,7 @@ VERBS = {
     "pin": ("override", "Change", "pin node/worker-3 --hz 49 --for 1h30m"),
     "cap": ("override", "Change", "cap fleet --hz 0 --for 1h  (stops profiling everywhere)"),
     "release": ("override", "Change", "release service/checkout"),
+    "forget": ("override", "Change", "forget service/chekcout"),
 }
 
 

@@ -87,6 +87,16 @@ class Records:
         """As `Store.mend`."""
         await mend(self.servers, self.unreadable, key, members)
 
+    async def forget(self, target: str) -> None:
+        """Show a target no more, until it has a lease or an agent again. Its history stays."""
+        with guarded():
+            batch = await self.servers.batch()
+            for known in (self.keys.targets, self.keys.reporting):
+                batch.on(known).zrem(known, target)
+            agents = self.keys.agents(target)
+            batch.on(agents).delete(agents)
+            await batch.execute()
+
     async def sweep(self) -> None:
         """Forget targets and agents that have been silent for long. A few round trips, and now
         and then one more for some hundred agents. Of a long list of targets a part is looked

@@ -211,6 +211,12 @@ class LeaseRequest(Body):
     ] = ""
 
 
+class Forgotten(Body):
+    """A target that is shown no more; its history is, for as long as it is kept."""
+
+    target: str
+
+
 class Done(Body):
     """What became of an override."""
 

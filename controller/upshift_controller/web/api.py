@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from aiohttp import web
 
-from upshift_agent.contract import Cause, check_target
+from upshift_agent.contract import FLEET, Cause, check_target
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import parse_duration
 from upshift_rules.model import Trigger
@@ -21,6 +23,7 @@ from ..views.models import (
     Accounts,
     Agents,
     Done,
+    Forgotten,
     History,
     HistoryEntry,
     LeaseRequest,
@@ -32,13 +35,21 @@ from ..views.overview import Overview
 from .routes import CALLER, Route, answer, json_body, read_model, whole_number
 from .webhook import accounts_json, outcome_json
 
+log = structlog.get_logger()
+
 #: Targets that a history of all of them looks at: the ones changed last.
 _HISTORY_TARGETS = 200
 
 
 def routes(
-    triggers: Triggers, overrides: Overrides, overview: Overview, histories: Histories
+    triggers: Triggers,
+    overrides: Overrides,
+    overview: Overview,
+    histories: Histories,
+    forget: Callable[[str], Awaitable[None]],
 ) -> list[Route]:
+    """forget: show a target no more."""
+
     async def targets(_: web.Request) -> web.Response:
         return answer(await overview.targets())
 
@@ -86,6 +97,20 @@ def routes(
         )
         return _released(outcome_json(outcome))
 
+    async def forget_target(request: web.Request) -> web.Response:
+        name, by = _target(request.match_info["target"]), _caller(request).by
+        view = await overview.target(name)
+        if not view.known:
+            raise Refused(f"nothing is known of {name}", slug="not-found", status=404)
+        held = sum(it.target == name for it in view.leases)
+        live = sum(it.state != "lost" for it in view.agents)
+        if name == FLEET or held or live:
+            why = "everybody" if name == FLEET else f"agents that live: {live}, leases: {held}"
+            raise Refused(f"{name} stays: {why}", slug="in-use", status=409)
+        await forget(name)
+        log.info("forgotten", target=name, by=by)
+        return answer(Forgotten(target=name))
+
     async def explain(request: web.Request) -> web.Response:
         accounts = await triggers.explain(parse_example(await json_body(request)))
         document = accounts_json(accounts)
@@ -115,6 +140,11 @@ def routes(
         Route(
             method="DELETE", path=f"{v1}/targets/{{target:.+}}/leases", handler=release_all,
             role="operator", answer=Done, query=by, summary="End every lease of a target now.",
+        ),
+        Route(
+            method="DELETE", path=f"{v1}/targets/{{target:.+}}", handler=forget_target,
+            role="operator", answer=Forgotten, query=by,
+            summary="Show a target no more that has no lease and no live agent, such as a slip.",
         ),
         Route(
             method="GET", path=f"{v1}/agents", handler=agents, role="viewer", answer=Agents,

@@ -43,6 +43,22 @@ def test_for_programs_the_answer_is_json_alone_on_standard_output(cli: Run, serv
         assert (released["outcome"], released["target"]) == ("released", "service/jsonned")
 
 
+def test_a_slip_is_forgotten_and_what_lives_or_is_leased_is_not(cli: Run, served: Served) -> None:
+    slip = "service/chekcout"
+    cli("boost", slip, "--hz", "49", "--for", "1m")
+    leased = cli("forget", slip)
+    assert (leased.code, "agents that live: 0, leases: 1" in leased.err) == (1, True)
+    cli("release", slip)
+    assert cli("forget", slip).code == 0
+    assert slip not in cli("status").out
+    assert cli("history", slip).out
+    never = cli("forget", "service/never")
+    assert (never.code, "nothing is known of service/never" in never.err) == (1, True)
+    with agent(served.redis_url, "lively"):
+        assert "agents that live: 1, leases: 0" in cli("forget", "service/lively").err
+    assert cli("forget", "fleet").code == 1
+
+
 def test_a_key_that_is_given_twice_means_any_of_its_values(cli: Run) -> None:
     where = ("--where", "zone=a", "--where", "tier=x", "--where", "zone=b=c")
     cli("boost", "service/where", "--hz", "49", "--for", "1m", *where)

@@ -1,4 +1,4 @@
-"""The verbs that change something: `boost`, `pin`, `cap`, `release`."""
+"""The verbs that change something: `boost`, `pin`, `cap`, `release`, `forget`."""
 
 from __future__ import annotations
 
@@ -138,6 +138,21 @@ def release(
                 raise Failed(text.nothing_known(view)) from None
             raise
     _tell(outcome, f"{outcome['target']}: {outcome['reason']}", as_json=as_json)
+
+
+def forget(
+    target: Target,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a target no more, such as a slip of the pen. It has no lease and no live agent."""
+    answer = Client(url, token_file, ca_file, exact=as_json).delete("targets", target, by=_user())
+    if as_json:
+        show.answer(answer)
+    else:
+        show.console().print(f"{answer['target']} is shown no more; `history` still tells of it")
 
 
 def _tell(outcome: Json, said: str, *, as_json: bool) -> None:
