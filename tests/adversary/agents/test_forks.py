@@ -224,15 +224,18 @@ import logging
 class Slow(logging.Handler):
     def __init__(self):
         super().__init__()
-        self.own, self.busy = threading.Lock(), threading.Event()
+        self.own = threading.Lock()
+        self.busy, self.forking = threading.Event(), threading.Event()
     def emit(self, record):
         with self.own:
             self.busy.set()
-            time.sleep(0.3)  # the fork comes within
+            self.forking.wait(20)
+            time.sleep(0.3)  # the fork has come by then, and waits
 handler = Slow()
 logging.getLogger("upshift_agent").addHandler(handler)
 agent.start()  # it will say that nobody is there
 assert handler.busy.wait(20)
+handler.forking.set()
 child = os.fork()
 if child == 0:
     os._exit(not handler.own.acquire(timeout=5))

@@ -44,8 +44,9 @@ def test_an_object_is_told_whose_it_is_then_all_decisions_at_once_then_that_it_i
 ) -> None:
     driver = Whole()
     agent = start(driver=driver)
-    eventually(lambda: agent.status and agent.status.applied)
-    (status,) = controller.statuses("service/checkout").values()
+    (status,) = eventually(
+        lambda: [it for it in controller.statuses("service/checkout").values() if it.applied]
+    )
     assert (status.driver, status.applied and status.applied.achieved_hz) == ("whole", 18.5)
     agent.stop()
     assert driver.heard == ["checkout", {"cpu": 19}, "closed"]

@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction, signature
 from typing import Any
 from weakref import WeakValueDictionary
@@ -146,12 +147,10 @@ def _achieved(returned: object) -> dict[Profile, float]:
     """What is a frequency of what a driver returned: whatever that is, its work is done."""
     achieved: dict[Profile, float] = {}
     for profile in PROFILES:
-        try:
+        with suppress(Exception):  # its class may raise at any touch, and 10 ** 400 is no float
             hz = returned.get(profile) if isinstance(returned, Mapping) else None
             if isinstance(hz, int | float) and not isinstance(hz, bool):
                 hz = float(hz)
                 if math.isfinite(hz) and 0 <= hz <= MAX_ACHIEVED_HZ:
                     achieved[profile] = hz
-        except Exception:  # noqa: BLE001, S112  # its class, or 10 ** 400
-            continue
     return achieved
