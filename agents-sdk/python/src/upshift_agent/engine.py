@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from . import __version__
@@ -62,6 +63,7 @@ class Engine:
         self._since: tuple[State, int] | None = None
         self._complaints = Complaints()
         self.decision = self._resolve()
+        self._revs: Mapping[str, int] = {}  # of the plans that it was made of
         self.status: Status | None = None
 
     @property
@@ -91,7 +93,8 @@ class Engine:
         former, decision = self.decision, self._resolve()
         self.decision = decision
         self._sleep_until_due()  # first of all: nothing that follows must keep a lease from ending
-        self._driver.want(decision, self._follower.plans.revs(self.targets))
+        self._revs = self._follower.plans.revs(self.targets)
+        self._driver.want(decision, self._revs)
         if decision.hz != former.hz:
             log.info("%d Hz: %s", decision.hz, decision.reason)
         self.refresh()
@@ -147,7 +150,7 @@ class Engine:
     def _look(self) -> Status:
         """Bring `status` up to date, and see to it that a slow driver is noticed in time."""
         self._looking = False
-        decision, plans, now_ms = self.decision, self._follower.plans, self._follower.now_ms()
+        decision, now_ms = self.decision, self._follower.now_ms()
         view = self._driver.view()
         if self._slow is not None:
             self._slow.cancel()
@@ -164,7 +167,7 @@ class Engine:
             since_ms=self._since[1],
             requested=Requested(
                 hz=decision.hz,
-                revs=plans.revs(self.targets),
+                revs=self._revs,
                 lease=None if decision.lease is None else decision.lease.id,
                 reason=decision.reason,
                 until_ms=decision.until_ms,
@@ -179,7 +182,7 @@ class Engine:
                 achieved_hz=view.confirmed.achieved_hz,
             ),
             error=view.error,
-            skipped=plans.skipped(self.targets),
+            skipped=self._follower.plans.skipped(self.targets),
             max_hz=self._config.max_hz,
             sdk=f"python/{__version__}",
         )

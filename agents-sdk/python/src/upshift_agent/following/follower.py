@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import TYPE_CHECKING, Protocol
 
 from ..contract import SET_BACK_MS, Keys, Plan
@@ -151,8 +151,10 @@ class Follower:
         asked_ms: float = math.inf,
     ) -> Plan | None:
         """asked_ms: when it was read; what was pushed since may be newer."""
-        reported = self.plans.skipped((target,))
-        now_ms = self.now_ms() if self.clock.synchronised else None
+        refused = self.plans.refused(target)
+        now_ms = pushed_at_ms
+        if now_ms is None and self.clock.synchronised:
+            now_ms = self.now_ms()
         try:
             return self.plans.take(target, message, pushed_at_ms=pushed_at_ms, now_ms=now_ms)
         except WireError as error:
@@ -161,7 +163,7 @@ class Follower:
                 self._doubt()
             return None
         finally:
-            if self.plans.skipped((target,)) != reported:
+            if self.plans.refused(target) != refused:
                 self._tell({target}, lambda member: member.refresh())
 
     def _doubt(self) -> None:
@@ -169,10 +171,10 @@ class Follower:
         if self._subscription is not None:
             self._subscription.read_soon()
 
-    def _tell(self, targets: Collection[str] | None, call: Callable[[Member], None]) -> None:
+    def _tell(self, targets: Set[str] | None, call: Callable[[Member], None]) -> None:
         """Call the members that follow any of `targets`; all of them if that is None."""
         for member in tuple(self._members):
-            if targets is None or any(it in targets for it in member.targets):
+            if targets is None or not targets.isdisjoint(member.targets):
                 try:
                     call(member)
                 except Exception as error:  # noqa: BLE001  # the others are called all the same

@@ -81,15 +81,19 @@ class Plans:
 
     def known(self, targets: Iterable[str]) -> tuple[Plan, ...]:
         """The newest plans of `targets`, of those that have one."""
-        return tuple(self._plans[target] for target in targets if target in self._plans)
+        return tuple([self._plans[target] for target in targets if target in self._plans])
 
     def revs(self, targets: Iterable[str]) -> dict[str, int]:
-        return {plan.target: plan.rev for plan in self.known(targets)}
+        return {target: self._plans[target].rev for target in targets if target in self._plans}
 
-    def skipped(self, targets: Sequence[str]) -> tuple[str, ...]:
+    def refused(self, target: str) -> str | None:
+        """Why the last message for `target` could not be used; None if it could."""
+        return self._refused.get(target)
+
+    def skipped(self, targets: Iterable[str]) -> tuple[str, ...]:
         """What of `targets` cannot be followed here and why, one line each."""
-        leases = (line for plan in self.known(targets) for line in plan.skipped)
-        refused = (self._refused[target] for target in targets if target in self._refused)
+        leases = [line for plan in self.known(targets) for line in plan.skipped]
+        refused = [self._refused[target] for target in targets if target in self._refused]
         return (*leases, *refused)
 
     def _lost_leases(self, plan: Plan, known: Plan) -> tuple[Lease, ...]:

@@ -71,6 +71,7 @@ class Reports:
 
     def _fill(self, reporters: Sequence[Reporter], pipeline: Pipeline) -> None:
         homes: dict[str, int] = {}
+        keys = {home: self._keys.agents(home) for home in {it.home for it in reporters}}
         for reporter in reporters:
             if reporter not in self._due_at:  # it has left meanwhile
                 continue
@@ -80,8 +81,8 @@ class Reports:
             except Exception as error:  # noqa: BLE001  # costs no other its status
                 self._complaints.make(f"an agent has no status: {describe(error)}")
                 continue
-            pipeline.hset(self._keys.agents(reporter.home), reporter.field, status)
+            pipeline.hset(keys[reporter.home], reporter.field, status)
         for home in homes:
-            pipeline.expire(self._keys.agents(home), timing.AGENTS_TTL_S)
+            pipeline.expire(keys[home], timing.AGENTS_TTL_S)
         if homes and not self._sharded:
             pipeline.zadd(self._keys.reporting, dict(homes))
