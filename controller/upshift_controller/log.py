@@ -113,7 +113,7 @@ def _plain(
             case str() if key == "exception":
                 event[key] = _lines(value)
             case list() | tuple():
-                event[key] = [one_line(str(it), MAX_VALUE) for it in value]
+                event[key] = [one_line(str(item), MAX_VALUE) for item in value]
             case None | int() | float():
                 pass
             case _:

@@ -120,8 +120,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody draws
         registry = self.registry = CollectorRegistry()
         self.fleet = FleetGauges()
-        for it in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, self.fleet):
-            registry.register(it)
+        for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, self.fleet):
+            registry.register(collector)
         self.webhooks = Counter(
             "upshift_webhooks", "Webhook deliveries, by HTTP status", ["code"], registry=registry
         )

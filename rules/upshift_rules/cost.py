@@ -140,7 +140,7 @@ def forecast(
         if share > 0 and (hz := min(rule.frequency_hz, rules.max_frequency_hz)) > baseline_hz
     ]
     mean_hz, left = 0.0, 1.0
-    for hz, share in sorted(raised, key=lambda it: -it[0]):
+    for hz, share in sorted(raised, key=lambda ranked: -ranked[0]):
         mean_hz += left * share * hz
         left *= 1 - share
     mean_hz += left * baseline_hz
@@ -155,7 +155,7 @@ def always(hz: int, coefficients: Coefficients) -> Forecast:
 
 def missed(found: Forecast) -> list[Target]:
     """Return the targets that a forecast exceeds."""
-    return [it for it in TARGETS if getattr(found, it.figure) > it.most]
+    return [aim for aim in TARGETS if getattr(found, aim.figure) > aim.most]
 
 
 def _costing(

@@ -69,7 +69,7 @@ def _unquoted(text: str) -> str:
     if len(text) > 1 and text.startswith('"'):
         text = text[1:-1]
     # Any other backslash stands for itself, as it does in Alertmanager.
-    return _ESCAPE.sub(lambda it: "\n" if it[1] == "n" else it[1], text)
+    return _ESCAPE.sub(lambda escaped: "\n" if escaped[1] == "n" else escaped[1], text)
 
 
 def _equals(value: str) -> Callable[[str], bool]:

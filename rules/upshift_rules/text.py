@@ -26,7 +26,7 @@ _remembered = lru_cache(maxsize=1024)(_normalised)  # alerts come again and agai
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The one of `known` that `name` was probably meant to be."""
-    by_spelling = {normalised(it): it for it in known}
+    by_spelling = {normalised(name): name for name in known}
     # The cut bounds the work: names come from alerts as well.
     close = get_close_matches(normalised(name[:100]), by_spelling, n=1)
     return by_spelling[close[0]] if close else None

@@ -131,7 +131,9 @@ class _Show:
             within_s + late_s,
         )
         if not came:
-            why = "".join(f"\n{it.name}: {it.error}" for it in self._workers if it.error)
+            why = "".join(
+                f"\n{worker.name}: {worker.error}" for worker in self._workers if worker.error
+            )
             raise DemoFailed(f"not all run at {hz} Hz after {within_s + late_s:.0f} s{why}")
 
     async def on_and_on(self) -> None:
@@ -146,7 +148,7 @@ class _Show:
 
 def _granted(account: dict[str, Any]) -> str:
     outcomes = account["outcomes"]
-    if [it["outcome"] for it in outcomes] != ["granted"]:
+    if [outcome["outcome"] for outcome in outcomes] != ["granted"]:
         raise DemoFailed(f"the controller should have granted a boost, but it said: {account}")
     return f"The controller answers 200: {outcomes[0]['reason']}"
 

@@ -134,8 +134,8 @@ class Committer:
     async def run(self) -> None:
         """Serve requests until cancelled, or until a lane hangs."""
         lanes = {
-            lane: asyncio.create_task(self._serve(it), name=f"lane of {lane}")
-            for lane, it in self._queues.items()
+            lane: asyncio.create_task(self._serve(queue), name=f"lane of {lane}")
+            for lane, queue in self._queues.items()
         }
         watch = asyncio.create_task(self._watch(lanes), name="watch over lanes")
         try:

@@ -100,7 +100,7 @@ class Overrides:
         for start in range(0, len(names), BATCH):
             snapshot = await self._states.read(names[start : start + BATCH])
             for target, state in snapshot.states.items():
-                if not any(it.id == lease for it in state.leases):
+                if not any(held.id == lease for held in state.leases):
                     continue
                 return await self._one(target, Release(lease=lease, cause=cause))
         reason = f"no lease is called {lease}; it may have ended by itself"

@@ -14,7 +14,7 @@ Attributes = Mapping[str, str]
 
 def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Attributes]:
     """The attributes of the agents that are there."""
-    return [canonical(it.attributes) for it in statuses if is_live(it, now_ms)]
+    return [canonical(status.attributes) for status in statuses if is_live(status, now_ms)]
 
 
 def resting_hz(attributes: Attributes, baseline: Baseline) -> int:
@@ -33,5 +33,7 @@ def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int
     lowest = min(rests.get(name, baseline.default) for name in names)
     if lease.kind == "cap" or lease.hz <= lowest:
         return 0
-    raised = sum(lease.hz > resting_hz(it, baseline) and applies(lease, it) for it in agents)
+    raised = sum(
+        lease.hz > resting_hz(agent, baseline) and applies(lease, agent) for agent in agents
+    )
     return max(raised, 1)

@@ -69,7 +69,7 @@ class Triggers:
         accounts: dict[int, Account] = {}
         for start in range(0, len(order), BATCH):
             part = [triggers[i] for i in order[start : start + BATCH]]
-            answers = await each(lambda it: self._match(it, hint=False), part)
+            answers = await each(lambda trigger: self._match(trigger, hint=False), part)
             made = await self._let_in(part, answers, sender)
             accounts |= zip(order[start : start + BATCH], made, strict=True)
         return [accounts[i] for i in range(len(triggers))]
@@ -122,7 +122,10 @@ class Triggers:
             )
 
         return [
-            [refused(it) if isinstance(it, Claim) and it.target in beyond else it for it in answer]
+            [
+                refused(claim) if isinstance(claim, Claim) and claim.target in beyond else claim
+                for claim in answer
+            ]
             for answer in answers
         ]
 
@@ -171,7 +174,7 @@ def _accounts(
     return [
         Account(
             trigger,
-            [next(queues[it.target]) if isinstance(it, Claim) else it for it in answer],
+            [next(queues[claim.target]) if isinstance(claim, Claim) else claim for claim in answer],
         )
         for trigger, answer in zip(triggers, answers, strict=True)
     ]

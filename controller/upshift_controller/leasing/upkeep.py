@@ -95,5 +95,5 @@ class Upkeep:
         """Bound leases that begin later than now: Redis's clock was set back, or may have been."""
         names = await self._states.leased_targets()
         for start in range(0, len(names), BATCH):
-            changes: dict[str, list[Change]] = {it: [] for it in names[start : start + BATCH]}
+            changes: dict[str, list[Change]] = {name: [] for name in names[start : start + BATCH]}
             await self._committer.apply(changes, "ends")

@@ -159,7 +159,7 @@ class Batch:
             pipes = list(stage.pipes.values())
             for pipe, rows in zip(pipes, await together(*map(_run, pipes)), strict=True):
                 answers[pipe] = rows
-                problem = problem or next((it for it in rows if isinstance(it, Exception)), None)
+                problem = problem or next((row for row in rows if isinstance(row, Exception)), None)
             for client, pipe, position in stage.waits:
                 acknowledged = answers[pipe][position]
                 if self._replicas is not None and isinstance(acknowledged, int):
@@ -190,10 +190,10 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
         return [await work[0]]
     found = await asyncio.gather(*work, return_exceptions=True)
     results = []
-    for it in found:
-        if isinstance(it, BaseException):
-            raise it
-        results.append(it)
+    for result in found:
+        if isinstance(result, BaseException):
+            raise result
+        results.append(result)
     return results
 
 

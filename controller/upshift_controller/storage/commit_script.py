@@ -74,7 +74,7 @@ def add(
         names += [keys.due, keys.targets]
     next_ms = after.next_expiry_ms
     keep_ms = keep_for(after, write.now_ms)
-    told_ms = RETENTION_MS if any(it.by is not None for it in write.entries) else keep_ms
+    told_ms = RETENTION_MS if any(written.by is not None for written in write.entries) else keep_ms
     valid_us = (0, _NEVER_US) if batch.sharded else (write.now_us, write.now_us + _VALID_US)
     arguments = _Arguments(
         expected=write.before.rev or ("lost" if write.before.plan_rev else 0),

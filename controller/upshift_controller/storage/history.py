@@ -98,7 +98,9 @@ class Histories:
             lines.sort(key=lambda line: (line.at_ms, line.rev), reverse=True)
             del lines[limit:]
             needed_ms = lines[-1].at_ms if len(lines) == limit else 0
-            last = {it: f"({at}" for it, (at, at_ms) in oldest.items() if at_ms >= needed_ms}
+            last = {
+                target: f"({at}" for target, (at, at_ms) in oldest.items() if at_ms >= needed_ms
+            }
             count *= 2
         return lines
 
@@ -178,7 +180,9 @@ class Watch:
 
     async def news(self) -> list[HistoryLine]:
         """Return what the history holds that was not returned before. Two round trips."""
-        lines = [line for it in (await self.read()).items() for line in self._histories.lines(*it)]
+        lines = [
+            line for news in (await self.read()).items() for line in self._histories.lines(*news)
+        ]
         return sorted(lines, key=lambda line: (line.at_ms, line.rev))
 
     async def read(self) -> dict[str, list[Row]]:

@@ -56,7 +56,9 @@ class Keeping:
                 count=len(writes),
             )
         due = {
-            name: it.next_expiry_ms for name, it in states.items() if it.next_expiry_ms is not None
+            name: state.next_expiry_ms
+            for name, state in states.items()
+            if state.next_expiry_ms is not None
         }
         if due:
             with guarded():
@@ -121,7 +123,7 @@ def mended(state: TargetState, plan: Plan | None, now_us: int) -> TargetState | 
     A plan that is newer than its state belongs to a commit made since, and is left alone.
     """
     if state.rev == 0 and plan is not None:
-        leases = tuple(it for it in plan.leases if it.expires_at_ms * 1000 > now_us)
+        leases = tuple(lease for lease in plan.leases if lease.expires_at_ms * 1000 > now_us)
         if not leases:
             return None
         return republished(replace(state_of(plan), leases=leases), now_us)

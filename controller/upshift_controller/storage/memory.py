@@ -49,14 +49,16 @@ class Memory:
             self._parts -= _parts(oldest)
 
     def unknown(self, targets: Iterable[str]) -> list[str]:
-        return [it for it in targets if it not in self._states]
+        return [target for target in targets if target not in self._states]
 
     def recall(self, targets: Iterable[str]) -> Snapshot | None:
         """Return a guess; None while Redis time is unknown. A target not remembered may be new."""
         if self._offset_us is None:
             return None
         now_us = monotonic_us() + self._offset_us
-        states = {it: self._states.get(it) or TargetState(target=it) for it in targets}
+        states = {
+            target: self._states.get(target) or TargetState(target=target) for target in targets
+        }
         return Snapshot(now_us, states, certain=False)
 
 

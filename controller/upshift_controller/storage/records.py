@@ -53,7 +53,9 @@ class Records:
             for key in keys:
                 batch.on(key).zrange(key, 0, -1)
             rows = await self._values(batch, keys)
-        return sorted({FLEET}.union(*(self._targets(*it) for it in zip(keys, rows, strict=True))))
+        return sorted(
+            {FLEET}.union(*(self._targets(*found) for found in zip(keys, rows, strict=True)))
+        )
 
     async def _values(self, batch: Batch, keys: Sequence[str]) -> list[Any]:
         """The answers of `batch`, one for each of `keys`; None where one is of another type."""
@@ -134,7 +136,7 @@ class Records:
         batch.on(targets).zrange(targets, "-inf", before_ms, byscore=True)
         batch.on(due).zrange(due, 0, -1)
         rows = await self._values(batch, [targets, due])
-        old, leased = (self._targets(*it) for it in zip((targets, due), rows, strict=True))
+        old, leased = (self._targets(*found) for found in zip((targets, due), rows, strict=True))
         gone = sorted(set(old).difference(reporting, leased))
         for start in range(0, len(gone), _AT_ONCE):
             batch = await self.servers.batch()
@@ -161,8 +163,8 @@ class Records:
             statuses = [(field, self._status(target, row)) for field, row in rows.items()]
             gone = [
                 field
-                for field, it in statuses
-                if it is None or abs(now_ms - it.at_ms) > FORGET_AGENTS_MS
+                for field, status in statuses
+                if status is None or abs(now_ms - status.at_ms) > FORGET_AGENTS_MS
             ]
             if gone:
                 batch = await self.servers.batch()
@@ -173,7 +175,7 @@ class Records:
 
     def read_statuses(self, target: str, stored: Iterable[bytes]) -> list[Status]:
         """Return the statuses that can be read; each that cannot is logged once."""
-        return [it for row in stored if (it := self._status(target, row)) is not None]
+        return [status for row in stored if (status := self._status(target, row)) is not None]
 
     def _status(self, target: str, stored: bytes) -> Status | None:
         if (status := read_quickly(stored)) is not None:
@@ -194,7 +196,7 @@ def _in_range(schema: Any) -> Any:
     """The schema with every number held to what the contract allows. So the fields stand once, in
     the contract's `Status`."""
     if isinstance(schema, list):
-        return [_in_range(it) for it in schema]
+        return [_in_range(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") in ("int", "float"):

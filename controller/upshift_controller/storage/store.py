@@ -73,7 +73,7 @@ class Store(States):
         )
         now_us, _, found = answers[0]
         taken = [result for _, results, _ in answers for result in results]
-        unknown = [at for at, it in enumerate(taken) if isinstance(it, NoScriptError)]
+        unknown = [at for at, result in enumerate(taken) if isinstance(result, NoScriptError)]
         if unknown:
             now_us, again, _ = await self._commit([writes[at] for at in unknown], load=True)
             for at, result in zip(unknown, again, strict=True):
@@ -156,7 +156,7 @@ class Store(States):
         members = rows if rows is None else [member for member, _ in rows]
         await mend(self.servers, self._unreadable, self.keys.due, members)
         due, _ = self._unreadable.targets(
-            self.keys.due, (it for it, at in rows or () if at <= now_ms)
+            self.keys.due, (member for member, at in rows or () if at <= now_ms)
         )
         # An infinite score is no time; those behind it are looked for by the sweep.
         later = [int(at) for _, at in rows or () if now_ms < at < math.inf]
@@ -175,7 +175,9 @@ class Store(States):
             # Two commands, not one for each target: they may be thousands.
             if ended := [name for name, expiry_ms in due.items() if expiry_ms is None]:
                 batch.on(self.keys.due).zrem(self.keys.due, *ended)
-            if later := {name: it for name, it in due.items() if it is not None}:
+            if later := {
+                name: expiry_ms for name, expiry_ms in due.items() if expiry_ms is not None
+            }:
                 batch.on(self.keys.due).zadd(self.keys.due, later)
             await batch.execute()
         after = await self.read(targets)

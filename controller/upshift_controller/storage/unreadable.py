@@ -45,7 +45,7 @@ class Unreadable:
 
         Raise the first other error.
         """
-        return [self._value(*it) for it in zip(keys, answers, strict=True)]
+        return [self._value(*pair) for pair in zip(keys, answers, strict=True)]
 
     def _value(self, key: str, answer: Any) -> Any:
         if is_wrong_type(answer):

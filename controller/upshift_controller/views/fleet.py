@@ -45,34 +45,34 @@ class Fleet:
 def fleet(plans: Mapping[str, Plan], agents: Mapping[str, Counter[Standing]], now_ms: int) -> Fleet:
     """plans: of every target that is known, without what has expired. agents: of each target."""
     everyone = sum(agents.values(), Counter[Standing]())
-    live = Counter({it: count for it, count in everyone.items() if not it.lost})
+    live = Counter({standing: count for standing, count in everyone.items() if not standing.lost})
     states: Counter[str] = Counter()
-    for it, count in everyone.items():
-        states[it.state] += count
+    for standing, count in everyone.items():
+        states[standing.state] += count
     services = {
         name.removeprefix(_SERVICE): _hz(rows)
         for name, rows in agents.items()
         if rows and name.startswith(_SERVICE)
     }
-    most = nlargest(MAX_SERVICES, services.items(), key=lambda it: it[1].requested)
-    leases = [it for plan in plans.values() for it in plan.leases]
+    most = nlargest(MAX_SERVICES, services.items(), key=lambda service: service[1].requested)
+    leases = [lease for plan in plans.values() for lease in plan.leases]
     return Fleet(
         now_ms=now_ms,
         agents=states,
-        converged=sum(count for it, count in live.items() if it.converged),
-        boosted=sum(count for it, count in live.items() if it.boosted),
+        converged=sum(count for standing, count in live.items() if standing.converged),
+        boosted=sum(count for standing, count in live.items() if standing.boosted),
         hz=_hz(live),
         services=dict(most),
-        leases=Counter(str(it.kind) for it in leases),
-        stopped=sum(it.kind == "cap" and it.hz == 0 for it in plans[FLEET].leases)
+        leases=Counter(str(lease.kind) for lease in leases),
+        stopped=sum(lease.kind == "cap" and lease.hz == 0 for lease in plans[FLEET].leases)
         if FLEET in plans
         else 0,
     )
 
 
 def _hz(agents: Counter[Standing]) -> Hz:
-    live = [(it, count) for it, count in agents.items() if not it.lost]
+    live = [(standing, count) for standing, count in agents.items() if not standing.lost]
     return Hz(
-        requested=sum(it.hz * count for it, count in live),
-        applied=sum((it.applied_hz or 0) * count for it, count in live),
+        requested=sum(standing.hz * count for standing, count in live),
+        applied=sum((standing.applied_hz or 0) * count for standing, count in live),
     )

@@ -98,7 +98,7 @@ class Overview:
             await asyncio.sleep(0)  # webhooks are let in
             agents += [
                 view.agent_view(target, status, plans, baseline, now_ms)
-                for status in sorted(rows, key=lambda it: it.instance)
+                for status in sorted(rows, key=lambda agent: agent.instance)
             ]
         return agents
 

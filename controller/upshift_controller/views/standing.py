@@ -23,7 +23,7 @@ MAX_FOLLOWED = 8
 
 def followed(status: Status, target: str) -> set[str]:
     """Return the targets that an agent says it follows, without what is none or too many."""
-    named = (it for it in status.requested.revs if is_target(it))
+    named = (name for name in status.requested.revs if is_target(name))
     return {target, FLEET, *islice(named, MAX_FOLLOWED)}
 
 

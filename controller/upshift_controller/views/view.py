@@ -124,18 +124,21 @@ def target_view(
 def _near(target: str, known: Iterable[str]) -> str | None:
     """The known one that is called most like it, preferably of its kind."""
     kind, _, name = target.partition("/")
-    others = sorted(set(known) - {target, FLEET}, key=lambda it: it.startswith(f"{kind}/"))
-    by_name = {it.partition("/")[2]: it for it in others}
+    others = sorted(set(known) - {target, FLEET}, key=lambda name: name.startswith(f"{kind}/"))
+    by_name = {other.partition("/")[2]: other for other in others}
     return by_name.get(nearest(name, by_name) or "")
 
 
 def _starting(plans: Iterable[Plan], baseline: Baseline, now_ms: int) -> list[StartingView]:
     """By environment; those that differ from the first, which is any other."""
     whole = [
-        replace(plan, leases=tuple(it for it in plan.leases if it.fraction >= 1)) for plan in plans
+        replace(plan, leases=tuple(lease for lease in plan.leases if lease.fraction >= 1))
+        for plan in plans
     ]
-    wanted = (canonical(it.where).get(ENVIRONMENT, ()) for plan in whole for it in plan.leases)
-    named = {name for it in wanted for name in ([it] if isinstance(it, str) else it)}
+    wanted = (
+        canonical(lease.where).get(ENVIRONMENT, ()) for plan in whole for lease in plan.leases
+    )
+    named = {name for one in wanted for name in ([one] if isinstance(one, str) else one)}
     found: list[StartingView] = []
     for name in (None, *sorted(named | set(baseline.environments))):
         attributes = {} if name is None else {ENVIRONMENT: name}
@@ -172,7 +175,7 @@ def target_summary(
 def _plan(state: TargetState, now_ms: int) -> Plan:
     """The plan without what has expired: until it is reverted it still stands there."""
     plan = plan_of(state, now_ms)
-    live = tuple(it for it in plan.leases if it.expires_at_ms > now_ms)
+    live = tuple(lease for lease in plan.leases if lease.expires_at_ms > now_ms)
     return Plan(
         target=plan.target, rev=plan.rev, now_ms=now_ms, leases=live, baseline=plan.baseline
     )

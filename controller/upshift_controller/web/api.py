@@ -102,8 +102,8 @@ def routes(
         view = await overview.target(name)
         if not view.known:
             raise Refused(f"nothing is known of {name}", slug="not-found", status=404)
-        held = sum(it.target == name for it in view.leases)
-        live = sum(it.state != "lost" for it in view.agents)
+        held = sum(lease.target == name for lease in view.leases)
+        live = sum(agent.state != "lost" for agent in view.agents)
         if name == FLEET or held or live:
             why = "everybody" if name == FLEET else f"agents that live: {live}, leases: {held}"
             raise Refused(f"{name} stays: {why}", slug="in-use", status=409)
@@ -119,8 +119,12 @@ def routes(
             account, row = shown
             if isinstance(account.trigger, Trigger):
                 row["rules"] = [
-                    {"rule": it.rule.name, "matches": it.matches, "reason": it.reason}
-                    for it in triggers.verdicts(account.trigger)
+                    {
+                        "rule": verdict.rule.name,
+                        "matches": verdict.matches,
+                        "reason": verdict.reason,
+                    }
+                    for verdict in triggers.verdicts(account.trigger)
                 ]
 
         await each(add_rules, zip(accounts, document["alerts"], strict=False))

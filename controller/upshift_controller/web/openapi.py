@@ -22,7 +22,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     models: list[type[BaseModel]] = [ProblemView]
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        models += [it for it in (route.body, route.answer) if it is not None]
+        models += [model for model in (route.body, route.answer) if model is not None]
         path = _PARAMETER.sub(r"{\1}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route)
     _, schemas = models_json_schema(

@@ -35,7 +35,7 @@ def problem(
         "detail": one_line(detail, MAX_DETAIL),
     }
     if errors:
-        document["errors"] = [one_line(it, MAX_DETAIL) for it in errors[:MAX_ERRORS]]
+        document["errors"] = [one_line(error, MAX_DETAIL) for error in errors[:MAX_ERRORS]]
     return web.json_response(
         document, status=status, content_type="application/problem+json", headers=headers
     )

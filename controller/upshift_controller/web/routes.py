@@ -134,7 +134,7 @@ async def read_model(request: web.Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        faults = [_fault(it) for it in error.errors(include_url=False)]
+        faults = [_fault(fault) for fault in error.errors(include_url=False)]
         raise Refused("; ".join(faults), slug="body", status=422, errors=faults) from error
 
 

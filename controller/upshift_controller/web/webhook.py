@@ -79,13 +79,17 @@ async def _read(body: bytes) -> Notification:
     if len(body) <= REMEMBERED_BYTES:
         return parse_notification(body)
     notification, rows = open_notification(body)
-    alerts = await each(lambda it: read_alert(it[1], f"alerts[{it[0]}]"), enumerate(rows))
+    alerts = await each(
+        lambda numbered: read_alert(numbered[1], f"alerts[{numbered[0]}]"), enumerate(rows)
+    )
     return replace(notification, alerts=tuple(alerts))
 
 
 def _warn(name: str, accounts: Sequence[Account], count: int) -> None:
     """The log names the first ones of a request, and counts the others."""
-    found = (it for account in accounts for it in account.outcomes if it.outcome == name)
+    found = (
+        outcome for account in accounts for outcome in account.outcomes if outcome.outcome == name
+    )
     for outcome in islice(found, MAX_WARNINGS):
         log.warning("alert changed nothing", outcome=name, reason=outcome.reason)
     if count > MAX_WARNINGS:
@@ -95,7 +99,7 @@ def _warn(name: str, accounts: Sequence[Account], count: int) -> None:
 def accounts_json(accounts: Sequence[Account], truncated: int = 0) -> dict[str, Any]:
     """`models.Accounts`, built by hand: a webhook may carry thousands of alerts. All are counted,
     and the first ones shown."""
-    counts = Counter(it.outcome for account in accounts for it in account.outcomes)
+    counts = Counter(outcome.outcome for account in accounts for outcome in account.outcomes)
     shown: list[Account] = []
     room = MAX_SHOWN
     for account in accounts:
@@ -103,11 +107,11 @@ def accounts_json(accounts: Sequence[Account], truncated: int = 0) -> dict[str, 
         if room < 0 and shown:
             break
         shown.append(account)
-    outcomes = [it for account in shown for it in account.outcomes]
+    outcomes = [outcome for account in shown for outcome in account.outcomes]
     # Alerts that join one boost share the very object. By its id, because to make a document takes
     # 1.7 µs and its hash 1.0, of 33 for an alert in a group (`make bench ROW=groups`).
-    distinct = {id(it): it for it in outcomes}
-    documents = {key: outcome_json(it) for key, it in distinct.items()}
+    distinct = {id(outcome): outcome for outcome in outcomes}
+    documents = {key: outcome_json(outcome) for key, outcome in distinct.items()}
     return {
         "alerts": [account_json(account, documents) for account in shown],
         "counts": dict(counts),

@@ -74,7 +74,7 @@ def lock_step(hz: int) -> str | None:
 
 def out_of_step(hz: int) -> str:
     """Frequencies a little lower that share no factor with round periods, such as `99 or 97`."""
-    below = [it for it in range(hz - 1, 6, -1) if gcd(it, 10) == 1][:2]
+    below = [slower for slower in range(hz - 1, 6, -1) if gcd(slower, 10) == 1][:2]
     return " or ".join(map(str, below or [7]))
 
 
@@ -126,11 +126,11 @@ def _frequency(rules: RuleSet, rule: Rule) -> Advice:
 def _baselines_met(rules: RuleSet, rule: Rule) -> Iterator[tuple[str, int]]:
     """The baselines of the environments that a rule can apply to."""
     wanted = rule.where.get(ENVIRONMENT)
-    asked = [it for it in rule.match if it.label in rules.labels.environment]
+    asked = [matcher for matcher in rule.match if matcher.label in rules.labels.environment]
     for name, hz in rules.baseline.environments.items():
         if wanted is not None and name not in _values(wanted):
             continue
-        if rule.scope == "target" or all(it.matches(name) for it in asked):
+        if rule.scope == "target" or all(matcher.matches(name) for matcher in asked):
             yield name, hz
     if wanted is None and not asked:
         yield "default", rules.baseline.default
@@ -142,7 +142,7 @@ def _values(wanted: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def _any_alert(_rules: RuleSet, rule: Rule) -> Advice:
     """With matchers the trigger is only a name, which is easily forgotten."""
-    if rule.match and not any(it.label in TRIGGER_LABELS for it in rule.match):
+    if rule.match and not any(matcher.label in TRIGGER_LABELS for matcher in rule.match):
         yield (
             ("match",),
             f"with match, trigger {show(rule.trigger)} is only a name: any alert with these labels "

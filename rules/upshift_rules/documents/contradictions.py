@@ -31,7 +31,9 @@ def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[P
     environments = sampling.get("environments")
     if isinstance(environments, dict):
         asked += [(("environments", name), hz) for name, hz in environments.items()]
-    asked += [(("on_alert", i, "frequency"), it.get("frequency")) for i, it in _entries(sampling)]
+    asked += [
+        (("on_alert", i, "frequency"), entry.get("frequency")) for i, entry in _entries(sampling)
+    ]
     for path, hz in asked:
         if _is_hz(hz) and hz > most:
             yield path, f"{in_words(path)} must be at most {name}, {most} Hz, got {hz}"

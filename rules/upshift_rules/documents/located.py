@@ -111,7 +111,7 @@ def read_located(text: str | bytes, filename: str, model: type[D]) -> Located[D]
     try:
         document = model.model_validate(tree.value)
     except ValidationError as error:
-        problems += [_explained(source, model, it) for it in error.errors()]
+        problems += [_explained(source, model, fault) for fault in error.errors()]
     if isinstance(tree.value, dict):
         problems += [source.problem(path, message) for path, message in model.across(tree.value)]
     if problems or document is None:

@@ -109,7 +109,9 @@ class Draft:
                 lease = replace(lease, since_ms=self.now_ms, expires_at_ms=end_ms)
                 why = "Redis's clock was set back: it runs for its length from now"
                 self.put(lease, "renewed", f"{lease.reason}; {why}")
-        for lease in [it for it in self.leases.values() if it.expires_at_ms <= self.now_ms]:
+        for lease in [
+            lease for lease in self.leases.values() if lease.expires_at_ms <= self.now_ms
+        ]:
             self.end(lease, "expired", "it ran to its end")
 
     def _set_back(self, lease: Lease, ms: int) -> None:
@@ -117,7 +119,9 @@ class Draft:
         scope = scope_of(lease)
         case = self.cases.get(scope)
         if case is not None and case.lease == lease.id:
-            started_ms, cooling_ms = (it and it - ms for it in (case.started_ms, case.cooling_ms))
+            started_ms, cooling_ms = (
+                moment_ms and moment_ms - ms for moment_ms in (case.started_ms, case.cooling_ms)
+            )
             self.change(scope, started_ms=started_ms, cooling_ms=cooling_ms)
 
     def refuse(self, lease: Lease, refusal: Refusal) -> None:

@@ -37,18 +37,20 @@ def remembered(
     live: the ids of leases that live; their cases stay.
     """
     kept = {scope: _without_old(case, now_ms) for scope, case in cases.items()}
-    kept = {scope: it for scope, it in kept.items() if it.lease in live or _matters(it, now_ms)}
+    kept = {
+        scope: case for scope, case in kept.items() if case.lease in live or _matters(case, now_ms)
+    }
     if len(kept) > MAX_CASES:
-        ended = sorted((it.lease in live, _heard_ms(it), scope) for scope, it in kept.items())
+        ended = sorted((case.lease in live, _heard_ms(case), scope) for scope, case in kept.items())
         for _, _, scope in ended[: len(kept) - MAX_CASES]:
             forgotten = _left(_forget(kept.pop(scope), 0, now_ms).forgotten, forgotten)
-    sizes = [len(it.episodes) for it in kept.values()]
+    sizes = [len(case.episodes) for case in kept.values()]
     if sum(sizes) > MAX_EPISODES:
         # The most that each case may have, so that one storm leaves the others alone.
         share = (
             bisect_right(range(MAX_EPISODES + 1), MAX_EPISODES, key=lambda n: _taken(sizes, n)) - 1
         )
-        kept = {scope: _forget(it, share, now_ms) for scope, it in kept.items()}
+        kept = {scope: _forget(case, share, now_ms) for scope, case in kept.items()}
     return kept, forgotten if forgotten.heard_ms > now_ms - UNHEARD_MS else NOBODY
 
 
@@ -60,11 +62,11 @@ def _without_old(case: Case, now_ms: int) -> Case:
     """Return a case without old episodes, and without those ahead of a clock that was set back."""
     ahead_ms, recent_ms = now_ms + SKEW_MS, now_ms - MEMORY_MS
     episodes = case.episodes
-    if not all(recent_ms < it.until_ms <= ahead_ms for it in episodes.values()):
+    if not all(recent_ms < episode.until_ms <= ahead_ms for episode in episodes.values()):
         episodes = {
-            identity: it._replace(until_ms=now_ms) if it.until_ms > ahead_ms else it
-            for identity, it in episodes.items()
-            if not _is_old(it, now_ms)
+            identity: episode._replace(until_ms=now_ms) if episode.until_ms > ahead_ms else episode
+            for identity, episode in episodes.items()
+            if not _is_old(episode, now_ms)
         }
     refusal, forgotten = case.refusal, case.forgotten
     if refusal is not None and not now_ms - MEMORY_MS < refusal.at_ms <= ahead_ms:
@@ -89,7 +91,7 @@ def _heard_ms(case: Case) -> int:
         case.forgotten.heard_ms,
         case.started_ms,
         case.refusal.at_ms if case.refusal else 0,
-        *(it.until_ms for it in case.episodes.values()),
+        *(episode.until_ms for episode in case.episodes.values()),
     )
 
 
@@ -98,7 +100,7 @@ def _forget(case: Case, share: int, now_ms: int) -> Case:
     surplus = len(case.episodes) - share
     if surplus <= 0:
         return case
-    rows = sorted((_last_ms(it), identity) for identity, it in case.episodes.items())
+    rows = sorted((_last_ms(episode), identity) for identity, episode in case.episodes.items())
     return case._replace(
         episodes={key: case.episodes[key] for _, key in rows[surplus:]},
         forgotten=_left(case.forgotten, Forgotten(rows[surplus - 1][0], now_ms)),

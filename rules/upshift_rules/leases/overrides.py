@@ -51,7 +51,7 @@ def override(draft: Draft, change: Override) -> Outcome:
 
 def release(draft: Draft, change: Release) -> Outcome:
     """End leases early. Their alerts' repeats bring nothing back; a new alert may."""
-    found = [it for it in draft.leases.values() if change.lease in (None, it.id)]
+    found = [lease for lease in draft.leases.values() if change.lease in (None, lease.id)]
     if not found:
         what = f"lease {change.lease}" if change.lease else "lease"
         reason = f"{draft.target} has no {what}; it may have ended by itself"
@@ -63,7 +63,7 @@ def release(draft: Draft, change: Release) -> Outcome:
         draft.end(lease, "released", how, change.cause)
     return Outcome(
         outcome="released",
-        reason=f"released {', '.join(it.id for it in found)}",
+        reason=f"released {', '.join(lease.id for lease in found)}",
         target=draft.target,
         lease=change.lease,
         until_ms=draft.now_ms,

@@ -38,7 +38,7 @@ def unfit(lease: Lease, others: Collection[Lease], target: str) -> str | None:
             "let its where: name less"
         )
     room = room_of(lease)
-    if len(others) < ROOMS[room] or sum(room_of(it) == room for it in others) < ROOMS[room]:
+    if len(others) < ROOMS[room] or sum(room_of(other) == room for other in others) < ROOMS[room]:
         return None
     return f"{target} already has {ROOMS[room]} {room}; release some first"
 
@@ -51,6 +51,6 @@ def outlasted(stop: Lease, others: Iterable[Lease]) -> Lease | None:
     """
     if room_of(stop) != STOPS:
         return None
-    stops = (it for it in others if room_of(it) == STOPS)
-    first = min(stops, key=lambda it: it.expires_at_ms, default=None)
+    stops = (other for other in others if room_of(other) == STOPS)
+    first = min(stops, key=lambda lease: lease.expires_at_ms, default=None)
     return first if first and first.expires_at_ms <= stop.expires_at_ms else None

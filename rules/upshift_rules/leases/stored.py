@@ -55,7 +55,8 @@ def _case_json(case: Case) -> dict[str, Any]:
         "lease": case.lease,
         "started": case.started_ms,
         "episodes": {
-            identity: it[:] if it.ended else it[:2] for identity, it in case.episodes.items()
+            identity: episode[:] if episode.ended else episode[:2]
+            for identity, episode in case.episodes.items()
         },
     }
     if case.cooling_ms:
@@ -100,7 +101,7 @@ def _noted_refusal(row: Sequence[Any]) -> NotedRefusal:
 
 def _pair(kind: Callable[..., _Pair], row: Sequence[Any]) -> _Pair:
     """Read a pair of times from a list that a newer controller may have made longer."""
-    return kind(*(_ms(it) for it in row[:2]))
+    return kind(*(_ms(value) for value in row[:2]))
 
 
 def _ms(value: object) -> int:
@@ -141,14 +142,14 @@ def decode_state(
         cases = mapping(document.get("cases", {}), "cases").items()
         forgotten = parts([document.get("forgotten", ())], partial(_pair, Forgotten))
         configured = parts([document.get("configured", ())], partial(_pair, Configured))
-        baselines = [it for it in (document.get("baseline"),) if it is not None]
+        baselines = [found for found in (document.get("baseline"),) if found is not None]
         return TargetState(
             target=target,
             rev=rev,
             plan_rev=whole(document, "plan_rev", "state"),
             plan_after=whole(document, "plan_after", "state"),
             leases=tuple(parts(document["leases"], Lease.from_json)),
-            cases=dict(parts(cases, lambda it: (it[0], _case(it[1])))),
+            cases=dict(parts(cases, lambda row: (row[0], _case(row[1])))),
             baseline=next(parts(baselines, Baseline.from_json), None),
             forgotten=next(forgotten, NOBODY),
             configured=next(configured, UNSAID),

@@ -49,7 +49,7 @@ def _outcomes(draft: Draft, changes: Sequence[Change]) -> tuple[Outcome, ...]:
     if len(changes) == 1:
         return (_apply(draft, changes[0]),)
     outcomes: list[Outcome] = []
-    for are_claims, run in groupby(changes, lambda it: isinstance(it, Claim)):
+    for are_claims, run in groupby(changes, lambda change: isinstance(change, Claim)):
         if are_claims:
             claims = cast("list[Claim]", list(run))
             answers = {at: _trigger(draft, claims[at]) for at in boosts.in_turn(draft, claims)}

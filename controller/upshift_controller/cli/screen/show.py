@@ -94,7 +94,7 @@ def agents(rows: Sequence[Json], *, of: str = "fleet") -> Table:
     troubled = {row["target"] for row in rows if not row["converged"]}
     names = text.names(rows)
     heading = of
-    for row in sorted(rows, key=lambda it: _urgency(it, troubled)):
+    for row in sorted(rows, key=lambda agent: _urgency(agent, troubled)):
         if of == "fleet" and row["target"] != heading:
             heading = row["target"]
             grid.add_row("", Text(heading, "bold"))

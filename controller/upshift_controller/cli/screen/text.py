@@ -25,9 +25,9 @@ def plain_throughout(document: Any) -> Any:
         case str():
             return plain(document)
         case list():
-            return [plain_throughout(it) for it in document]
+            return [plain_throughout(item) for item in document]
         case dict():
-            return {plain(key): plain_throughout(it) for key, it in document.items()}
+            return {plain(key): plain_throughout(value) for key, value in document.items()}
     return document
 
 
@@ -102,9 +102,9 @@ def starting(view: Json) -> str:
     anywhere, *others = rows
     if not others:
         return f"{who} {anywhere['hz']} Hz: {anywhere['reason']}."
-    places = [*((f"in {it['environment']}", it) for it in others), ("elsewhere", anywhere)]
+    places = [*((f"in {other['environment']}", other) for other in others), ("elsewhere", anywhere)]
     return f"{who}\n" + "\n".join(
-        f"  {it['hz']} Hz {place}: {it['reason']}" for place, it in places
+        f"  {stage['hz']} Hz {place}: {stage['reason']}" for place, stage in places
     )
 
 
@@ -118,13 +118,13 @@ def nothing_known(view: Json) -> str:
 
 def names(agents: Sequence[Json]) -> dict[int, str]:
     """By `id`: each agent's instance, and where that repeats its pid, and its own id at last."""
-    found = {id(it): str(it["instance"]) for it in agents}
+    found = {id(agent): str(agent["instance"]) for agent in agents}
     for attribute, said in (("process.pid", "pid"), (AGENT, "agent")):
-        often = Counter((it["target"], found[id(it)]) for it in agents)
-        for it in agents:
-            value = it["attributes"].get(attribute)
-            if value and often[it["target"], found[id(it)]] > 1:
-                found[id(it)] += f", {said} {value}"
+        often = Counter((agent["target"], found[id(agent)]) for agent in agents)
+        for row in agents:
+            value = row["attributes"].get(attribute)
+            if value and often[row["target"], found[id(row)]] > 1:
+                found[id(row)] += f", {said} {value}"
     return found
 
 
@@ -146,5 +146,5 @@ def why_agent(agent: Json) -> str:
     }.get(standing, standing)
     if agent["error"]:
         wrong = f"{wrong or 'reports'}: {agent['error']}"
-    said = [wrong, agent["requested"]["reason"], *(f"skipped {it}" for it in agent["skipped"])]
+    said = [wrong, agent["requested"]["reason"], *(f"skipped {why}" for why in agent["skipped"])]
     return "; ".join(filter(None, said))

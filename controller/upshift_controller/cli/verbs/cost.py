@@ -59,9 +59,9 @@ def cost(
     load = Load(alerts_per_day=alerts_per_day, firing_ms=parse_duration(firing_for))
     found = forecasts(rules, load, coefficients)
     if as_json:
-        show.answer({"per_node": [asdict(it) for it in found]})
+        show.answer({"per_node": [asdict(size) for size in found]})
         return
-    highest = max(it.highest_hz for it in found)
+    highest = max(size.highest_hz for size in found)
     several = [*found, always(highest, coefficients)]
     out = show.console()
     out.print(_table(several))
@@ -87,16 +87,16 @@ def _table(rows: Sequence[Forecast]) -> Table:
     grid = show.table(
         "ENVIRONMENT", ">BASELINE", ">MEAN", ">BOOSTED", ">CPU", ">MEMORY", ">BANDWIDTH", ">STORAGE"
     )
-    for it in rows:
+    for row in rows:
         grid.add_row(
-            plain(it.environment),
-            f"{it.baseline_hz} Hz",
-            f"{it.mean_hz:.1f} Hz",
-            f"{it.boosted:.1%}",
-            f"{it.cpu_percent:.1f} %",
-            f"{it.memory_mb:.0f} MB",
-            f"{it.kb_per_s:.0f} KB/s",
-            f"{it.gb_per_month:.1f} GB",
+            plain(row.environment),
+            f"{row.baseline_hz} Hz",
+            f"{row.mean_hz:.1f} Hz",
+            f"{row.boosted:.1%}",
+            f"{row.cpu_percent:.1f} %",
+            f"{row.memory_mb:.0f} MB",
+            f"{row.kb_per_s:.0f} KB/s",
+            f"{row.gb_per_month:.1f} GB",
         )
     return grid
 
@@ -105,13 +105,13 @@ def _verdicts(rows: Sequence[Forecast]) -> Iterator[str]:
     """Who keeps within what a node may be burdened with, and who misses what of it by how much."""
     from upshift_rules.cost import TARGETS, missed
 
-    limits = ", ".join(f"{it.name} {it.most:g} {it.unit}" for it in TARGETS)
-    within = [plain(it.environment) for it in rows if not missed(it)]
+    limits = ", ".join(f"{aim.name} {aim.most:g} {aim.unit}" for aim in TARGETS)
+    within = [plain(fit.environment) for fit in rows if not missed(fit)]
     yield f"Within the targets ({limits}): {', '.join(within) or 'none'}."
     for row in rows:
         over = [
-            f"{it.name} ({getattr(row, it.figure):.1f} {it.unit}, {it.most:g} at most)"
-            for it in missed(row)
+            f"{aim.name} ({getattr(row, aim.figure):.1f} {aim.unit}, {aim.most:g} at most)"
+            for aim in missed(row)
         ]
         if over:
             targets = "target" if len(over) == 1 else "targets"

@@ -61,12 +61,15 @@ def _show(account: Json) -> None:
     if rules.row_count:
         out.print(rules)
     outcomes = show.table("OUTCOME", "RULE", "TARGET", "WHY")
-    for it in account["outcomes"]:
+    for outcome in account["outcomes"]:
         outcomes.add_row(
-            Text(it["outcome"], "green" if it["outcome"] in ("granted", "renewed") else "yellow"),
-            it["rule"] or "–",
-            it["target"] or "–",
-            it["reason"],
+            Text(
+                outcome["outcome"],
+                "green" if outcome["outcome"] in ("granted", "renewed") else "yellow",
+            ),
+            outcome["rule"] or "–",
+            outcome["target"] or "–",
+            outcome["reason"],
         )
     out.print("It would now be:")
     out.print(outcomes)

@@ -132,7 +132,8 @@ def release(
         client = Client(url, token_file, ca_file, exact=as_json)
         paths = [("leases", what)] * lease + [("targets", what, "leases")] * whole
         try:
-            outcome = _first([partial(client.delete, *it, by=_user()) for it in paths])["outcome"]
+            answer = _first([partial(client.delete, *path, by=_user()) for path in paths])
+            outcome = answer["outcome"]
         except Failed:
             if whole and not (view := client.get("targets", what))["known"]:
                 raise Failed(text.nothing_known(view)) from None

@@ -68,7 +68,7 @@ def _reached(view: Json, lease_id: str) -> Sequence[Json]:
             "an agent that starts before its end will"
             + (f". Did you mean {view['near']}?" if view["near"] else "")
         )
-    reached = [it for it in live if applies(lease, canonical(it["attributes"]))]
+    reached = [agent for agent in live if applies(lease, canonical(agent["attributes"]))]
     if not reached:
         raise Failed(_misses(lease, live))
     return reached
@@ -77,12 +77,10 @@ def _reached(view: Json, lease_id: str) -> Sequence[Json]:
 def _misses(lease: Lease, live: Sequence[Json]) -> str:
     """Why no agent is reached: what they have where the lease wants something else."""
     attributes = [canonical(agent["attributes"]) for agent in live]
-    has = [
-        f"{name} is {' or '.join(sorted({str(it[name]) for it in attributes if name in it}))}"
-        if any(name in it for it in attributes)
-        else f"no agent has {name}"
-        for name in canonical(lease.where)
-    ]
+    has = []
+    for name in canonical(lease.where):
+        values = sorted({str(of_one[name]) for of_one in attributes if name in of_one})
+        has.append(f"{name} is {' or '.join(values)}" if values else f"no agent has {name}")
     return f"it reaches none of the {len(live)} live agents: {'; '.join(has)}"
 
 
@@ -105,7 +103,7 @@ def _report(out: Console, target: str, rev: int, reached: Sequence[Json], timeou
                 + [f"{late} did not apply it within {timeout}"] * bool(late)
             )
         )
-    running = Counter((it["requested"]["hz"], it["requested"]["reason"]) for it in reached)
+    running = Counter((agent["requested"]["hz"], agent["requested"]["reason"]) for agent in reached)
     for (hz, reason), count in running.most_common():
         verb = "runs" if count == 1 else "run"
         out.print(

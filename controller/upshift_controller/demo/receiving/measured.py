@@ -40,7 +40,11 @@ class Worker:
 
     def rate(self, profiles: Sequence[Profile]) -> Rate:
         """The samples of those of its profiles whose busy time is known."""
-        known = [it for it in profiles if self.busy_time.covers(it.from_s, it.until_s)]
+        known = [
+            profile
+            for profile in profiles
+            if self.busy_time.covers(profile.from_s, profile.until_s)
+        ]
         return measure(known, -math.inf, math.inf, self.busy_time.busy)
 
     def stretches(self) -> list[list[Profile]]:
@@ -78,7 +82,7 @@ def phases(workers: Iterable[Worker], expected: Sequence[tuple[str, int]]) -> li
     in_step = all(len(stretches) == len(expected) for _, stretches in runs)
     found = []
     for place, (name, hz) in enumerate(expected):
-        mine = [(worker, it[place]) for worker, it in runs if place < len(it)]
+        mine = [(worker, row[place]) for worker, row in runs if place < len(row)]
         clean = all(one_period(profile, hz) for _, run in mine for profile in run)
         rate = total([worker.rate(run) for worker, run in mine])
         found.append(Phase(name, hz, rate, in_step and clean))
@@ -97,7 +101,7 @@ def deviation(rate: Rate) -> float | None:
 
 def total(rates: Sequence[Rate]) -> Rate:
     return Rate(
-        samples=sum(it.samples for it in rates),
-        seconds=sum(it.seconds for it in rates),
-        cpu_seconds=sum(it.cpu_seconds or 0 for it in rates),
+        samples=sum(rate.samples for rate in rates),
+        seconds=sum(rate.seconds for rate in rates),
+        cpu_seconds=sum(rate.cpu_seconds or 0 for rate in rates),
     )

@@ -43,14 +43,14 @@ def read_pprof(data: bytes) -> Pprof:
             types.append({key: whole(index) for key, index in fields(message(value))})
         elif number == 2:
             stacks.append(
-                [n for key, it in fields(message(value)) if key == 2 for n in numbers(it)]
+                [n for key, packed in fields(message(value)) if key == 2 for n in numbers(packed)]
             )
         elif number == 6:
             strings.append(text(value))
         elif number in scalars:
             scalars[number] = whole(value)
     try:
-        names = [(strings[it.get(1, 0)], strings[it.get(2, 0)]) for it in types]
+        names = [(strings[kind.get(1, 0)], strings[kind.get(2, 0)]) for kind in types]
         columns = [tuple(stack[place] for stack in stacks) for place in range(len(names))]
     except IndexError as error:
         raise ProfileError("a pprof names a string or a value that it does not hold") from error

@@ -122,7 +122,7 @@ def read_push(body: bytes) -> Iterator[Profile]:
                 pair = dict(fields(message(value)))
                 labels[text(pair.get(1, b""))] = text(pair.get(2, b""))
             elif key == 2:
-                raw += [message(it) for name, it in fields(message(value)) if name == 1]
+                raw += [message(packed) for name, packed in fields(message(value)) if name == 1]
         for data in raw:
             profile = _profile(labels, data)
             if profile is not None:
@@ -159,9 +159,13 @@ def measure(
     samples by the wall clock also sees threads that wait for a CPU: on a machine with more work
     than cores, give it CPU time and that waiting together (/proc/PID/task/TID/schedstat has both).
     """
-    windows = [it for it in profiles if from_s <= it.from_s and it.until_s <= until_s]
+    windows = [
+        profile for profile in profiles if from_s <= profile.from_s and profile.until_s <= until_s
+    ]
     return Rate(
-        samples=sum(it.samples for it in windows),
-        seconds=sum(it.until_s - it.from_s for it in windows),
-        cpu_seconds=None if cpu is None else sum(cpu(it.from_s, it.until_s) for it in windows),
+        samples=sum(window.samples for window in windows),
+        seconds=sum(window.until_s - window.from_s for window in windows),
+        cpu_seconds=None
+        if cpu is None
+        else sum(cpu(window.from_s, window.until_s) for window in windows),
     )

@@ -66,7 +66,9 @@ class Truncated:
             log.error("alerts left out could not be fetched", count=count, problem=repr(error))
             return ()
         known = {alert.identity for alert in notification.alerts}
-        lacking = [it for it in rows if it.get("fingerprint") not in known and _is_active(it)]
+        lacking = [
+            alert for alert in rows if alert.get("fingerprint") not in known and _is_active(alert)
+        ]
         alerts = tuple(
             await each(
                 # `status` is an object there.

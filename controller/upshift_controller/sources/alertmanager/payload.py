@@ -60,7 +60,7 @@ def parse_notification(body: bytes) -> Notification:
     alerts = [read_alert(row, f"alerts[{i}]") for i, row in enumerate(rows)]
     notification = replace(notification, alerts=tuple(alerts))
     # Not those with faults: what is said of a byte may take hundreds.
-    if len(body) <= REMEMBERED_BYTES and not any(isinstance(it, BadTrigger) for it in alerts):
+    if len(body) <= REMEMBERED_BYTES and not any(isinstance(alert, BadTrigger) for alert in alerts):
         _memory.keep(body, notification, 1000 + 20 * len(body))
     return notification
 

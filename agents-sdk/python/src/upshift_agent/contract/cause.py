@@ -54,7 +54,11 @@ class Cause:
     def __str__(self) -> str:
         """In words, such as `alert HighCPU` or `rollback, by ann`; of any length."""
         # Text and numbers only: what is nested, or an object, may be endless or fail to be shown.
-        why = {key: str(it) for key, it in self.said.items() if type(it) in (str, int) and it}
+        why = {
+            key: str(value)
+            for key, value in self.said.items()
+            if type(value) in (str, int) and value
+        }
         return ", ".join(words + why[name] for name, words in _IN_WORDS.items() if name in why)
 
 

@@ -77,10 +77,12 @@ def _beginning(value: object, length: int, depth: int = 2) -> object:
         case list() | dict() if value and not depth:
             return ...
         case list():
-            return [_beginning(it, length, depth - 1) for it in value[:32]]
+            return [_beginning(item, length, depth - 1) for item in value[:32]]
         case dict():
             some = islice(value.items(), 32)
-            return {_beginning(key, length): _beginning(it, length, depth - 1) for key, it in some}
+            return {
+                _beginning(key, length): _beginning(inner, length, depth - 1) for key, inner in some
+            }
     return value
 
 

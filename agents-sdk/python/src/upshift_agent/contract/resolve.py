@@ -135,7 +135,7 @@ class _Ranked:
         decides = self.decisive(base_hz)
         kinds = (self.boosts, self.pins, self.caps)
         while counting := [leases[-1] for leases in kinds if leases]:
-            moment = min(it.expires_at_ms for it in counting)
+            moment = min(lease.expires_at_ms for lease in counting)
             for leases in kinds:
                 while leases and leases[-1].expires_at_ms <= moment:
                     leases.pop()
@@ -151,7 +151,7 @@ def _ranked(claims: Sequence[tuple[int, Lease]]) -> _Ranked:
     boosts = [lease for _, lease in claims if lease.kind == "boost"]
     pins = [claim for claim in claims if claim[1].kind == "pin"]
     caps = [lease for _, lease in claims if lease.kind == "cap"]
-    boosts.sort(key=lambda it: (it.hz, it.expires_at_ms, it.id))
-    pins.sort(key=lambda it: (it[0], it[1].since_ms, it[1].id))
-    caps.sort(key=lambda it: (it.hz, -it.expires_at_ms, it.id), reverse=True)
+    boosts.sort(key=lambda lease: (lease.hz, lease.expires_at_ms, lease.id))
+    pins.sort(key=lambda claim: (claim[0], claim[1].since_ms, claim[1].id))
+    caps.sort(key=lambda lease: (lease.hz, -lease.expires_at_ms, lease.id), reverse=True)
     return _Ranked(boosts, [lease for _, lease in pins], caps)

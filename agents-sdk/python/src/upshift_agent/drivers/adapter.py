@@ -62,7 +62,9 @@ class AdaptedDriver:
         _check_call(self._identify, None)
         _check_call(self._close)
         names = (_member(given, "name"), _member(given, "__name__"))
-        name = next((it for it in names if isinstance(it, str) and it), type(given).__name__)
+        name = next(
+            (text for text in names if isinstance(text, str) and text), type(given).__name__
+        )
         self.name = one_line(name, MAX_NAME)
         # Alive, so that its id stays its own.
         self._owner = getattr(self._apply, "__self__", self._apply)

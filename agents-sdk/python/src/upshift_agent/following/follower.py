@@ -138,7 +138,11 @@ class Follower:
         """A snapshot was read."""
         moved = self.clock.observe(redis_ms, sent_ms, received_ms)
         wanted = self._targets()  # of which one may have been let go while it was read
-        news = {it for it in plans if it in wanted and self._take(it, plans[it], asked_ms=sent_ms)}
+        news = {
+            target
+            for target, plan in plans.items()
+            if target in wanted and self._take(target, plan, asked_ms=sent_ms)
+        }
         news |= self.plans.bound(self.now_ms())
         self._tell(None if moved else news, lambda member: member.plans_changed())
 

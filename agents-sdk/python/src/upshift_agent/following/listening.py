@@ -43,7 +43,7 @@ class Listening:
         self._channels = {target: self._keys.changes(target) for target in targets}
         # Also one that was let go just now, and still is subscribed: it wants to be confirmed.
         self._new |= self._channels.keys() - former
-        self._targets = {channel.encode(): it for it, channel in self._channels.items()}
+        self._targets = {channel.encode(): target for target, channel in self._channels.items()}
         self._changed.set()
 
     async def run(self) -> None:

@@ -71,7 +71,7 @@ class Reports:
 
     def _fill(self, reporters: Sequence[Reporter], pipeline: Pipeline) -> None:
         homes: dict[str, int] = {}
-        keys = {home: self._keys.agents(home) for home in {it.home for it in reporters}}
+        keys = {home: self._keys.agents(home) for home in {one.home for one in reporters}}
         for reporter in reporters:
             if reporter not in self._due_at:  # it has left meanwhile
                 continue

@@ -194,7 +194,7 @@ class Subscription:
                 if plan is not None:
                     plans[target] = plan
             listed = {self._home: int(redis_ms)}
-            await self._servers.run(lambda it: it.zadd(self._keys.reporting, listed))
+            await self._servers.run(lambda client: client.zadd(self._keys.reporting, listed))
         except (RedisError, OSError) as error:
             self._visit_at = 0.0
             self._complaints.make(

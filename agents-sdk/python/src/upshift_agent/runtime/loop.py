@@ -32,7 +32,7 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 
 async def until_one_fails(**named: Coroutine[Any, Any, None]) -> None:
     """Run all of them, none of which ends but by a failure. Raise that of the first."""
-    tasks = [asyncio.create_task(it, name=f"upshift-{name}") for name, it in named.items()]
+    tasks = [asyncio.create_task(work, name=f"upshift-{name}") for name, work in named.items()]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

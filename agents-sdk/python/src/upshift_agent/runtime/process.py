@@ -110,7 +110,9 @@ def forget_lost_imports() -> None:
         spec = getattr(sys.modules.get(name), "__spec__", None)
         if getattr(spec, "_initializing", False):
             # A package's modules hang on the package. They are made again with it.
-            for half in [it for it in sys.modules if it == name or it.startswith(f"{name}.")]:
+            for half in [
+                module for module in sys.modules if module == name or module.startswith(f"{name}.")
+            ]:
                 del sys.modules[half]
     # A new thread may be given the number of a lost one; what that waited for is not its concern.
     waiting = getattr(bootstrap, "_blocking_on", None)
