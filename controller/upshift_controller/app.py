@@ -27,7 +27,7 @@ from .storage.records import Records
 from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview
-from .web import api, events, health, openapi, problems, routes, webhook
+from .web import api, events, health, openapi, problems, route, webhook
 from .web.listener import load_certificate
 
 log = structlog.get_logger()
@@ -91,7 +91,7 @@ class Controller:
             ),
         ]
         served.append(_openapi_route(served))
-        routes.add(app, served, self._in_force.tokens)
+        route.add(app, served, self._in_force.tokens)
         return app
 
     @asynccontextmanager
@@ -183,10 +183,10 @@ class Controller:
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
 
 
-def _openapi_route(served: list[routes.Route]) -> routes.Route:
+def _openapi_route(served: list[route.Route]) -> route.Route:
     async def show(_: web.Request) -> web.Response:
         return web.json_response(openapi.document(served))
 
-    return routes.Route(
+    return route.Route(
         method="GET", path="/api/v1/openapi.json", handler=show, role=None, summary="This document."
     )

@@ -129,7 +129,7 @@ OutcomeName = Literal[
     "cooldown",  # too soon after the last boost
     "resolved",  # noted; a boost runs on, or there was none
     "reverted",  # the boost ended because its alerts resolved
-    "released",  # an engineer ended it
+    "released",  # an operator ended it
     "no_rule",  # no rule matches
     "no_target",  # the alert does not say whom it is about
     "no_lease",  # nothing to release

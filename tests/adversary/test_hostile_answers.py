@@ -123,7 +123,7 @@ def test_a_server_that_speaks_no_http_is_quoted_and_not_obeyed(ask: Run, hostile
         check_plain(ended)
 
 
-def test_what_an_engineer_writes_is_made_clean(ask: Run, cli: Run) -> None:
+def test_what_an_operator_writes_is_made_clean(ask: Run, cli: Run) -> None:
     cap = ("cap", "service/clean", "--hz", "9", "--for", "1m")
     assert cli(*cap, "--reason", "two\nlines \udcff").code == 0
     assert "two" in cli("history", "service/clean").out

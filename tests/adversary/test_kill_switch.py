@@ -49,7 +49,7 @@ async def stop(
     assert resolve([plan], {"service.name": "any"}, Baseline(19), None, plan.now_ms).hz == 0
 
 
-async def test_a_plan_that_alerts_and_engineers_have_filled_still_takes_the_kill_switch(
+async def test_a_plan_that_alerts_and_operators_have_filled_still_takes_the_kill_switch(
     start: Start,
 ) -> None:
     async with start(FLEET_WIDE) as upshift:

@@ -75,7 +75,7 @@ async def test_no_text_of_an_alert_makes_a_plan_that_agents_refuse(
 
 
 async def test_hostile_text_goes_nowhere_as_it_came(upshift: Running) -> None:
-    """Into leases, states, plans, history, answers and the log: by alerts and by engineers."""
+    """Into leases, states, plans, history, answers and the log: by alerts and by operators."""
     for name in ("alertname", "environment", "service_name", "sampling_trigger"):
         await upshift.notify(alert(PRODUCTION | {name: HOSTILE, "sampling_trigger": "high_cpu"}))
         await upshift.notify(alert(PRODUCTION | {name: HOSTILE}))

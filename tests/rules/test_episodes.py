@@ -83,7 +83,7 @@ def test_a_boost_that_was_taken_up_again_is_that_of_all_who_fire() -> None:
     assert len(world.boosts) == 1, "B fires"
     world.released()
     assert world.fires(B).outcome == "repeat"
-    assert world.boosts == [], "an engineer ended it"
+    assert world.boosts == [], "an operator ended it"
 
 
 def test_a_cooldown_is_for_the_next_episode_not_for_an_alert_that_never_resolved() -> None:

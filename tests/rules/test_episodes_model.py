@@ -122,7 +122,7 @@ class Model:
         episode = max(episode, self.heard.get(which, 0))  # late, and it fires again
         if outcome.outcome == "granted":
             self.boosts[which, episode] += 1
-            assert (which, episode) not in self.released, "an engineer ended it"
+            assert (which, episode) not in self.released, "an operator ended it"
         if outcome.outcome in SERVED:
             self.heard[which] = episode
 

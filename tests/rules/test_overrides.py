@@ -1,4 +1,4 @@
-"""What engineers ask for, and the properties that hold for every sequence of changes."""
+"""What operators ask for, and the properties that hold for every sequence of changes."""
 
 from dataclasses import replace
 

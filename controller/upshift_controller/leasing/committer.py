@@ -4,7 +4,7 @@ What is remembered of a target is mostly right, so mostly the commit is the only
 says what is right where a guess was wrong, and the change is made anew from that.
 Requests that arrive while a batch is on its way to Redis form the next one: a lone request waits
 for nothing, and under load the round trips are shared. There is a lane for each cause, and none
-waits for another: a flood of alerts keeps no engineer waiting. In a lane, a target's changes are
+waits for another: a flood of alerts keeps no operator waiting. In a lane, a target's changes are
 applied in order of arrival, so that they never conflict; those of other lanes, and of other
 controllers, may, and are retried.
 """
@@ -42,7 +42,7 @@ MAX_ATTEMPTS = 50
 HUNG_S = 30.0
 
 T = TypeVar("T")
-Lane = Literal["alerts", "ends", "engineers"]
+Lane = Literal["alerts", "ends", "operators"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Committer:
         answers = []
         for lane, queue in self._queues.items():
             done: asyncio.Future[Outcomes] = asyncio.get_running_loop().create_future()
-            probe = self._states.probe if lane == "engineers" else None
+            probe = self._states.probe if lane == "operators" else None
             queue.waiting.appendleft(request := Request({}, done, probe=probe))
             answers.append(self._answer(lane, request))
         await asyncio.gather(*answers)

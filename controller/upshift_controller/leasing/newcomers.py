@@ -3,7 +3,7 @@
 A target costs some kilobytes of Redis for a day, and a line of every answer about targets. Who may
 send alerts may name as many services as they like, so new ones are counted: as many as the limit at
 once, and as many again in each hour. A target that agents report to, or that has a state, is never
-in question; and engineers make the targets that they name.
+in question; and operators make the targets that they name.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Overrides:
         where: Where,
         cause: Cause,
     ) -> Outcome:
-        """Grant an engineer's lease. Raise `Refused` when it is out of bounds."""
+        """Grant an operator's lease. Raise `Refused` when it is out of bounds."""
         try:
             check_target(target)
         except WireError as error:
@@ -111,7 +111,7 @@ class Overrides:
         return await self._one(target, Release(lease=None, cause=cause))
 
     async def _one(self, target: str, change: Change) -> Outcome:
-        return (await self._committer.apply({target: [change]}, "engineers"))[target][0]
+        return (await self._committer.apply({target: [change]}, "operators"))[target][0]
 
 
 def _texts(where: Where) -> Iterator[str]:

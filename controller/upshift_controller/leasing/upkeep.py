@@ -47,7 +47,7 @@ class Upkeep:
             self._since_ms = max(snapshot.now_ms, known.since_ms + 1)
             baseline = self._baseline = self._rules().baseline  # a reload may have come
         change = SetBaseline(baseline, self._since_ms)
-        outcome = (await self._committer.apply({FLEET: [change]}, "engineers"))[FLEET][0]
+        outcome = (await self._committer.apply({FLEET: [change]}, "operators"))[FLEET][0]
         refused = outcome.reason if outcome.outcome == "refused" else None
         if refused and refused != self._outdone:
             log.warning(

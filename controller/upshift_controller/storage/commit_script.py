@@ -19,7 +19,7 @@ from .batch import ANSWER_S, Batch
 from .history import encode_entry
 from .seal import seal
 
-#: How long the history of a target is kept after its last entry, where agents report or an engineer
+#: How long the history of a target is kept after its last entry, where agents report or an operator
 #: made it, and the baseline.
 RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 #: How long the rest is, after the last change and the last end: longer than a lease, so that who

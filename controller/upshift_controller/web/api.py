@@ -32,7 +32,7 @@ from ..views.models import (
     TargetView,
 )
 from ..views.overview import Overview
-from .routes import CALLER, Route, answer, json_body, read_model, whole_number
+from .route import CALLER, Route, answer, json_body, read_model, whole_number
 from .webhook import accounts_json, outcome_json
 
 log = structlog.get_logger()

@@ -17,7 +17,7 @@ from ..runtime.supervised import end
 from ..storage.history import Histories, HistoryLine
 from ..views.models import HistoryEntry
 from .api import history_entry
-from .routes import ALLOWED, CALLER, Route
+from .route import ALLOWED, CALLER, Route
 
 log = structlog.get_logger()
 

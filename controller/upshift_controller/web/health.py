@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from ..errors import Refused, StartRefused, Unavailable
 from ..metrics import Metrics
 from ..runtime.supervised import end
-from .routes import Route
+from .route import Route
 
 #: A readiness that was found is told for this many seconds.
 CACHED_S = 1.0

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from .. import __version__
 from ..views.models import ProblemView
-from .routes import Route
+from .route import Route
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+):[^}]+\}")

@@ -27,7 +27,7 @@ from ..sources.alertmanager.payload import (
     read_alert,
 )
 from ..views.models import Accounts
-from .routes import CALLER, Route, json_body
+from .route import CALLER, Route, json_body
 
 log = structlog.get_logger()
 

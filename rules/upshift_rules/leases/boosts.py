@@ -133,7 +133,7 @@ def resolved(draft: Draft, claim: Claim) -> Outcome:
 
 
 def release(draft: Draft, lease: Lease) -> None:
-    """Note that an engineer ended a boost: none of the alerts that fire now brings it back."""
+    """Note that an operator ended a boost: none of the alerts that fire now brings it back."""
     scope = scope_of(lease)
     for identity, episode in list(draft.case(scope).episodes.items()):
         if not episode.ended:

@@ -13,7 +13,7 @@ from .state import TargetState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """An engineer's lease. `id` comes from the edge, because the core has no randomness."""
+    """An operator's lease. `id` comes from the edge, because the core has no randomness."""
 
     id: str
     kind: Kind

@@ -55,7 +55,7 @@ class Reservation(NamedTuple):
     """A lease's part of the budget; a tuple, because there may be thousands. Times in Redis ms.
 
     agents: how many it raises, of how many (`known`) that its target had; counted at the grant.
-    rule: whose boost it is; None for an engineer's.
+    rule: whose boost it is; None for an operator's.
     """
 
     target: str

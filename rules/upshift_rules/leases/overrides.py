@@ -1,4 +1,4 @@
-"""Carries out what engineers ask for: a lease of their own, an early end, another baseline."""
+"""Carries out what operators ask for: a lease of their own, an early end, another baseline."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bounds how many leases a target holds and how large each is, so that its plan can be read. Pure.
 
-Whoever asks has a room of their own: no number of alerts keeps an engineer out, no number of
+Whoever asks has a room of their own: no number of alerts keeps an operator out, no number of
 boosts and pins keeps a cap out, and no number of other caps the kill switch. What does not fit is
 refused, before anything is written.
 """
@@ -14,7 +14,7 @@ from upshift_agent.contract import MAX_LEASE_BYTES, Lease
 from ..quick_json import dump
 
 RULES = "boosts by rules"
-BOOSTS = "boosts and pins by engineers"
+BOOSTS = "boosts and pins by operators"
 CAPS = "caps"
 STOPS = "caps that stop all of it"
 #: Together at most `MAX_LEASES`, which is what agents read.

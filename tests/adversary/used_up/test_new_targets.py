@@ -35,7 +35,7 @@ async def test_one_token_makes_so_many_targets_and_no_more(start: Start) -> None
         refused = answer.body["alerts"][-1]["outcomes"][0]
         assert refused["refusal"] == {"limit": "max_new_targets", "value": 20, "used": 20}
         assert len(upshift.redis.keys("upshift:v1:{service/s*}:*")) == 3 * 20
-        # Known ones go on, new ones that agents report to as well, and engineers are not bound.
+        # Known ones go on, new ones that agents report to as well, and operators are not bound.
         (known,) = about(3)
         assert outcomes(await upshift.notify(known | {"fingerprint": "b"})) != ["refused"]
         report(upshift, "s29", 1)

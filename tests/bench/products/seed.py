@@ -49,7 +49,7 @@ def now_ms(client: redis.Redis) -> int:
 def seed_states(
     client: redis.Redis, targets: Iterable[str], leases: int, expires_at_ms: int
 ) -> None:
-    """Give each target so many boosts of engineers, all with one end."""
+    """Give each target so many boosts of operators, all with one end."""
     since_ms = now_ms(client)
     for batch in _batches(targets):
         pipe = client.pipeline(transaction=False)

@@ -127,7 +127,7 @@ async def test_each_rule_has_so_many_boosts_an_hour_and_a_release_gives_none_bac
         assert outcomes(answer) == ["refused", "granted"]
         (outcome,) = answer.body["alerts"][0]["outcomes"]
         assert outcome["refusal"] == {"limit": "max_boosts_per_hour", "value": 2, "used": 2}
-        assert (await override(running)).status == 201, "an engineer is no rule"
+        assert (await override(running)).status == 201, "an operator is no rule"
 
 
 async def test_a_repeated_alert_is_not_another_boost_of_the_hour(start: Start) -> None:

@@ -34,7 +34,7 @@ async def test_what_is_refused_is_not_even_read(upshift: Running, full: None) ->
     assert answer.status == 503
 
 
-async def test_a_flood_of_alerts_keeps_no_engineer_out(upshift: Running, full: None) -> None:
+async def test_a_flood_of_alerts_keeps_no_operator_out(upshift: Running, full: None) -> None:
     cap = {"target": "fleet", "kind": "cap", "hz": 0, "duration": "10m"}
     answer = await upshift.ask("POST", "/api/v1/leases", json=cap)
     assert answer.status == 201

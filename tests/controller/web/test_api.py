@@ -1,4 +1,4 @@
-"""Overrides and looking: the API as engineers use it."""
+"""Overrides and looking: the API as operators use it."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ PROMISED = "no 500, no crash, nothing changed by what is refused"
 #: `upshift serve`, less patient than it is, so that a test need not wait for it.
 SERVE = """
 import sys
-from upshift_controller.web import listener, routes
-listener.IDLE_S, routes.BODY_S = 2.0, 1.0
+from upshift_controller.web import listener, route
+listener.IDLE_S, route.BODY_S = 2.0, 1.0
 from upshift_controller.cli import main
 main()
 """

@@ -51,7 +51,7 @@ def flooded(folder: Path, size: Size) -> Row:
     ):
         upshift.notify(firing(), *instances("HighCPU"), *instances("FleetCPU"))
         for attacks in rounds:
-            _use_up_the_room_of_engineers(upshift)
+            _use_up_the_room_of_operators(upshift)
             eventually(lambda: fleet.all_at(100), within_s=30)
             with below.doing(*attacks) as answered:
                 time.sleep(1)  # the flood is the fault
@@ -69,7 +69,7 @@ def flooded(folder: Path, size: Size) -> Row:
     )
 
 
-def _use_up_the_room_of_engineers(upshift: Controller) -> None:
+def _use_up_the_room_of_operators(upshift: Controller) -> None:
     """All of it but for the kill switch's."""
     for target in ("fleet", "service/checkout"):
         for kind, hz in (("boost", 100), ("pin", 100), ("cap", 150)):

@@ -61,7 +61,7 @@ def fill(world: World, kind: Kind, hz: int, where: Where) -> None:
     raise AssertionError("never full")
 
 
-def test_rules_cannot_use_up_the_room_of_engineers(small: None) -> None:
+def test_rules_cannot_use_up_the_room_of_operators(small: None) -> None:
     world = filled_by_rules()
     assert world.told(override("1", "boost", 99)).outcome == "granted"
     assert world.told(override("2", "pin", 49)).outcome == "granted"
