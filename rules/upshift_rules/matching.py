@@ -10,8 +10,11 @@ from upshift_agent.contract import (
     ENVIRONMENT,
     FLEET,
     INSTANCE,
+    K8S_CLUSTER,
+    K8S_NAMESPACE,
     MAX_TARGET_BYTES,
     POD,
+    SERVICE_NAMESPACE,
     Where,
     check_target,
     is_plain,
@@ -28,6 +31,13 @@ from .text import nearest, normalised
 TRIGGER_LABELS = ("alertname", "sampling_trigger")
 #: Labels that name a pod; any other instance label names a service instance.
 POD_LABELS = frozenset({"pod", "k8s_pod_name"})
+#: What the default scope takes from an alert: the attribute, and its list in `labels:`.
+SCOPED = {
+    ENVIRONMENT: "environment",
+    K8S_NAMESPACE: "namespace",
+    SERVICE_NAMESPACE: "service_namespace",
+    K8S_CLUSTER: "cluster",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,8 @@ def explain(rules: RuleSet, trigger: Trigger) -> list[Verdict]:
     for rule in rules.rules:
         matches, reason = _by_matchers(rule, trigger) if rule.match else _by_trigger(rule, trigger)
         result = _claim(rules, rule, trigger) if matches else None
+        if isinstance(result, Claim):
+            reason += _unnamed(rules, rule, trigger)
         verdicts.append(Verdict(rule, matches, reason, result))
     return verdicts
 
@@ -113,11 +125,12 @@ def _claim(rules: RuleSet, rule: Rule, trigger: Trigger) -> Claim | Outcome:
     try:
         target = _target(rules, rule, trigger)
         where = _where(rules, rule, trigger)
+        soft = tuple(it for it in where if it in SCOPED and it not in rule.where)
     except _NoTargetError as why:
         return Outcome(outcome="no_target", reason=str(why), rule=rule.name)
     except WireError as why:
         return Outcome(outcome="invalid", reason=str(why), rule=rule.name)
-    return Claim(rule=rule, trigger=trigger, target=target, where=where)
+    return Claim(rule=rule, trigger=trigger, target=target, where=where, soft=soft)
 
 
 class _NoTargetError(Exception):
@@ -159,14 +172,33 @@ def _where(rules: RuleSet, rule: Rule, trigger: Trigger) -> Where:
 
 
 def _scope(rules: RuleSet, rule: Rule, trigger: Trigger) -> Iterator[tuple[str, str]]:
-    if rule.scope == "target":
-        return
-    environment = _first(trigger, rules.labels.environment)
-    if environment:
-        yield ENVIRONMENT, environment[1]
+    for attribute, name in scoped(rule):
+        if found := _first(trigger, getattr(rules.labels, name)):
+            yield attribute, found[1]
     if rule.scope == "instance":
         label, instance = _named(trigger, rules.labels.instance, "instance")
         yield (POD if label in POD_LABELS else INSTANCE), instance
+
+
+def scoped(rule: Rule) -> Iterator[tuple[str, str]]:
+    """The part of `SCOPED` that a rule's scope takes."""
+    for attribute, name in SCOPED.items():
+        if rule.scope in ("namespace", "instance") or rule.scope == name == "environment":
+            yield attribute, name
+
+
+def _unnamed(rules: RuleSet, rule: Rule, trigger: Trigger) -> str:
+    """What the alert could have said to narrow the boost, as the end of a sentence."""
+    names = [
+        name.replace("_", " ")
+        for attribute, name in scoped(rule)
+        if attribute not in rule.where and not _first(trigger, getattr(rules.labels, name))
+    ]
+    if not names:
+        return ""
+    *most, last = names
+    listed = f"{', '.join(most)} or {last}" if most else last
+    return f"; it names no {listed}, so agents of any are meant"
 
 
 def _named(trigger: Trigger, labels: Sequence[str], what: str) -> tuple[str, str]:

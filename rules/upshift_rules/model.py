@@ -58,6 +58,10 @@ class Matcher:
     equals: str | None = None
 
 
+#: Which agents of a target a boost is for: see `matching.SCOPED`.
+Scope = Literal["namespace", "environment", "instance", "target"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One entry of `on_alert`. Frequencies in Hz, durations in milliseconds."""
@@ -69,7 +73,7 @@ class Rule:
     max_duration_ms: int
     match: tuple[Matcher, ...] = ()
     target: Literal["service", "node", "fleet"] = "service"
-    scope: Literal["target", "environment", "instance"] = "environment"
+    scope: Scope = "namespace"
     where: Where = field(default_factory=dict)
     on_resolved: Literal["keep", "revert"] = "keep"
     while_firing: bool = False
@@ -83,6 +87,9 @@ class Labels:
 
     service: tuple[str, ...] = ("service_name", "service", "app", "job")
     environment: tuple[str, ...] = ("deployment_environment", "environment", "env")
+    namespace: tuple[str, ...] = ("namespace", "k8s_namespace_name")
+    service_namespace: tuple[str, ...] = ("service_namespace",)
+    cluster: tuple[str, ...] = ("cluster", "k8s_cluster_name")
     instance: tuple[str, ...] = ("instance", "pod")
     node: tuple[str, ...] = ("node", "host", "instance")
 
@@ -112,12 +119,17 @@ class RuleSet:
 
 
 class Claim(NamedTuple):
-    """A rule that matched a trigger, and whom it is about. `where` is the boost's scope."""
+    """A rule that matched a trigger, and whom it is about. `where` is the boost's scope.
+
+    soft: attributes in `where` that only the rule's scope took from the trigger. One that no live
+    agent of the target reports is left out of the lease.
+    """
 
     rule: Rule
     trigger: Trigger
     target: str
     where: Where
+    soft: tuple[str, ...] = ()
 
 
 OutcomeName = Literal[

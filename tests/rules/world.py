@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from upshift_agent.contract import Cause, Lease, Where
@@ -43,6 +44,8 @@ class World:
     history: list[Entry] = field(default_factory=list)
     commits: int = 0
     refusal: Refusal | None = None  # what the limits say to every new lease
+    soft: tuple[str, ...] = ()  # what of `where` came from the scope
+    agents: list[Mapping[str, str]] | None = None  # that live
 
     def passes(self, ms: int) -> None:
         self.now_ms += ms
@@ -79,10 +82,10 @@ class World:
 
     def _claim(self, told: Trigger, rule: dict[str, object]) -> Claim:
         changed = replace(self.rule, **rule)  # type: ignore[arg-type]
-        return Claim(rule=changed, trigger=told, target=self.state.target, where=self.where)
+        return Claim(changed, told, self.state.target, self.where, self.soft)
 
     def _apply(self, changes: list[Change]) -> tuple[Outcome, ...]:
-        step = limited(self.state, changes, self.now_ms, lambda _: self.refusal)
+        step = limited(self.state, changes, self.now_ms, lambda _: self.refusal, self.agents)
         if step.state is not self.state or step.entries:
             after = revised(self.state, step.state, self.now_ms * 1000)
             self.state = decode_state(after.target, encode_state(after).encode())

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from upshift_agent.contract import FLEET, Baseline, Lease
-from upshift_rules.leases.changes import Aim, Change, Transition
+from upshift_rules.leases.changes import Change, Transition
 from upshift_rules.leases.limits import Ledger, Limits, Reservation
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import limited, transition
@@ -24,7 +24,7 @@ from upshift_rules.model import Refusal
 
 from ..errors import Unavailable
 from .ports import Budgets, Reports, Snapshot, Write
-from .reach import Attributes, live_agents, reach
+from .reach import Attributes, asks, live_agents, reach
 
 log = structlog.get_logger()
 
@@ -91,23 +91,23 @@ class Limiter:
         if not self.counts:
             ask = self._limits().too_fast
             steps = {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
-            if partial := [it for it, step in steps.items() if _partial(changes[it], step)]:
-                agents = await self._agents(partial, now_ms)
-                for name in partial:
+            if asking := [it for it, step in steps.items() if asks(changes[it], step)]:
+                agents = await self._agents(asking, now_ms)
+                for name in asking:
                     steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
             return steps
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
         asking = {  # sorted, for who gets the last place must not depend on the order of alerts
             it: changes[it]
             for it, step in sorted(steps.items())
-            if _longer(states[it], step.state) or _partial(changes[it], step)
+            if _longer(states[it], step.state) or asks(changes[it], step)
         }
         if not asking:
             return steps
         lost = self._lost(states, now_ms) if reserve else []
         counted = self._limits().max_boosted_agents is not None
         agents = await self._agents(
-            [it for it in asking if counted or _partial(changes[it], steps[it])], now_ms
+            [it for it in asking if counted or asks(changes[it], steps[it])], now_ms
         )
 
         def enter(ledger: Ledger) -> None:
@@ -225,14 +225,6 @@ def _was_granted(lease: str, state: TargetState) -> bool:
     """Perhaps by another controller, from the same revision and so under the same name."""
     return any(it.id == lease for it in state.leases) or any(
         it.lease == lease for it in state.cases.values()
-    )
-
-
-def _partial(wanted: Sequence[Change], step: Transition) -> bool:
-    """Whether it takes the agents to tell whom a lease for a share of them is to reach."""
-    return any(isinstance(it, Aim) for it in wanted) or any(
-        it.event in ("granted", "renewed") and it.lease is not None and it.lease.fraction < 1
-        for it in step.entries
     )
 
 

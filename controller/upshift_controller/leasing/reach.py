@@ -1,13 +1,15 @@
-"""How many agents a lease raises. Pure.
+"""How many agents a lease raises, and when it takes a look at them. Pure.
 
 An agent counts as boosted while a boost or a pin would take it above its own baseline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from upshift_agent.contract import ENVIRONMENT, Baseline, Lease, Status, applies, canonical, is_live
+from upshift_rules.leases.changes import Aim, Change, Transition
+from upshift_rules.model import Claim
 
 Attributes = Mapping[str, str]
 
@@ -37,3 +39,16 @@ def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int
         lease.hz > resting_hz(agent, baseline) and applies(lease, agent) for agent in agents
     )
     return max(raised, 1)
+
+
+def asks(wanted: Sequence[Change], step: Transition) -> bool:
+    """Whether it takes the agents to tell whom a lease is to reach: one for a share of them, or one
+    whose scope is softened where none of them reports it."""
+    if any(isinstance(it, Aim) for it in wanted) or any(
+        it.event in ("granted", "renewed") and it.lease is not None and it.lease.fraction < 1
+        for it in step.entries
+    ):
+        return True
+    return any(it.event == "granted" for it in step.entries) and any(
+        isinstance(it, Claim) and it.soft for it in wanted
+    )

@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import gcd
 
-from upshift_agent.contract import ENVIRONMENT, INSTANCE, POD
+from upshift_agent.contract import (
+    ENVIRONMENT,
+    HOST,
+    INSTANCE,
+    K8S_CLUSTER,
+    K8S_NAMESPACE,
+    POD,
+    SERVICE_NAMESPACE,
+)
 
 from ..durations import format_duration
-from ..matching import TRIGGER_LABELS
+from ..matching import TRIGGER_LABELS, scoped
 from ..model import Rule, RuleSet
 from ..text import normalised, show
 from .document import RuleDocument
@@ -27,8 +35,13 @@ _ATTRIBUTES = {
     "pod": POD,
     "service": "service.name",
     "service_name": "service.name",
-    "node": "host.name",
-    "host": "host.name",
+    "namespace": K8S_NAMESPACE,
+    "k8s_namespace_name": K8S_NAMESPACE,
+    "service_namespace": SERVICE_NAMESPACE,
+    "cluster": K8S_CLUSTER,
+    "k8s_cluster_name": K8S_CLUSTER,
+    "node": HOST,
+    "host": HOST,
 }
 
 #: After how long Alertmanager repeats an alert, unless its route says otherwise.
@@ -152,7 +165,6 @@ def _any_alert(_rules: RuleSet, rule: Rule) -> Advice:
 
 def _never(rules: RuleSet, rule: Rule) -> Advice:
     """A label that must equal a value which another matcher, or `where`, refuses."""
-    wanted = rule.where.get(ENVIRONMENT)
     for matcher in rule.match:
         value = matcher.equals
         if value is None:
@@ -161,13 +173,13 @@ def _never(rules: RuleSet, rule: Rule) -> Advice:
             if other.label == matcher.label and not other.matches(value):
                 yield ("match",), f"match can never fit: {matcher.text} and {other.text}"
                 return
-        if (
-            wanted is not None
-            and rule.scope != "target"
-            and matcher.label in rules.labels.environment
-            and value not in _values(wanted)
-        ):
-            yield ("where",), f"where contradicts {matcher.text}: this rule can never apply"
+        for attribute, name in scoped(rule):
+            if (
+                attribute in rule.where
+                and matcher.label in getattr(rules.labels, name)
+                and value not in _values(rule.where[attribute])
+            ):
+                yield ("where",), f"where contradicts {matcher.text}: this rule can never apply"
 
 
 def _limits(_rules: RuleSet, rule: Rule) -> Advice:

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upshift_agent.contract import MAX_HZ, MAX_LEASE_MS, Baseline, canonical
 
 from ..durations import format_duration
-from ..model import Labels, Rule, RuleSet
+from ..model import Labels, Rule, RuleSet, Scope
 from ..quick_json import dump
 from ..text import show
 from .contradictions import contradictions
@@ -82,11 +82,12 @@ class RuleEntry(Section):
     target: Literal["service", "node", "fleet"] = Field(
         default="service", description="Whom the boost is addressed to; the name is in the alert."
     )
-    scope: Literal["environment", "target", "instance"] = Field(
-        default="environment",
+    scope: Scope = Field(
+        default="namespace",
         json_schema_extra=_worked_out,
-        description="Which agents of the target: those of the alert's environment, all, or the "
-        "instance that the alert names. Default: environment; for a node, all.",
+        description="Which agents of the target: those of the environment, namespaces and cluster "
+        "that the alert names, those of its environment, the instance that it names, or all. "
+        "Default: namespace; for a node, target.",
     )
     where: dict[Text, TextOrTexts] = Field(
         default_factory=dict,
@@ -164,6 +165,18 @@ class LabelsEntry(Section):
     environment: LabelNames = Field(
         default=list(Labels().environment), description="Labels that name the environment."
     )
+    namespace: LabelNames = Field(
+        default=list(Labels().namespace),
+        description="Labels that name the Kubernetes namespace (`k8s.namespace.name`).",
+    )
+    service_namespace: LabelNames = Field(
+        default=list(Labels().service_namespace),
+        description="Labels that name the service's namespace (`service.namespace`).",
+    )
+    cluster: LabelNames = Field(
+        default=list(Labels().cluster),
+        description="Labels that name the Kubernetes cluster (`k8s.cluster.name`).",
+    )
     instance: LabelNames = Field(
         default=list(Labels().instance),
         description="Labels that name the instance; of them pod and k8s_pod_name name a pod.",
@@ -192,7 +205,7 @@ class Sampling(Section):
     )
     labels: LabelsEntry = Field(
         default_factory=LabelsEntry,
-        description="Which alert labels name the service, environment, instance and node.",
+        description="Which alert labels name the service, environment, namespace and so on.",
     )
     on_alert: list[RuleEntry] = Field(
         default_factory=list, description="The rules. Every one that matches an alert applies."

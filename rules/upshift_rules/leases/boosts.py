@@ -50,7 +50,7 @@ from upshift_agent.contract import Cause, Lease
 
 from ..durations import format_duration
 from ..model import Claim, Outcome, OutcomeName, Refusal
-from .draft import Draft, digest, scope_key, scope_of
+from .draft import Draft, digest, scope_key
 from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
 from .state import RELEASED, RESOLVED, Case, Episode, Forgotten, NotedRefusal
 
@@ -62,7 +62,7 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
     """The positions of `claims`, in the order in which they are looked at."""
 
     def turn(at: int) -> tuple[object, ...]:
-        rule, trigger, _, where = claims[at]
+        rule, trigger, _, where, _ = claims[at]
         scope = scope_key(rule.name, where)
         case = draft.cases.get(scope)
         new = case is None or trigger.identity not in case.episodes
@@ -134,7 +134,9 @@ def resolved(draft: Draft, claim: Claim) -> Outcome:
 
 def release(draft: Draft, lease: Lease) -> None:
     """Note that an operator ended a boost: none of the alerts that fire now brings it back."""
-    scope = scope_of(lease)
+    scope = draft.scope_of(lease)
+    if scope is None:
+        return
     for identity, episode in list(draft.case(scope).episodes.items()):
         if not episode.ended:
             draft.remember(scope, identity, episode._replace(ended=RELEASED))
@@ -201,6 +203,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
     rule, trigger = claim.rule, claim.trigger
     end_ms = min(draft.now_ms + rule.duration_ms, started_ms + rule.max_duration_ms)
     key = f"{draft.target} {scope} {trigger.identity} {trigger.starts_at_ms} {draft.before.rev}"
+    where, left_out = draft.softened(claim)
     boost = Lease(
         # By the revision: controllers that grant the same thing at once give it the same name,
         # and one that was never committed can never come back.
@@ -209,7 +212,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         hz=rule.frequency_hz,
         since_ms=draft.now_ms,
         expires_at_ms=end_ms,
-        where=claim.where,
+        where=where,
         fraction=rule.fraction,
         cause=Cause.of_rule(rule.name, alertname=trigger.name, fingerprint=trigger.identity),
     )
@@ -222,10 +225,11 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         return _refuse(draft, claim, scope, boost, refusal)
     draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
     draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None)
-    draft.put(boost, "granted", boost.reason + draft.for_whom(boost))
+    whom = draft.for_whom(boost) + left_out
+    draft.put(boost, "granted", boost.reason + whom)
     _cool(draft, claim, scope, end_ms)
     length = format_duration(end_ms - draft.now_ms)
-    return _outcome(claim, "granted", f"{boost.hz} Hz for {length}{draft.for_whom(boost)}", boost)
+    return _outcome(claim, "granted", f"{boost.hz} Hz for {length}{whom}", boost)
 
 
 def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:

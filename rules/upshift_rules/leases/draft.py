@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from upshift_agent.contract import SET_BACK_MS, Cause, Lease, Where, dump
+from upshift_agent.contract import SET_BACK_MS, Cause, Lease, Where, dump, shorten
 
-from ..model import Outcome, Refusal
+from ..model import Claim, Outcome, Refusal
 from .canary import Attributes, aimed, reached
 from .changes import Entry, Event
 from .memory import MEMORY_MS, remembered
@@ -29,11 +29,6 @@ def scope_key(rule: str, where: Where) -> str:
 @lru_cache(maxsize=1024)  # a webhook's alerts share a few filters
 def _filter_key(items: tuple[tuple[str, str | tuple[str, ...]], ...]) -> str:
     return digest(dump(items), 16)  # short, because it is remembered
-
-
-def scope_of(lease: Lease) -> str:
-    """Return the key of a boost's case; that of an operator's lease belongs to none."""
-    return scope_key(lease.cause.rule or "", lease.where)
 
 
 def digest(text: str, length: int) -> str:
@@ -63,6 +58,7 @@ class Draft:
         self.cases = dict(state.cases)
         self._own: set[str] = set()  # scopes whose episodes are a copy, to be changed
         self._firing: dict[str, int] = {}
+        self._reported: dict[str, bool] = {}  # whether a live agent has this attribute
         self.baseline = state.baseline
         self.configured = state.configured
         self.entries: list[Entry] = []
@@ -80,6 +76,28 @@ class Draft:
             return ""
         return f", {reached(lease, self.agents)}"
 
+    def softened(self, claim: Claim) -> tuple[Where, str]:
+        """Return a boost's filter without what of its scope no live agent reports, and a word of
+        that for the end of a sentence. Where nobody lives, nobody is missed: all of it stays."""
+        if not (claim.soft and self.agents):
+            return claim.where, ""
+        for name in claim.soft:
+            if name not in self._reported:
+                self._reported[name] = any(name in agent for agent in self.agents)
+        out = {it: claim.where[it] for it in claim.soft if not self._reported[it]}
+        if not out:
+            return claim.where, ""
+        said = ", ".join(f"{name} {shorten(value)}" for name, value in out.items())
+        where = {name: value for name, value in claim.where.items() if name not in out}
+        return where, f"; not narrowed to {said}, which no live agent reports"
+
+    def scope_of(self, lease: Lease) -> str | None:
+        """Return the key of a boost's case; None for a lease that has none, as an operator's."""
+        if lease.cause.rule is None:
+            return None
+        # Not by its filter: that may be softer than what the case is about.
+        return next((scope for scope, case in self.cases.items() if case.lease == lease.id), None)
+
     def put(self, lease: Lease, event: Event, reason: str | None = None) -> None:
         """Add a lease, or replace the one with its id."""
         self.leases[lease.id] = lease
@@ -92,9 +110,9 @@ class Draft:
         ended early may not.
         """
         del self.leases[lease.id]
-        scope = scope_of(lease)
-        case = self.cases.get(scope)
-        if case is not None and case.lease == lease.id and event != "expired":
+        scope = self.scope_of(lease)
+        if scope is not None and event != "expired":
+            case = self.cases[scope]
             early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
             cooling_ms = case.cooling_ms and case.cooling_ms - early_ms
             self.cases[scope] = case._replace(started_ms=0, cooling_ms=cooling_ms)
@@ -116,12 +134,10 @@ class Draft:
 
     def _set_back(self, lease: Lease, ms: int) -> None:
         """Move what a boost's case knows of its times back by `ms`."""
-        scope = scope_of(lease)
-        case = self.cases.get(scope)
-        if case is not None and case.lease == lease.id:
-            started_ms, cooling_ms = (
-                moment_ms and moment_ms - ms for moment_ms in (case.started_ms, case.cooling_ms)
-            )
+        scope = self.scope_of(lease)
+        if scope is not None:
+            case = self.cases[scope]
+            started_ms, cooling_ms = (at and at - ms for at in (case.started_ms, case.cooling_ms))
             self.change(scope, started_ms=started_ms, cooling_ms=cooling_ms)
 
     def refuse(self, lease: Lease, refusal: Refusal) -> None:

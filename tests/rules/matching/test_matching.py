@@ -94,7 +94,8 @@ def test_explain_says_of_every_rule_why_or_why_not() -> None:
         rule("team", match=parse_matchers('team=~"a|b"')),
         rule("yes", match=parse_matchers('severity!="page", service="checkout"')),
     )
-    verdicts = explain(rules, alert("HighCPU", service="checkout", severity="warn"))
+    named = {"env": "a", "namespace": "b", "service_namespace": "c", "cluster": "d"}
+    verdicts = explain(rules, alert("HighCPU", service="checkout", severity="warn", **named))
     assert [(it.matches, it.reason) for it in verdicts] == [
         (True, "alertname is 'HighCPU'"),
         (False, "the trigger is 'high_latency', the alertname is 'HighCPU'"),
@@ -106,9 +107,40 @@ def test_explain_says_of_every_rule_why_or_why_not() -> None:
     assert verdicts[1].result is None
 
 
+@pytest.mark.parametrize(
+    ("rule_has", "alert_has", "said"),
+    [
+        ({}, {}, "environment, namespace, service namespace or cluster"),
+        ({}, {"env": "prod", "namespace": "shop"}, "service namespace or cluster"),
+        ({}, {"env": "prod", "namespace": "shop", "service_namespace": "a"}, "cluster"),
+        ({"scope": "environment"}, {"namespace": "shop"}, "environment"),
+        ({"scope": "environment"}, {"env": "prod"}, ""),
+        ({"scope": "target"}, {}, ""),
+        ({"scope": "environment", "where": {"deployment.environment.name": "prod"}}, {}, ""),
+    ],
+)
+def test_explain_says_what_the_alert_did_not_name(
+    rule_has: dict[str, object], alert_has: dict[str, str], said: str
+) -> None:
+    (verdict,) = explain(rules_of(rule(**rule_has)), alert(service="checkout", **alert_has))
+    more = f"; it names no {said}, so agents of any are meant" if said else ""
+    assert verdict.reason == "alertname is 'HighCPU'" + more
+
+
 words = st.sampled_from(["high_cpu", "HighCPU", "page", "", "a-1", "x" * 300, "\ud800"])
 names = st.sampled_from(
-    ["alertname", "sampling_trigger", "severity", "service", "job", "env", "instance", "pod"]
+    [
+        "alertname",
+        "sampling_trigger",
+        "severity",
+        "service",
+        "job",
+        "env",
+        "namespace",
+        "cluster",
+        "instance",
+        "pod",
+    ]
 )
 alerts = st.builds(
     lambda labels, status: Trigger(status=status, labels=labels, identity="f", starts_at_ms=0),
@@ -119,7 +151,7 @@ choices = product(
     ("high_cpu", "page"),
     ((), parse_matchers('severity="page"'), parse_matchers('env!~"a.*"')),
     ("service", "node", "fleet"),
-    ("environment", "target", "instance"),
+    ("namespace", "environment", "instance", "target"),
     ({}, {"deployment.environment.name": ("page", "a-1")}),
 )
 many = st.sampled_from(

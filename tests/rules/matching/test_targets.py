@@ -57,6 +57,51 @@ def test_a_boost_is_for_every_environment_when_the_alert_names_none() -> None:
     assert claim_of(rule(), alert(service="a")).where == {}
 
 
+@pytest.mark.parametrize(
+    ("label", "attribute"),
+    [
+        ("namespace", "k8s.namespace.name"),
+        ("k8s_namespace_name", "k8s.namespace.name"),
+        ("service_namespace", "service.namespace"),
+        ("cluster", "k8s.cluster.name"),
+        ("k8s_cluster_name", "k8s.cluster.name"),
+    ],
+)
+@pytest.mark.parametrize("scope", ["namespace", "instance"])
+def test_a_boost_is_for_the_namespace_and_cluster_of_the_alert(
+    scope: str, label: str, attribute: str
+) -> None:
+    named = alert(service="a", env="prod", pod="a-1", **{label: "shop"})
+    claim = claim_of(rule(scope=scope), named)
+    assert (claim.where["deployment.environment.name"], claim.where[attribute]) == ("prod", "shop")
+    assert claim.soft == ("deployment.environment.name", attribute)
+
+
+def test_the_namespace_is_the_default_and_the_environment_is_all_that_its_scope_takes() -> None:
+    named = alert(service="a", env="prod", namespace="shop", cluster="eu")
+    wheres = [claim_of(it, named).where for it in (rule(), rule(scope="environment"))]
+    assert wheres == [
+        {
+            "deployment.environment.name": "prod",
+            "k8s.namespace.name": "shop",
+            "k8s.cluster.name": "eu",
+        },
+        {"deployment.environment.name": "prod"},
+    ]
+
+
+def test_an_empty_namespace_is_none() -> None:
+    both = alert(service="a", namespace="", k8s_namespace_name="shop", cluster="")
+    assert claim_of(rule(), both).where == {"k8s.namespace.name": "shop"}
+
+
+def test_what_where_names_is_never_soft() -> None:
+    mine = rule(where={"k8s.namespace.name": ("shop", "bank"), "cloud.zone": "a"})
+    claim = claim_of(mine, alert(service="a", env="prod", namespace="shop"))
+    assert claim.where["k8s.namespace.name"] == "shop"
+    assert claim.soft == ("deployment.environment.name",)
+
+
 def test_scope_target_is_for_every_environment_and_instance() -> None:
     named = alert(service="a", environment="staging", instance="a-1")
     assert claim_of(rule(scope="target"), named).where == {}
@@ -77,11 +122,26 @@ def test_scope_instance_is_for_the_instance_in_its_environment(
 
 
 def test_the_labels_that_name_things_are_configurable() -> None:
-    labels = Labels(service=("svc",), environment=("stage",), instance=("k8s_pod_name",))
-    named = alert(svc="a", service="b", stage="prod", env="x", k8s_pod_name="a-1")
+    labels = Labels(
+        service=("svc",),
+        environment=("stage",),
+        namespace=("ns",),
+        service_namespace=("sns",),
+        cluster=("site",),
+        instance=("k8s_pod_name",),
+    )
+    others = {"service": "b", "env": "x", "namespace": "x", "cluster": "x"}
+    mine = {"svc": "a", "stage": "prod", "ns": "shop", "sns": "web", "site": "eu"}
+    named = alert(**mine, **others, k8s_pod_name="a-1")
     claim = claim_of(rule(scope="instance"), named, labels)
     assert claim.target == "service/a"
-    assert claim.where == {"deployment.environment.name": "prod", "k8s.pod.name": "a-1"}
+    assert claim.where == {
+        "deployment.environment.name": "prod",
+        "k8s.namespace.name": "shop",
+        "service.namespace": "web",
+        "k8s.cluster.name": "eu",
+        "k8s.pod.name": "a-1",
+    }
 
 
 def test_where_adds_to_what_the_scope_says() -> None:
@@ -121,7 +181,7 @@ def test_an_alert_with_no_target_names_the_labels_looked_for(
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, "é" * 200, "\ud800"])
-@pytest.mark.parametrize("label", ["service", "environment", "instance"])
+@pytest.mark.parametrize("label", ["service", "environment", "namespace", "cluster", "instance"])
 def test_a_name_that_cannot_be_sent_is_invalid(label: str, name: str) -> None:
     labels = {"service": "a", "instance": "a-1", label: name}
     outcome = outcome_of(alert(**labels), rule(scope="instance"))

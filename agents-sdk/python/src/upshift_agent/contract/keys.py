@@ -23,6 +23,11 @@ INSTANCE = "service.instance.id"
 #: share an instance id, and containers that share a host may share their pids, too.
 AGENT = "upshift.agent.id"
 POD = "k8s.pod.name"
+HOST = "host.name"
+K8S_NODE = "k8s.node.name"
+K8S_NAMESPACE = "k8s.namespace.name"
+K8S_CLUSTER = "k8s.cluster.name"
+SERVICE_NAMESPACE = "service.namespace"
 #: Older spellings of attributes, and the name they have now (OpenTelemetry semantic conventions).
 ATTRIBUTE_ALIASES = {"deployment.environment": ENVIRONMENT}
 #: A pin that names one of these is narrower than any target.
