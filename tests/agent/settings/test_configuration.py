@@ -1,6 +1,7 @@
 """What an agent is told, and what it is when it is told nothing."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,60 @@ def test_without_a_pod_the_host_is_the_instance() -> None:
 def test_attributes_given_beat_those_found() -> None:
     config = Config(redis_url=URL, service="a", attributes={"service.instance.id": "seven"})
     assert config.identity({"POD_NAME": "a-7d9f"}, "1f")["service.instance.id"] == "seven"
+
+
+def identity_of(environ: dict[str, str], **told: str) -> Mapping[str, str]:
+    return Config(redis_url=URL, service="a", attributes=told).identity(environ, "1f")
+
+
+@pytest.fixture
+def namespace_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "namespace"
+    monkeypatch.setattr(attributes, "NAMESPACE_FILE", str(path))
+    return path
+
+
+def test_an_agent_finds_its_namespace_by_itself(namespace_file: Path) -> None:
+    def found(*names: str, **told: str) -> str | None:
+        environ = {
+            "POD_NAMESPACE": "from-pod",
+            "OTEL_RESOURCE_ATTRIBUTES": "a=b,k8s.namespace.name=from%2Dotel",
+        }
+        return identity_of({it: environ[it] for it in names}, **told).get("k8s.namespace.name")
+
+    assert found() is None
+    namespace_file.write_text("from-file\n")
+    assert found() == "from-file"
+    assert found("POD_NAMESPACE") == "from-pod"
+    assert found("POD_NAMESPACE", "OTEL_RESOURCE_ATTRIBUTES") == "from-otel"
+    assert found("POD_NAMESPACE", **{"k8s.namespace.name": "told"}) == "told"
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b" \n", b"\xff", b"a\nb", b"x" * 100_000, "a\u202eb".encode()]
+)
+def test_a_namespace_that_no_lease_could_name_is_none(namespace_file: Path, bad: bytes) -> None:
+    namespace_file.write_bytes(bad)
+    for environ in ({}, {"POD_NAMESPACE": bad.decode("utf-8", "surrogateescape")}):
+        assert "k8s.namespace.name" not in identity_of(environ)
+
+
+def test_a_namespace_file_that_cannot_be_read_harms_nothing(namespace_file: Path) -> None:
+    namespace_file.mkdir()
+    assert "k8s.namespace.name" not in identity_of({})
+
+
+def test_what_alerts_ask_for_is_read_from_otels_attributes_where_it_was_not_told() -> None:
+    said = "deployment.environment=prod,service.namespace=shop,k8s.cluster.name=eu,cloud.zone=a"
+    found = identity_of({"OTEL_RESOURCE_ATTRIBUTES": said}, **{"k8s.cluster.name": "us"})
+    assert found["deployment.environment.name"] == "prod"
+    assert found["service.namespace"] == "shop"
+    assert found["k8s.cluster.name"] == "us"
+    assert "cloud.zone" not in found
+
+
+def test_otels_attributes_that_are_no_pairs_harm_no_agent_that_was_not_to_read_them() -> None:
+    assert identity_of({"OTEL_RESOURCE_ATTRIBUTES": "oops"})["service.name"] == "a"
 
 
 def test_nobody_chooses_an_agents_own_id() -> None:

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import unquote
 
+from .contract import (
+    ENVIRONMENT,
+    HOST,
+    K8S_CLUSTER,
+    K8S_NAMESPACE,
+    K8S_NODE,
+    MAX_TARGET_BYTES,
+    POD,
+    SERVICE_NAMESPACE,
+    canonical,
+    is_plain,
+)
 from .contract.errors import ConfigurationError
 
 SERVICE = "service.name"
+#: Where Kubernetes tells each container its namespace, unless its service account is not mounted.
+NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -36,13 +51,39 @@ def parse(text: str) -> dict[str, str]:
 
 
 def local(environ: Mapping[str, str]) -> dict[str, str]:
-    """What this process knows about itself without being told: host, pod, pid."""
+    """What this process knows about itself without being told: host, pod, pid, and where it runs,
+    as far as alerts may ask for that."""
     host = os.uname().nodename
-    found = {"host.name": host, "process.pid": str(os.getpid())}
+    found = {HOST: host, "process.pid": str(os.getpid())}
     # K8S_POD_NAME and POD_NAME are what charts name the downward API's metadata.name; without it
     # a pod's host name is its name (unless hostNetwork is set, and then it takes being told).
     in_kubernetes = "KUBERNETES_SERVICE_HOST" in environ
     pod = environ.get("K8S_POD_NAME") or environ.get("POD_NAME") or (host if in_kubernetes else "")
     if pod:
-        found["k8s.pod.name"] = pod
+        found[POD] = pod
+    otel: Mapping[str, str] = {}
+    with suppress(ConfigurationError):  # where it matters, `from_environment` has told
+        otel = canonical(parse(environ.get("OTEL_RESOURCE_ATTRIBUTES", "")))
+    namespaces = (environ.get("K8S_NAMESPACE_NAME"), environ.get("POD_NAMESPACE"))
+    for name, *said in (
+        *((it, otel.get(it)) for it in (ENVIRONMENT, SERVICE_NAMESPACE, K8S_CLUSTER)),
+        (K8S_NAMESPACE, otel.get(K8S_NAMESPACE), *namespaces, _of_service_account()),
+        (K8S_NODE, otel.get(K8S_NODE), environ.get("K8S_NODE_NAME"), environ.get("NODE_NAME")),
+    ):
+        if value := next(filter(_can_be_asked_for, said), None):
+            found[name] = value
     return found
+
+
+def _can_be_asked_for(value: str | None) -> bool:
+    """Whether a lease can name this value; an empty one says nothing."""
+    return bool(value) and len(value) <= MAX_TARGET_BYTES and is_plain(value)
+
+
+def _of_service_account() -> str | None:
+    """The namespace that Kubernetes has put into this container, if any."""
+    try:
+        with open(NAMESPACE_FILE, encoding="utf-8") as file:
+            return file.read(MAX_TARGET_BYTES + 1).strip()
+    except (OSError, UnicodeDecodeError):
+        return None
