@@ -91,9 +91,9 @@ class Limiter:
         if not self.counts:
             ask = self._limits().too_fast
             steps = {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
-            if asking := [it for it, step in steps.items() if asks(changes[it], step)]:
-                agents = await self._agents(asking, now_ms)
-                for name in asking:
+            if unsure := [it for it, step in steps.items() if asks(changes[it], step)]:
+                agents = await self._agents(unsure, now_ms)
+                for name in unsure:
                     steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
             return steps
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}

@@ -64,20 +64,20 @@ def local(environ: Mapping[str, str]) -> dict[str, str]:
     otel: Mapping[str, str] = {}
     with suppress(ConfigurationError):  # where it matters, `from_environment` has told
         otel = canonical(parse(environ.get("OTEL_RESOURCE_ATTRIBUTES", "")))
-    namespaces = (environ.get("K8S_NAMESPACE_NAME"), environ.get("POD_NAMESPACE"))
-    for name, *said in (
-        *((it, otel.get(it)) for it in (ENVIRONMENT, SERVICE_NAMESPACE, K8S_CLUSTER)),
-        (K8S_NAMESPACE, otel.get(K8S_NAMESPACE), *namespaces, _of_service_account()),
-        (K8S_NODE, otel.get(K8S_NODE), environ.get("K8S_NODE_NAME"), environ.get("NODE_NAME")),
-    ):
-        if value := next(filter(_can_be_asked_for, said), None):
-            found[name] = value
+    elsewhere = {
+        K8S_NAMESPACE: (
+            *map(environ.get, ("K8S_NAMESPACE_NAME", "POD_NAMESPACE")),
+            _of_service_account(),
+        ),
+        K8S_NODE: tuple(map(environ.get, ("K8S_NODE_NAME", "NODE_NAME"))),
+    }
+    for name in (ENVIRONMENT, K8S_NAMESPACE, SERVICE_NAMESPACE, K8S_CLUSTER, K8S_NODE):
+        for said in (otel.get(name), *elsewhere.get(name, ())):
+            # An empty one says nothing, and others no lease could name.
+            if said and len(said) <= MAX_TARGET_BYTES and is_plain(said):
+                found[name] = said
+                break
     return found
-
-
-def _can_be_asked_for(value: str | None) -> bool:
-    """Whether a lease can name this value; an empty one says nothing."""
-    return bool(value) and len(value) <= MAX_TARGET_BYTES and is_plain(value)
 
 
 def _of_service_account() -> str | None:
