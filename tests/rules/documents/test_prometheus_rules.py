@@ -66,6 +66,11 @@ def test_every_alert_that_promtool_saw_is_granted_a_boost_by_the_users_rules() -
             )
             assert isinstance(claim, Claim)
             assert claim.target == f"service/{labels['service_name']}"
-            assert claim.where == {"deployment.environment.name": labels["environment"]}
+            names = {
+                "environment": "deployment.environment.name",
+                "namespace": "k8s.namespace.name",
+                "cluster": "k8s.cluster.name",
+            }
+            assert claim.where == {names[it]: labels[it] for it in names if it in labels}
             met.add(claim.rule.name)
     assert met == {"high_cpu", "high_latency"}
