@@ -126,6 +126,7 @@ class StartingView(Body):
     """What an agent would run at if it started now."""
 
     environment: Annotated[str | None, Field(description="null: any that is not listed")]
+    where: Annotated[dict[str, str], Field(description="its namespaces and cluster, if they count")]
     hz: int
     lease: str | None
     reason: str

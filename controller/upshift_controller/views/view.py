@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, islice, product
 
 from upshift_agent.contract import (
     ENVIRONMENT,
@@ -17,6 +18,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.resolve import Decision, resolve
 from upshift_rules.leases.state import TargetState, plan_of
+from upshift_rules.matching import SCOPED
 from upshift_rules.text import nearest
 
 from .models import (
@@ -29,6 +31,11 @@ from .models import (
     TargetView,
 )
 from .standing import Standing, judged
+
+#: Where an agent may run: attributes and their values.
+Place = tuple[tuple[str, str], ...]
+#: That leases name; what is beyond them is not told.
+MAX_PLACES = 500
 
 
 def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
@@ -130,29 +137,45 @@ def _near(target: str, known: Iterable[str]) -> str | None:
 
 
 def _starting(plans: Iterable[Plan], baseline: Baseline, now_ms: int) -> list[StartingView]:
-    """By environment; those that differ from the first, which is any other."""
+    """By environment, namespaces and cluster; those that differ from the first, any other."""
     whole = [
         replace(plan, leases=tuple(lease for lease in plan.leases if lease.fraction >= 1))
         for plan in plans
     ]
-    wanted = (
-        canonical(lease.where).get(ENVIRONMENT, ()) for plan in whole for lease in plan.leases
-    )
-    named = {name for one in wanted for name in ([one] if isinstance(one, str) else one)}
+    named: set[Place] = {((ENVIRONMENT, name),) for name in baseline.environments}
+    leases = (lease for plan in whole for lease in plan.leases)
+    named |= set(islice(chain.from_iterable(map(_places, leases)), MAX_PLACES))
     found: list[StartingView] = []
-    for name in (None, *sorted(named | set(baseline.environments))):
-        attributes = {} if name is None else {ENVIRONMENT: name}
-        decision = resolve(whole, attributes, baseline, None, now_ms)
+    wider: dict[str | None, tuple[int, str | None]] = {}
+    for place in ((), *sorted(named - {()})):  # an environment before its namespaces
+        further = dict(place)
+        environment = further.pop(ENVIRONMENT, None)
+        decision = resolve(whole, dict(place), baseline, None, now_ms)
         starting = StartingView(
-            environment=name,
+            environment=environment,
+            where=further,
             hz=decision.hz,
             lease=decision.lease and decision.lease.id,
             reason=decision.reason,
             until_ms=decision.until_ms,
         )
-        if not found or (starting.hz, starting.lease) != (found[0].hz, found[0].lease):
+        answer = starting.hz, starting.lease
+        if answer != wider.get(environment if further else None, wider.get(None)):
             found.append(starting)
+        if not further:
+            wider[environment] = answer
     return found
+
+
+def _places(lease: Lease) -> Iterable[Place]:
+    """What of a lease's filter says where an agent runs, in each combination."""
+    where = canonical(lease.where)
+    wanted = [
+        [(name, it) for it in ([where[name]] if isinstance(where[name], str) else where[name])]
+        for name in SCOPED
+        if name in where
+    ]
+    return product(*wanted)
 
 
 def target_summary(

@@ -41,6 +41,25 @@ def test_an_agent_that_starts_now_runs_at_what_resolve_says_for_its_environment(
     assert starting(lease("pin", 9, where=several)) == {None: 19, "production": 9, "staging": 9}
 
 
+def test_an_agent_that_starts_in_the_namespace_of_a_boost_is_told_of() -> None:
+    where = {"k8s.namespace.name": "shop", "zone": "a", "deployment.environment.name": "staging"}
+    assert [it.hz for it in seen(lease("pin", 30, where=where)).starting] == [19, 49]
+    del where["zone"]
+    places = [
+        (it.environment, it.where, it.hz) for it in seen(lease("pin", 30, where=where)).starting
+    ]
+    shop = {"k8s.namespace.name": "shop"}
+    assert places == [(None, {}, 19), ("staging", {}, 49), ("staging", shop, 30)]
+    anywhere = seen(lease("pin", 30, where=shop)).starting
+    assert [(it.environment, it.where) for it in anywhere][1:] == [("staging", {}), (None, shop)]
+
+
+def test_no_filter_makes_more_places_than_can_be_looked_at() -> None:
+    many = tuple(f"n{number}" for number in range(100))
+    where = {"k8s.namespace.name": many, "k8s.cluster.name": many, "service.namespace": many}
+    assert len(seen(lease("pin", 30, where=where)).starting) == 2 + view.MAX_PLACES
+
+
 def test_leases_that_are_not_for_every_agent_say_nothing_of_one_that_starts() -> None:
     some = lease("pin", 30, fraction=0.5), lease("pin", 31, where={"zone": "a"})
     assert starting(*some) == starting()

@@ -92,7 +92,7 @@ def lasted(entry: Json) -> str:
 
 
 def starting(view: Json) -> str:
-    """What an agent of the target would run at if it started now, by environment."""
+    """What an agent of the target would run at if it started now, by where that is."""
     rows = view["starting"]
     who = "An agent that starts now runs at"
     if view["target"] == FLEET:
@@ -102,10 +102,15 @@ def starting(view: Json) -> str:
     anywhere, *others = rows
     if not others:
         return f"{who} {anywhere['hz']} Hz: {anywhere['reason']}."
-    places = [*((f"in {other['environment']}", other) for other in others), ("elsewhere", anywhere)]
+    places = [*((f"in {_place(other)}", other) for other in others), ("elsewhere", anywhere)]
     return f"{who}\n" + "\n".join(
         f"  {stage['hz']} Hz {place}: {stage['reason']}" for place, stage in places
     )
+
+
+def _place(row: Json) -> str:
+    named = (f"{key}={value}" for key, value in row["where"].items())
+    return ", ".join(filter(None, (row["environment"], *named)))
 
 
 def nothing_known(view: Json) -> str:
