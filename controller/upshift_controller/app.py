@@ -83,7 +83,12 @@ class Controller:
         served = [
             *webhook.routes(self.triggers, self.metrics, self._truncated),
             *api.routes(
-                self.triggers, self.overrides, self.overview, self.histories, self.records.forget
+                self.triggers,
+                self.overrides,
+                self.overview,
+                self.histories,
+                self.records.forget,
+                self._in_force.limits_in_words,
             ),
             *events.routes(self.histories),
             *health.routes(
@@ -115,7 +120,7 @@ class Controller:
 
     async def _look(self) -> None:
         """Bring the metrics' figures of the fleet up to date."""
-        await self.metrics.fleet.refresh(self.overview.fleet, self._core.limiter.reserved)
+        await self.metrics.fleet.refresh(self.overview.fleet, self._core.limiter.books.reserved)
 
     def _supervised(
         self, name: str, work: Callable[[], Awaitable[None]]

@@ -11,7 +11,7 @@ from typing import Any
 from upshift_agent.contract import Baseline
 from upshift_rules.documents.contradictions import above
 from upshift_rules.documents.document import RuleDocument, read_rules
-from upshift_rules.documents.located import DocumentError, Located, read_located
+from upshift_rules.documents.located import DocumentError, Located, Problem, read_located
 from upshift_rules.leases.limits import Limits
 from upshift_rules.model import RuleSet
 
@@ -46,6 +46,14 @@ class Configuration:
             Servers(self.settings.redis)  # which connects to nothing yet
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
 
+    def lifted(self) -> list[Problem]:
+        """Warnings of default limits that the settings lift."""
+        return [
+            document.source.problem(("limits", name), message)
+            for document in self.documents[:1]
+            for name, message in self.settings.limits.lifted()
+        ]
+
 
 class InForce:
     """The configuration in force. A reload puts another one in its place, whole.
@@ -64,6 +72,9 @@ class InForce:
 
     def limits(self) -> Limits:
         return self.now.limits
+
+    def limits_in_words(self) -> str:
+        return self.now.settings.limits.in_words()
 
     def max_new_targets(self) -> int:
         return self.now.limits.max_new_targets

@@ -85,4 +85,8 @@ class Core:
             await stack.enter_async_context(
                 supervised("committer", self.committer.run, self._restarted)
             )
+            stack.push_async_callback(self.limiter.books.aclose)
+            await stack.enter_async_context(
+                supervised("budget", self.limiter.books.keep, self._restarted)
+            )
             yield

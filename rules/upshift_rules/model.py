@@ -14,6 +14,15 @@ from upshift_agent.contract import MAX_HZ, Baseline, Where
 
 from .text import normalised
 
+#: Unless the user sets another, nothing is raised above this, in Hz.
+DEFAULT_MAX_HZ = 200
+UNLESS_SET = " unless upshift.yaml sets another"
+
+
+def default_frequency(most_hz: int) -> str:
+    """What to add where a highest frequency is told: whether nobody need have set it."""
+    return UNLESS_SET if most_hz == DEFAULT_MAX_HZ else ""
+
 
 class Trigger(NamedTuple):
     """What asks for boosts, from its start until it resolves; so far an alert.

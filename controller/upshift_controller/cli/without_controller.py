@@ -14,6 +14,7 @@ from upshift_agent.contract import FLEET
 from ..configuration import InForce, built_in
 from ..core import Core
 from ..leasing.overrides import Overrides
+from ..settings import NO_LIMITS
 from ..storage.unreadable import Unreadable
 
 
@@ -26,7 +27,10 @@ async def overrides_in(
     Raise `StartRefused` for what cannot be read here, `Refused` where other secrets are in use.
     """
     configuration = built_in(
-        redis=redis_url, namespace=namespace, secret_file=secret_file and str(secret_file)
+        redis=redis_url,
+        namespace=namespace,
+        secret_file=secret_file and str(secret_file),
+        limits=NO_LIMITS,
     )
     core = Core(InForce(configuration), redis_url, Unreadable(), starts_afresh=False)
     async with core.committing():

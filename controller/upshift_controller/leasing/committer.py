@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, get_args
 
@@ -192,17 +192,14 @@ class Committer:
             pending = {target: pending[target] for target in snapshot.states}
         raise Unavailable(f"other controllers keep changing {', '.join(sorted(pending)[:3])}")
 
-    async def _look(self, targets: Iterable[str]) -> Snapshot:
+    async def _look(self, pending: Mapping[str, list[Request]]) -> Snapshot:
         # A reservation made for a guess that is wrong might take another boost's place.
-        guess = None if self._limiter.counts else self._states.recall(targets)
-        return guess or await self._states.read(targets)
+        guess = self._limiter.from_memory(_wanted(pending).items()) and self._states.recall(pending)
+        return guess or await self._states.read(pending)
 
     async def _attempt(self, snapshot: Snapshot, pending: Mapping[str, list[Request]]) -> Snapshot:
         """Try once, from `snapshot`; return what met another state, with that state."""
-        changes = {
-            target: [change for request in requests for change in request.changes[target]]
-            for target, requests in pending.items()
-        }
+        changes = _wanted(pending)
         steps = await self._limiter.steps(snapshot, changes)
         writes: list[Write] = []
         unchanged: dict[str, TargetState] = {}
@@ -228,6 +225,13 @@ class Committer:
             if target not in met.states:
                 hand_out(target, requests, steps[target].outcomes)
         return met
+
+
+def _wanted(pending: Mapping[str, Sequence[Request]]) -> dict[str, list[Change]]:
+    return {
+        target: [change for request in requests for change in request.changes[target]]
+        for target, requests in pending.items()
+    }
 
 
 def _tell(hear: Callable[[T], object], what: T) -> None:

@@ -2,6 +2,9 @@
 
 reserve (here) ─▶ commit (the committer) ─▶ give back what was not needed (here)
 
+Of the default limit, while it has room enough, a grant is committed first and reserved right after:
+see `limiting.headroom`.
+
 Rules for editors. A reservation may outlive its lease for a while, never the other way round: it is
 made before the commit and freed after. It is named like the lease, and the lease by the revision it
 was made from. So controllers that grant the same thing at once share one reservation, and one whose
@@ -15,24 +18,22 @@ from dataclasses import dataclass
 
 import structlog
 
-from upshift_agent.contract import FLEET, Baseline, Lease
+from upshift_agent.contract import Baseline, Lease
 from upshift_rules.leases.changes import Change, Transition
-from upshift_rules.leases.limits import Ledger, Limits, Reservation
+from upshift_rules.leases.limits import Ledger, Limits
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import limited, transition
 from upshift_rules.model import Refusal
 
 from ..errors import Unavailable
+from .limiting.books import Agents, Books
+from .limiting.leases import ended_early, longer, was_granted
 from .ports import Budgets, Reports, Snapshot, Write
-from .reach import Attributes, asks, live_agents, reach
+from .reach import asks
 
 log = structlog.get_logger()
 
-#: Each attempt lost means that another controller has made progress.
-MAX_ATTEMPTS = 100
-
 Changes = Mapping[str, Sequence[Change]]
-Agents = Sequence[Attributes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +59,16 @@ class Limiter:
         baseline: Callable[[], Baseline],
         limits: Callable[[], Limits],
     ) -> None:
-        self._budgets = budgets
-        self._reports = reports
-        self._baseline = baseline
-        self._loose: dict[str, _Loose] = {}
+        self.books = Books(budgets, reports, baseline=baseline, limits=limits)
         self._limits = limits
+        self._headroom = self.books.headroom
+        self._loose: dict[str, _Loose] = {}
 
-    @property
-    def counts(self) -> bool:
-        """Whether any limit is set that takes a budget."""
-        return self._limits().counted
-
-    async def reserved(self, now_ms: int) -> tuple[int, int] | None:
-        """Return how many agents are reserved of `max_boosted_agents`, and that; None: no limit."""
+    def from_memory(self, wanted: Iterable[tuple[str, Iterable[Change]]]) -> bool:
+        """Whether these changes of targets may be decided by states that are only remembered: no
+        limit counts, or the default one has room enough."""
         limits = self._limits()
-        most = limits.max_boosted_agents
-        if most is None:
-            return None
-        stored = await self._budgets.read()
-        return Ledger(stored.budget, limits, now_ms).boosted_agents, most
+        return not limits.counted or (_is_default(limits) and self._headroom.covers(wanted))
 
     async def steps(
         self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
@@ -88,25 +80,33 @@ class Limiter:
         `reserve=False` only looks.
         """
         states, now_ms = snapshot.states, snapshot.now_ms
-        if not self.counts:
+        self.books.saw(now_ms)
+        lost = self._lost(states, now_ms) if reserve and snapshot.certain else []
+        if self.from_memory(changes.items()):
             ask = self._limits().too_fast
             steps = {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
-            if unsure := [it for it, step in steps.items() if asks(changes[it], step)]:
-                agents = await self._agents(unsure, now_ms)
-                for name in unsure:
+            if few := [it for it, step in steps.items() if asks(changes[it], step)]:
+                agents = await self.books.agents(few, now_ms)
+                for name in few:
                     steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
+            if reserve and self._limits().counted:
+                for lease in lost:
+                    self._headroom.ended(self._loose.pop(lease).target, lease)
+                for target, step in steps.items():
+                    for it in longer(states[target], step.state):
+                        self._loose[it.id] = _Loose(target, states[target].rev, it.expires_at_ms)
+                        self._headroom.note(target, it)
             return steps
         steps = {it: transition(states[it], wanted, now_ms) for it, wanted in changes.items()}
         asking = {  # sorted, for who gets the last place must not depend on the order of alerts
             it: changes[it]
             for it, step in sorted(steps.items())
-            if _longer(states[it], step.state) or asks(changes[it], step)
+            if longer(states[it], step.state) or asks(changes[it], step)
         }
         if not asking:
             return steps
-        lost = self._lost(states, now_ms) if reserve else []
-        counted = self._limits().max_boosted_agents is not None
-        agents = await self._agents(
+        counted = self._limits().counts_agents
+        agents = await self.books.agents(
             [it for it in asking if counted or asks(changes[it], steps[it])], now_ms
         )
 
@@ -116,14 +116,13 @@ class Limiter:
             for target, wanted in asking.items():
                 steps[target] = self._within(ledger, states[target], wanted, agents.get(target))
 
+        await self.books.enter(enter, now_ms, reserve=reserve)
         if not reserve:
-            enter(Ledger((await self._budgets.read()).budget, self._limits(), now_ms))
             return steps
-        await self._book(enter, now_ms)
         for lease in lost:
             self._loose.pop(lease, None)  # another commit may have been as quick
         for target in asking:
-            for it in _longer(states[target], steps[target].state):
+            for it in longer(states[target], steps[target].state):
                 self._loose[it.id] = _Loose(target, states[target].rev, it.expires_at_ms)
         return steps
 
@@ -135,28 +134,18 @@ class Limiter:
         for write in taken:
             for lease in write.after.leases:
                 self._loose.pop(lease.id, None)
-        ended = [lease.id for write in taken for lease in _ended_early(write)]
-        if not (self.counts and ended):
+        ended = [(it.after.target, lease.id) for it in taken for lease in ended_early(it)]
+        if not (self._limits().counted and ended):
             return
-
-        def free(ledger: Ledger) -> None:
-            for lease in ended:
-                ledger.end(lease)
-
+        for target, name in ended:
+            self._headroom.ended(target, name)
+        if _is_default(self._limits()):
+            return  # in a moment; who asks meanwhile takes it into account
         try:
-            await self._book(free, max(write.now_ms for write in taken))
+            await self.books.enter(None, max(write.now_ms for write in taken))
         except Unavailable as error:
-            log.warning("reservations stay until they expire", leases=ended, problem=error.detail)
-
-    async def _book(self, enter: Callable[[Ledger], None], now_ms: int) -> None:
-        """Make `enter`'s entries in the budget as it is, however often others are faster."""
-        for _ in range(MAX_ATTEMPTS):
-            stored = await self._budgets.read()
-            ledger = Ledger(stored.budget, self._limits(), now_ms)
-            enter(ledger)
-            if not ledger.changed or await self._budgets.replace(stored, ledger.finish(), now_ms):
-                return
-        raise Unavailable("other controllers keep changing the budget")
+            leases = [name for _, name in ended]
+            log.warning("reservations stay until they expire", leases=leases, problem=error.detail)
 
     def _within(
         self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents | None
@@ -167,7 +156,7 @@ class Limiter:
         def ask(lease: Lease) -> Refusal | None:
             if refusal := self._limits().too_fast(lease):
                 return refusal
-            part = self._part(before.target, lease, agents or ())
+            part = self.books.part(before.target, lease, agents or ())
             refusal = ledger.take(lease.id, part) if part else None
             if refusal is None:
                 taken.add(lease.id)
@@ -177,37 +166,11 @@ class Limiter:
         granted = {lease.id for lease in step.state.leases}
         for lease in taken - granted:  # another refusal made it go
             ledger.drop(lease)
-        for renewed in _longer(before, step.state):
-            part = self._part(before.target, renewed, agents or ())
+        for renewed in longer(before, step.state):
+            part = self.books.part(before.target, renewed, agents or ())
             if part and renewed.id not in taken:
                 ledger.keep(renewed.id, part)
         return step
-
-    def _part(self, target: str, lease: Lease, agents: Agents) -> Reservation | None:
-        """What `lease` needs of the budget, if anything."""
-        raised, rule = reach(lease, agents, self._baseline()), lease.cause.rule
-        if not raised and rule is None:
-            return None
-        return Reservation(
-            target=target,
-            rule=rule,
-            agents=raised,
-            known=max(raised, len(agents)) if raised else 0,
-            since_ms=lease.since_ms,
-            expires_at_ms=lease.expires_at_ms,
-        )
-
-    async def _agents(self, targets: Iterable[str], now_ms: int) -> dict[str, Agents]:
-        """The live agents of each target; the fleet's are all."""
-        names = list(targets)
-        if not names:
-            return {}
-        everyone = await self._reports.known_targets() if FLEET in names else []
-        statuses = await self._reports.statuses(list(dict.fromkeys([*names, *everyone])))
-        agents: dict[str, Agents] = {it: live_agents(rows, now_ms) for it, rows in statuses.items()}
-        if everyone:
-            agents[FLEET] = [it for rows in agents.values() for it in rows]
-        return agents
 
     def _lost(self, states: Mapping[str, TargetState], now_ms: int) -> list[str]:
         """Reservations whose lease was never granted, and never will be."""
@@ -217,26 +180,10 @@ class Limiter:
             for lease, it in self._loose.items()
             if it.target in states
             and states[it.target].rev != it.rev
-            and not _was_granted(lease, states[it.target])
+            and not was_granted(lease, states[it.target])
         ]
 
 
-def _was_granted(lease: str, state: TargetState) -> bool:
-    """Perhaps by another controller, from the same revision and so under the same name."""
-    return any(it.id == lease for it in state.leases) or any(
-        it.lease == lease for it in state.cases.values()
-    )
-
-
-def _longer(before: TargetState, after: TargetState) -> list[Lease]:
-    """Leases that are new, or run longer than before; but for caps, which raise nobody."""
-    ends_ms = {lease.id: lease.expires_at_ms for lease in before.leases}
-    return [
-        it for it in after.leases if it.kind != "cap" and it.expires_at_ms > ends_ms.get(it.id, 0)
-    ]
-
-
-def _ended_early(write: Write) -> list[Lease]:
-    left = {lease.id for lease in write.after.leases}
-    early = (it for it in write.before.leases if it.expires_at_ms > write.now_ms)
-    return [it for it in early if it.id not in left and it.kind != "cap"]
+def _is_default(limits: Limits) -> bool:
+    """Whether the default limit is the only one that counts."""
+    return limits.by_share and limits.max_boosts_per_hour is None

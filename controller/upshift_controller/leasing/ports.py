@@ -108,3 +108,6 @@ class Reports(Protocol):
 
     async def statuses(self, targets: Sequence[str]) -> Mapping[str, Sequence[Status]]:
         """Return the last report of each agent of these targets."""
+
+    async def live(self) -> Mapping[str, int]:
+        """Return how many agents of each target live. A few round trips, and time to read them."""

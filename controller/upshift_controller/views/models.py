@@ -68,6 +68,7 @@ class Accounts(Body):
     counts: Annotated[dict[str, int], Field(description="outcomes, counted")]
     truncated: Annotated[int, Field(description="alerts that Alertmanager left out")] = 0
     not_shown: Annotated[int, Field(description="alerts that are counted, and not in `alerts`")] = 0
+    limits: Annotated[str | None, Field(description="those in force; from `explain` only")] = None
 
 
 class LeaseView(Body):

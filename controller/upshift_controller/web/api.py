@@ -47,8 +47,9 @@ def routes(
     overview: Overview,
     histories: Histories,
     forget: Callable[[str], Awaitable[None]],
+    limits: Callable[[], str],
 ) -> list[Route]:
-    """forget: show a target no more."""
+    """forget: show a target no more. limits: those in force, in words."""
 
     async def targets(_: web.Request) -> web.Response:
         return answer(await overview.targets())
@@ -113,7 +114,7 @@ def routes(
 
     async def explain(request: web.Request) -> web.Response:
         accounts = await triggers.explain(parse_example(await json_body(request)))
-        document = accounts_json(accounts)
+        document = accounts_json(accounts) | {"limits": limits()}
 
         def add_rules(shown: tuple[Account, dict[str, Any]]) -> None:
             account, row = shown

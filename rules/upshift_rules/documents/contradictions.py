@@ -10,6 +10,7 @@ from typing import Any
 
 from upshift_agent.contract import MAX_HZ
 
+from ..model import default_frequency
 from ..text import in_words, show
 from .nodes import Path
 
@@ -34,9 +35,10 @@ def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[P
     asked += [
         (("on_alert", i, "frequency"), entry.get("frequency")) for i, entry in _entries(sampling)
     ]
+    said = f"{most} Hz{default_frequency(most)}"
     for path, hz in asked:
         if _is_hz(hz) and hz > most:
-            yield path, f"{in_words(path)} must be at most {name}, {most} Hz, got {hz}"
+            yield path, f"{in_words(path)} must be at most {name}, {said}, got {hz}"
 
 
 def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from upshift_agent.contract import MAX_HZ, Lease, dump
 
 from ..durations import format_duration
-from ..model import Refusal
+from ..model import UNLESS_SET, Refusal, default_frequency
 
 HOUR_MS = 60 * 60 * 1000
 #: Boosts that are counted at the same time. Each grant reads them all: these take a tenth of a
 #: second, and nothing else is done meanwhile.
 MAX_RESERVATIONS = 20_000
+
+#: Unless the user sets another limit, one agent in so many may be boosted, and so many anyway.
+SHARE = 3
+LEAST = 10
 
 #: A target takes some 5 KB of Redis for a day.
 MAX_NEW_TARGETS = 1000
@@ -31,24 +35,42 @@ class Limits:
     """What may be raised: Hz, agents of the whole fleet, boosts by each rule. None: no limit.
 
     max_new_targets: of which nothing was known, by the alerts of one token, at once and in an hour.
+    by_share: `max_boosted_agents` follows from how many agents live (`among`): one in `SHARE`, and
+    `LEAST` at least.
     """
 
     max_frequency_hz: int = MAX_HZ
     max_boosted_agents: int | None = None
+    by_share: bool = False
     max_boosts_per_hour: int | None = None
     max_new_targets: int = MAX_NEW_TARGETS
 
     @property
     def counted(self) -> bool:
         """Whether a budget has to be kept."""
-        return self.max_boosted_agents is not None or self.max_boosts_per_hour is not None
+        return self.counts_agents or self.max_boosts_per_hour is not None
+
+    @property
+    def counts_agents(self) -> bool:
+        """Whether it matters how many agents a lease reaches."""
+        return self.by_share or self.max_boosted_agents is not None
+
+    def among(self, live: int) -> Limits:
+        """The same where so many agents live in the whole fleet."""
+        return replace(self, max_boosted_agents=boosted_of(live)) if self.by_share else self
 
     def too_fast(self, lease: Lease) -> Refusal | None:
         most = self.max_frequency_hz
         if lease.kind == "cap" or lease.hz <= most:
             return None
-        reason = f"limits.max_frequency is {most} Hz, and this {lease.kind} asks for {lease.hz} Hz"
+        said = f"{most} Hz{default_frequency(most)}"
+        reason = f"limits.max_frequency is {said}, and this {lease.kind} asks for {lease.hz} Hz"
         return Refusal("max_frequency", most, lease.hz, reason)
+
+
+def boosted_of(live: int) -> int:
+    """Return how many of so many live agents may be boosted, unless the user sets another limit."""
+    return max(LEAST, live // SHARE)
 
 
 class Reservation(NamedTuple):
@@ -128,6 +150,10 @@ class Ledger:
     def finish(self) -> Budget:
         return self._held
 
+    def by_target(self) -> dict[str, int]:
+        """How many agents of each target are boosted."""
+        return {name: use.agents for name, use in self._targets.items() if use.live}
+
     def _full(self, wanted: Reservation) -> Refusal | None:
         used = len(self._held)
         if used < MAX_RESERVATIONS:
@@ -160,8 +186,10 @@ class Ledger:
         more = _Use({**use.live, lease: wanted}).agents - use.agents
         if not more or used + more <= most:
             return None
+        by_share = f"{UNLESS_SET} (a third of the live agents, at least {LEAST})"
+        default = by_share if self.limits.by_share else ""
         reason = (
-            f"limits.max_boosted_agents is {most}; {used} are boosted, "
+            f"limits.max_boosted_agents is {most}{default}; {used} are boosted, "
             f"and this would boost {more} more"
         )
         return Refusal("max_boosted_agents", most, used, reason)

@@ -96,7 +96,7 @@ def test_rules_in_a_file_of_their_own_are_read_there_and_advised_on(
     )
     ended = offline("check", str(file))
     assert (ended.code, ended.err) == (0, "")
-    warned, counted = ended.out.splitlines()
+    warned, counted, _ = ended.out.splitlines()
     assert warned.startswith(f'{rules}:3:30: warning: with match, trigger "page" is only a name')
     assert counted == f"{file}: 1 rule from {rules}, 1 warning"
 
@@ -105,9 +105,48 @@ def test_a_file_that_says_nothing_of_rules_is_told_which_are_in_force(
     offline: Run, file: Path
 ) -> None:
     file.write_text("namespace: other\n")
-    assert offline("check", str(file)).out == (
-        f"{file}: 2 rules from the built-in default, no warnings\n"
+    rules, _ = offline("check", str(file)).out.splitlines()
+    assert rules == f"{file}: 2 rules from the built-in default, no warnings"
+
+
+def test_the_limits_in_force_are_told_and_which_of_them_nobody_has_set(
+    offline: Run, file: Path
+) -> None:
+    file.write_text("namespace: other\n")
+    assert offline("check", str(file)).out.splitlines()[-1] == (
+        f"{file}: limits: max_frequency 200 Hz unless upshift.yaml sets another, "
+        "max_boosted_agents a third of the live agents, at least 10, unless upshift.yaml sets "
+        "another"
     )
+    file.write_text("limits: {max_frequency: 99, max_boosted_agents: 50}\nsampling: {}\n")
+    assert offline("check", str(file)).out.splitlines()[-1] == (
+        f"{file}: limits: max_frequency 99 Hz, max_boosted_agents 50"
+    )
+
+
+def test_limits_that_are_lifted_are_warned_of(offline: Run, file: Path) -> None:
+    file.write_text("limits:\n  max_frequency: 500\n  max_boosted_agents: unlimited\n")
+    ended = offline("check", str(file))
+    assert ended.code == 0
+    frequency, agents, counted, _ = ended.out.splitlines()
+    assert frequency.startswith(f"{file}:2:18: warning: max_frequency lifts the default of 200 Hz")
+    assert agents.startswith(f"{file}:3:23: warning: max_boosted_agents lifts the default, a third")
+    assert counted.endswith("2 warnings")
+
+
+def test_a_rule_above_the_default_limit_is_refused_and_says_how_to_lift_it(
+    offline: Run, file: Path
+) -> None:
+    rules = "sampling:\n  on_alert: [{trigger: a, frequency: 300, duration: 1m}]\n"
+    file.write_text(rules)
+    ended = offline("check", str(file))
+    assert (ended.code, ended.out) == (
+        1,
+        f"{file}:2:38: frequency must be at most limits.max_frequency, 200 Hz unless upshift.yaml "
+        "sets another, got 300\n",
+    )
+    file.write_text(rules + "limits: {max_frequency: 300}\n")
+    assert offline("check", str(file)).code == 0
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,11 @@ async def test_a_reload_puts_new_limits_in_force(start: Start, tmp_path: Path) -
         assert outcomes(await running.notify(about("b"))) == ["granted"]
 
 
-async def test_without_limits_there_is_no_budget(upshift: Running) -> None:
-    await upshift.notify(about("a"))
-    await override(upshift)
-    assert not upshift.redis.exists(KEYS.budget)
+async def test_without_limits_there_is_no_budget(start: Start) -> None:
+    async with start(RULES + "limits: {max_boosted_agents: unlimited}\n") as running:
+        await running.notify(about("a"))
+        await override(running)
+        assert not running.redis.exists(KEYS.budget)
 
 
 # Frequencies
@@ -200,7 +201,7 @@ async def test_no_override_goes_above_max_frequency_but_a_cap_may(start: Start) 
         ("limits: {max_frequency: 60}\n", "the built-in default:"),
         ("limits: {max_frequency: 0}\n", "upshift.yaml:1:25: max_frequency must be 1–1000 Hz"),
         ("limits: {max_boosted_agents: 0}\n",
-         "upshift.yaml:1:30: max_boosted_agents must be a whole number from 1 up, got 0"),
+         "upshift.yaml:1:30: max_boosted_agents must be a whole number from 1 up, or unlimited, got 0"),
         ("limits: {max_boosts_per_hour: often}\n", "max_boosts_per_hour must be a whole number"),
         ("limits: {max_boosts: 1}\n", 'unknown field "max_boosts"; did you mean'),
         ("limits: 7\n", "upshift.yaml:1:9: limits must be a mapping"),

@@ -55,6 +55,7 @@ def _is_sound(file: Path) -> bool:
             out.print(plain(fault), style="red", soft_wrap=True)
         return False
     warnings = [it for document in configuration.documents for it in advise(document)]
+    warnings += configuration.lifted()
     for it in warnings:
         said = f"{it.filename}:{it.line}:{it.column}: warning: {it.message}"
         out.print(plain(said), style="yellow", soft_wrap=True)
@@ -62,6 +63,7 @@ def _is_sound(file: Path) -> bool:
     if configuration.rules_from != str(file):
         rules += f" from {plain(configuration.rules_from)}"
     out.print(f"{name}: {rules}, {show.counted(len(warnings), 'warning')}", soft_wrap=True)
+    out.print(f"{name}: {configuration.settings.limits.in_words()}", soft_wrap=True)
     return True
 
 

@@ -68,6 +68,7 @@ def cost(
     out.print(
         "\nPer node; boosted for a share of the time; stored in 30 days.",
         *_verdicts(several),
+        f"Every boost is within the {configuration.settings.limits.in_words()}.",
         sep="\n",
         soft_wrap=True,
     )

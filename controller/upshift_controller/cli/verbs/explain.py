@@ -46,6 +46,7 @@ def explain(
             if number:
                 typer.echo()
             _show(account)
+        show.console().print(Text(document["limits"], "dim"), soft_wrap=True)
     if any(account["status"] == "invalid" for account in document["alerts"]):
         raise typer.Exit(1)
 

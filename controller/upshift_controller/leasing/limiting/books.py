@@ -1,0 +1,149 @@
+"""The fleet's budget as this controller writes it, and what goes into it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+from upshift_agent.contract import FLEET, Baseline, Lease
+from upshift_rules.leases.limits import Ledger, Limits, Reservation
+
+from ...errors import Unavailable
+from ..ports import Budgets, Reports
+from ..reach import Attributes, live_agents, reach
+from .census import Census
+from .headroom import Headroom, Note
+
+log = structlog.get_logger()
+
+#: Each attempt lost means that another controller has made progress.
+MAX_ATTEMPTS = 100
+#: How often the budget is looked at, for what other controllers have granted.
+LOOK_S = 5.0
+
+Agents = Sequence[Attributes]
+
+
+class Books:
+    """baseline, limits: return those in force."""
+
+    def __init__(
+        self,
+        budgets: Budgets,
+        reports: Reports,
+        *,
+        baseline: Callable[[], Baseline],
+        limits: Callable[[], Limits],
+    ) -> None:
+        self._budgets = budgets
+        self._reports = reports
+        self._baseline = baseline
+        self._limits = limits
+        self._census = Census(reports)
+        self.headroom = Headroom(self._census)
+        self._seen = (0, 0.0)  # Redis time in ms, and this machine's in s
+
+    def saw(self, now_ms: int) -> None:
+        """It is `now_ms` in Redis."""
+        self._seen = now_ms, time.monotonic()
+
+    async def reserved(self, now_ms: int) -> tuple[int, int] | None:
+        """Return how many agents are reserved of `max_boosted_agents`, and that; None: no limit."""
+        limits = await self._now()
+        most = limits.max_boosted_agents
+        if most is None:
+            return None
+        stored = await self._budgets.read()
+        return Ledger(stored.budget, limits, now_ms).boosted_agents, most
+
+    async def keep(self) -> None:
+        """Reserve what was granted without, and look at who lives, for ever."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self.headroom.noted.wait()
+            self.headroom.noted.clear()
+            if not self._limits().by_share:
+                continue
+            try:
+                await self._census.look()
+                if self._seen[0]:
+                    await self.enter(None, self._now_ms())
+            except Unavailable as error:
+                log.warning("what is boosted is counted later", problem=error.detail)
+
+    async def aclose(self) -> None:
+        """Reserve what is left to reserve. Without Redis, it is not."""
+        if self.headroom.notes:
+            with suppress(Unavailable):
+                await self.enter(None, self._now_ms())
+
+    async def enter(
+        self, make: Callable[[Ledger], None] | None, now_ms: int, *, reserve: bool = True
+    ) -> None:
+        """Make the entries that were put off, then those of `make`, in the budget as it is, however
+        often others are faster. `reserve=False`: only work out what that would be."""
+        limits = await self._now()
+        for _ in range(MAX_ATTEMPTS):
+            notes = dict(self.headroom.notes)
+            agents = await self.agents({it.target for it in notes.values() if it.lease}, now_ms)
+            stored = await self._budgets.read()
+            ledger = Ledger(stored.budget, limits, now_ms)
+            for lease, note in notes.items():
+                self._note(ledger, lease, note, agents)
+            if make:
+                make(ledger)
+            if not reserve:
+                return
+            if not ledger.changed or await self._budgets.replace(stored, ledger.finish(), now_ms):
+                self.headroom.booked(notes, ledger)
+                return
+        raise Unavailable("other controllers keep changing the budget")
+
+    def _note(self, ledger: Ledger, lease: str, note: Note, agents: Mapping[str, Agents]) -> None:
+        if note.lease is None:
+            ledger.end(lease)
+        elif part := self.part(note.target, note.lease, agents[note.target]):
+            ledger.keep(lease, part)
+
+    async def _now(self) -> Limits:
+        """The limits in force, with what depends on how many agents live."""
+        limits = self._limits()
+        return limits.among(await self._census.total()) if limits.by_share else limits
+
+    def _now_ms(self) -> int:
+        """Redis time, as far as this controller knows."""
+        seen_ms, at = self._seen
+        return seen_ms + int((time.monotonic() - at) * 1000)
+
+    def part(self, target: str, lease: Lease, agents: Agents) -> Reservation | None:
+        """What `lease` needs of the budget, if anything."""
+        raised = reach(lease, agents, self._baseline())
+        by_hour = self._limits().max_boosts_per_hour is not None
+        rule = lease.cause.rule if by_hour else None
+        if not raised and rule is None:
+            return None
+        return Reservation(
+            target=target,
+            rule=rule,
+            agents=raised,
+            known=max(raised, len(agents)) if raised else 0,
+            since_ms=lease.since_ms,
+            expires_at_ms=lease.expires_at_ms,
+        )
+
+    async def agents(self, targets: Iterable[str], now_ms: int) -> dict[str, Agents]:
+        """The live agents of each target; the fleet's are all."""
+        names = list(targets)
+        if not names:
+            return {}
+        everyone = await self._reports.known_targets() if FLEET in names else []
+        statuses = await self._reports.statuses(list(dict.fromkeys([*names, *everyone])))
+        agents: dict[str, Agents] = {it: live_agents(rows, now_ms) for it, rows in statuses.items()}
+        if everyone:
+            agents[FLEET] = [it for rows in agents.values() for it in rows]
+        return agents
