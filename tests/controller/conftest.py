@@ -22,6 +22,7 @@ from upshift_controller.app import Controller
 from upshift_controller.configuration import load
 
 PRODUCTION = {"alertname": "HighCPU", "service_name": "checkout", "environment": "production"}
+UNLIMITED = "limits: {max_boosted_agents: unlimited}\n"
 WEBHOOK = "/api/v1/webhook/alertmanager"
 
 
@@ -86,6 +87,13 @@ def start(valkey: RedisServer, tmp_path: Path) -> Start:
 async def upshift(start: Start) -> AsyncIterator[Running]:
     """A controller with the built-in rules."""
     async with start() as running:
+        yield running
+
+
+@pytest.fixture
+async def unlimited(start: Start) -> AsyncIterator[Running]:
+    """The same, and any number of agents may be boosted at once."""
+    async with start(UNLIMITED) as running:
         yield running
 
 

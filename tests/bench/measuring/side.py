@@ -45,8 +45,11 @@ sampling:
       frequency: 200
       duration: 1h
       on_resolved: revert
-limits: {max_new_targets: 100000000}  # many of the targets are new
+limits:
+  max_new_targets: 100000000  # many of the targets are new
 """
+#: As well, where the code knows it: crowds are raised at once, and many targets have no agents.
+UNLIMITED = "  max_boosted_agents: unlimited\n"
 
 
 class Side:
@@ -107,7 +110,9 @@ class Side:
     def controller(self) -> HttpServer:
         """`upshift serve`, as anybody would start it; its log goes to a file."""
         config = self._folder / "upshift.yaml"
-        config.write_text(RULES)
+        settings = self.code.tree / "controller" / "upshift_controller" / "settings.py"
+        known = '"unlimited"' in settings.read_text()
+        config.write_text(RULES + (UNLIMITED if known else ""))
         options = [f"--config={config}", f"--redis={self.redis.url}"]
         return self._http(
             "upshift", *self.code.prefix, "-m", "upshift_controller", "serve", *options

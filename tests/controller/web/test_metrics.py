@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.conftest import Running, Start, alert
+from controller.conftest import UNLIMITED, Running, Start, alert
 from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
 from upshift_controller import metrics
 
@@ -63,8 +63,9 @@ async def test_the_fleet_is_told_in_sums(start: Start) -> None:
         assert found["upshift_kill_switches"] == 0
 
 
-async def test_what_every_process_has_is_there_and_nothing_twice(upshift: Running) -> None:
-    found = await scraped(upshift)
+async def test_what_every_process_has_is_there_and_nothing_twice(start: Start) -> None:
+    async with start(UNLIMITED) as running:
+        found = await scraped(running)
     assert found["process_resident_memory_bytes"] > 1e6
     assert "python_gc_objects_collected_total 0" in found
     assert not [name for name in found if "_created" in name]

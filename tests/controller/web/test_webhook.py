@@ -67,9 +67,9 @@ async def test_controllers_that_get_the_same_alerts_grant_one_boost(start: Start
 
 
 async def test_a_webhook_takes_one_round_trip_however_much_it_carries(
-    upshift: Running, monkeypatch: pytest.MonkeyPatch
+    unlimited: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await upshift.notify(alert({"alertname": "HighCPU", "service": "warm-up"}))
+    await unlimited.notify(alert({"alertname": "HighCPU", "service": "warm-up"}))
     trips = 0
     execute = Pipeline.execute
 
@@ -83,18 +83,18 @@ async def test_a_webhook_takes_one_round_trip_however_much_it_carries(
         alert({"alertname": "HighCPU", "service": f"s{i % 10}"}, fingerprint=f"{i}")
         for i in range(100)
     ]
-    answer = await upshift.notify(*alerts)
+    answer = await unlimited.notify(*alerts)
     assert answer.body["counts"] == {"granted": 10, "joined": 90}
     assert trips == 1
 
 
-async def test_200_means_committed(upshift: Running) -> None:
+async def test_200_means_committed(unlimited: Running) -> None:
     answers = await asyncio.gather(
-        *(upshift.notify(alert({"alertname": "HighCPU", "service": f"s{i}"})) for i in range(50))
+        *(unlimited.notify(alert({"alertname": "HighCPU", "service": f"s{i}"})) for i in range(50))
     )
     assert {answer.status for answer in answers} == {200}
     for i in range(50):
-        assert upshift.redis.exists(KEYS.plan(f"service/s{i}"))
+        assert unlimited.redis.exists(KEYS.plan(f"service/s{i}"))
 
 
 async def test_with_redis_away_the_webhook_says_503_within_5_s_and_a_retry_comes_through(

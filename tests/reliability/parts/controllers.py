@@ -26,6 +26,8 @@ sampling:
     - {trigger: high_cpu, frequency: 100, duration: 2s}
     - {trigger: high_latency, frequency: 49, duration: 4s}
 """
+#: Alerts name as many targets, and boost as many agents, as they like, where that is not the fault.
+UNLIMITED = "limits: {max_new_targets: 100000000, max_boosted_agents: unlimited}\n"
 _numbers = itertools.count(1)
 
 
@@ -89,8 +91,7 @@ def controller(
 ) -> Iterator[Controller]:
     """Without a `redis_url` it has a Valkey of its own. `stderr`: else it goes to its log."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Alerts name as many new targets as they like, where that is not the fault.
-    limits = "" if "limits:" in rules else "limits: {max_new_targets: 100000000}\n"
+    limits = "" if "limits:" in rules else UNLIMITED
     (folder / "upshift.yaml").write_text(rules + limits)
     port = free_port()
     serve = [*command, sys.executable, "-m", "upshift_controller", "serve"]
