@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from controller.conftest import PRODUCTION, Running, Start, alert, outcomes
+from controller.conftest import PRODUCTION, UNLIMITED, Running, Start, alert, outcomes
 from controller.limiting import about, override, report
 from upshift_agent.contract import MAX_LEASES, Baseline, Keys, decode_plan
 from upshift_agent.contract.errors import WireError
@@ -82,16 +82,20 @@ async def repeated(work: object) -> AsyncIterator[None]:
                 await task
 
 
-async def test_a_flood_of_large_webhooks_keeps_no_cap_waiting(upshift: Running) -> None:
+@pytest.mark.parametrize("limits", [None, UNLIMITED], ids=["refused", "granted"])
+async def test_a_flood_of_large_webhooks_keeps_no_cap_waiting(
+    start: Start, limits: str | None
+) -> None:
     numbers = iter(range(1_000_000))
+    async with start(limits) as upshift:
 
-    async def flood() -> None:
-        await upshift.notify(*[about(f"flood-{next(numbers)}") for _ in range(500)])
+        async def flood() -> None:
+            await upshift.notify(*[about(f"flood-{next(numbers)}") for _ in range(500)])
 
-    async with repeated(flood):
-        for target in ("fleet", "service/checkout", "fleet"):
-            await asyncio.sleep(0.1)
-            await stop(upshift, target)
+        async with repeated(flood):
+            for target in ("fleet", "service/checkout", "fleet"):
+                await asyncio.sleep(0.1)
+                await stop(upshift, target)
 
 
 async def test_a_budget_that_is_contended_and_full_keeps_no_cap_waiting(start: Start) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.conftest import PRODUCTION, Running, Start, alert
+from controller.conftest import PRODUCTION, UNLIMITED, Running, Start, alert
 from servers import RedisServer
 from upshift_agent.contract import FLEET, Keys, decode_plan
 from upshift_controller.storage.keeping import mended
@@ -100,7 +100,7 @@ async def test_a_plan_that_is_there_is_left_alone(start: Start) -> None:
 
 
 async def test_each_of_many_targets_has_its_turn(start: Start) -> None:
-    async with start() as running:
+    async with start(UNLIMITED) as running:
         names = [f"slow-{number}" for number in range(500)]
         for at in range(0, 500, 100):
             await running.notify(

@@ -72,7 +72,9 @@ async def test_the_newest_of_many_busy_targets_are_found(start: Start) -> None:
 
 
 async def test_a_body_of_10_000_targets_goes_through(start: Start) -> None:
-    async with start("limits: {max_new_targets: 20000}\n") as running:
+    async with start(
+        "limits: {max_new_targets: 20000, max_boosted_agents: unlimited}\n"
+    ) as running:
         alerts = [
             alert(PRODUCTION | {"service_name": f"s{number}"}, fingerprint=f"{number:016x}")
             for number in range(10_000)

@@ -17,7 +17,7 @@ LIMITED = """
 sampling:
   on_alert:
     - {trigger: high_cpu, frequency: 100, duration: 10m}
-limits: {max_new_targets: 20}
+limits: {max_new_targets: 20, max_boosted_agents: unlimited}
 """
 
 

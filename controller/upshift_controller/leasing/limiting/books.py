@@ -24,6 +24,9 @@ log = structlog.get_logger()
 MAX_ATTEMPTS = 100
 #: How often the budget is looked at, for what other controllers have granted.
 LOOK_S = 5.0
+#: From a grant to its reservation, where that was put off: the answer goes first, and a burst is
+#: one entry.
+BOOK_AFTER_S = 0.05
 
 Agents = Sequence[Attributes]
 
@@ -66,6 +69,7 @@ class Books:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self.headroom.noted.wait()
+                    await asyncio.sleep(BOOK_AFTER_S)
             self.headroom.noted.clear()
             if not self._limits().by_share:
                 continue
