@@ -24,7 +24,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.errors import WireError
 
-from .model import Claim, Matcher, Outcome, Rule, RuleSet, Trigger
+from .model import Claim, Matcher, Outcome, Rule, RuleSet, Scope, Trigger
 from .text import nearest, normalised
 
 #: The labels that triggers are compared with; by the second one any alert can ask for a rule.
@@ -37,6 +37,13 @@ SCOPED = {
     K8S_NAMESPACE: "namespace",
     SERVICE_NAMESPACE: "service_namespace",
     K8S_CLUSTER: "cluster",
+}
+#: The part of that which each scope takes.
+TAKEN: Mapping[Scope, Sequence[tuple[str, str]]] = {
+    "namespace": (*SCOPED.items(),),
+    "instance": (*SCOPED.items(),),
+    "environment": ((ENVIRONMENT, SCOPED[ENVIRONMENT]),),
+    "target": (),
 }
 
 
@@ -172,7 +179,7 @@ def _where(rules: RuleSet, rule: Rule, trigger: Trigger) -> Where:
 
 
 def _scope(rules: RuleSet, rule: Rule, trigger: Trigger) -> Iterator[tuple[str, str]]:
-    for attribute, name in scoped(rule):
+    for attribute, name in TAKEN[rule.scope]:
         if found := _first(trigger, getattr(rules.labels, name)):
             yield attribute, found[1]
     if rule.scope == "instance":
@@ -180,18 +187,11 @@ def _scope(rules: RuleSet, rule: Rule, trigger: Trigger) -> Iterator[tuple[str, 
         yield (POD if label in POD_LABELS else INSTANCE), instance
 
 
-def scoped(rule: Rule) -> Iterator[tuple[str, str]]:
-    """The part of `SCOPED` that a rule's scope takes."""
-    for attribute, name in SCOPED.items():
-        if rule.scope in ("namespace", "instance") or rule.scope == name == "environment":
-            yield attribute, name
-
-
 def _unnamed(rules: RuleSet, rule: Rule, trigger: Trigger) -> str:
     """What the alert could have said to narrow the boost, as the end of a sentence."""
     names = [
         name.replace("_", " ")
-        for attribute, name in scoped(rule)
+        for attribute, name in TAKEN[rule.scope]
         if attribute not in rule.where and not _first(trigger, getattr(rules.labels, name))
     ]
     if not names:

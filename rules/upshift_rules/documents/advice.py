@@ -19,7 +19,7 @@ from upshift_agent.contract import (
 )
 
 from ..durations import format_duration
-from ..matching import TRIGGER_LABELS, scoped
+from ..matching import TAKEN, TRIGGER_LABELS
 from ..model import Rule, RuleSet
 from ..text import normalised, show
 from .document import RuleDocument
@@ -173,7 +173,7 @@ def _never(rules: RuleSet, rule: Rule) -> Advice:
             if other.label == matcher.label and not other.matches(value):
                 yield ("match",), f"match can never fit: {matcher.text} and {other.text}"
                 return
-        for attribute, name in scoped(rule):
+        for attribute, name in TAKEN[rule.scope]:
             if (
                 attribute in rule.where
                 and matcher.label in getattr(rules.labels, name)

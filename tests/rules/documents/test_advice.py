@@ -120,6 +120,16 @@ def test_a_filter_that_contradicts_the_matchers_is_pointed_out() -> None:
     ]
 
 
+def test_a_namespace_that_contradicts_the_matchers_is_pointed_out_where_the_scope_takes_it() -> (
+    None
+):
+    match, where = f"match: [{ANY}, 'namespace=\"shop\"']", "where: {k8s.namespace.name: bank}"
+    assert advice_on_rule(match, where) == [
+        'f:7:14: where contradicts namespace="shop": this rule can never apply'
+    ]
+    assert advice_on_rule(match, where, "scope: environment") == []
+
+
 def test_matchers_that_agree_are_left_in_peace() -> None:
     match, where = (
         f"match: [{ANY}, 'env=\"dev\"', 'env!=\"\"']",
@@ -128,11 +138,18 @@ def test_matchers_that_agree_are_left_in_peace() -> None:
     assert advice_on_rule(match, where) == []
 
 
-def test_a_label_in_the_place_of_an_attribute_is_pointed_out() -> None:
-    assert advice_on_rule("where: {env: production}") == [
-        'f:6:20: "env" is a label of alerts; agents have the attribute '
-        '"deployment.environment.name"'
-    ]
+@pytest.mark.parametrize(
+    ("label", "attribute"),
+    [
+        ("env", "deployment.environment.name"),
+        ("namespace", "k8s.namespace.name"),
+        ("service_namespace", "service.namespace"),
+        ("cluster", "k8s.cluster.name"),
+    ],
+)
+def test_a_label_in_the_place_of_an_attribute_is_pointed_out(label: str, attribute: str) -> None:
+    (said,) = advice_on_rule(f"where: {{{label}: production}}")
+    assert said.endswith(f'"{label}" is a label of alerts; agents have the attribute "{attribute}"')
 
 
 def test_while_firing_is_told_how_often_alertmanager_repeats() -> None:
