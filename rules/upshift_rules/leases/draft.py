@@ -110,8 +110,8 @@ class Draft:
         ended early may not.
         """
         del self.leases[lease.id]
-        scope = self.scope_of(lease)
-        if scope is not None and event != "expired":
+        scope = None if event == "expired" else self.scope_of(lease)
+        if scope is not None:
             case = self.cases[scope]
             early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
             cooling_ms = case.cooling_ms and case.cooling_ms - early_ms

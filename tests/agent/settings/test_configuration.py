@@ -195,6 +195,11 @@ def test_what_alerts_ask_for_is_read_from_otels_attributes_where_it_was_not_told
     assert "cloud.zone" not in found
 
 
+def test_the_node_of_a_pod_is_known_where_it_is_told() -> None:
+    assert identity_of({"K8S_NODE_NAME": "worker-1"})["k8s.node.name"] == "worker-1"
+    assert "k8s.node.name" not in identity_of({"NODE_NAME": "built-in"}), "Jenkins sets this one"
+
+
 def test_otels_attributes_that_are_no_pairs_harm_no_agent_that_was_not_to_read_them() -> None:
     assert identity_of({"OTEL_RESOURCE_ATTRIBUTES": "oops"})["service.name"] == "a"
 

@@ -69,7 +69,7 @@ def local(environ: Mapping[str, str]) -> dict[str, str]:
             *map(environ.get, ("K8S_NAMESPACE_NAME", "POD_NAMESPACE")),
             _of_service_account(),
         ),
-        K8S_NODE: tuple(map(environ.get, ("K8S_NODE_NAME", "NODE_NAME"))),
+        K8S_NODE: (environ.get("K8S_NODE_NAME"),),
     }
     for name in (ENVIRONMENT, K8S_NAMESPACE, SERVICE_NAMESPACE, K8S_CLUSTER, K8S_NODE):
         for said in (otel.get(name), *elsewhere.get(name, ())):
