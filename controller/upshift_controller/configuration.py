@@ -16,9 +16,10 @@ from upshift_rules.leases.limits import Limits
 from upshift_rules.model import RuleSet
 
 from .errors import StartRefused
-from .settings import MAX_FREQUENCY, LimitsEntry, Settings, check_exposure
+from .limits import LimitsEntry
+from .settings import MAX_FREQUENCY, Settings, check_exposure
 from .storage.connect import Servers
-from .web.auth import Tokens, read_secrets
+from .web.auth import Proxy, Tokens, read_secrets
 from .web.listener import tls_context
 
 #: Looked for where no `--config` is given.
@@ -121,7 +122,9 @@ def _with(
         rules=rules.document.sampling.rule_set(),
         rules_from=rules.source.filename,
         tokens=Tokens.load(
-            settings.tokens, certificates=settings.tls is not None and bool(settings.tls.client_ca)
+            settings.tokens,
+            certificates=settings.tls is not None and bool(settings.tls.client_ca),
+            proxy=Proxy.of(settings.auth) if settings.auth else None,
         ),
         secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
         tls=tls_context(settings.tls) if settings.tls else None,

@@ -7,30 +7,24 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from upshift_agent.contract import DEFAULT_NAMESPACE, MAX_HZ, NAMESPACE
+from upshift_agent.contract import DEFAULT_NAMESPACE, NAMESPACE
 from upshift_rules.cost import Coefficients
 from upshift_rules.documents.contradictions import above
 from upshift_rules.documents.document import RuleDocument
-from upshift_rules.documents.fields import Hz, Line
-from upshift_rules.documents.located import Section, must_be
+from upshift_rules.documents.fields import Line, Text
+from upshift_rules.documents.located import Section
 from upshift_rules.documents.nodes import Path
-from upshift_rules.leases.limits import LEAST, MAX_NEW_TARGETS, Limits
-from upshift_rules.model import DEFAULT_MAX_HZ, UNLESS_SET, default_frequency
+from upshift_rules.model import DEFAULT_MAX_HZ
 from upshift_rules.text import show
 
 from .errors import StartRefused
+from .limits import LimitsEntry
 
 DEFAULT_LISTEN = "127.0.0.1:9095"
 #: The limit's name where a rule's file is told of it.
 MAX_FREQUENCY = "limits.max_frequency"
-Count = Annotated[int, Field(ge=1), must_be("a whole number from 1 up")]
-UNLIMITED: Literal["unlimited"] = "unlimited"
-CountOrUnlimited = Annotated[
-    Annotated[int, Field(ge=1)] | Literal["unlimited"],
-    must_be(f"a whole number from 1 up, or {UNLIMITED}"),
-]
 Role = Literal["webhook", "viewer", "operator"]
 
 
@@ -46,6 +40,35 @@ class Token(Section):
     file: Line = Field(description="File that holds the token, alone; at least 16 bytes.")
 
 
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(
+            f"must be an address or a network such as 10.1.2.0/24, got {show(value)}"
+        ) from error
+    if not network.prefixlen:
+        raise ValueError(f"must not be everywhere, got {show(value)}")
+    return value
+
+
+class AuthEntry(Section):
+    """A proxy that signs people in, and says who asks. It must take the header away from them."""
+
+    trusted_proxy: Annotated[Line, AfterValidator(_network)] = Field(
+        description="Address or network (CIDR) of the proxy. From anywhere else the header is no "
+        "sign of anybody."
+    )
+    user_header: Line = Field(
+        default="X-Forwarded-User",
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="Header with the name of who is signed in; the history names it.",
+    )
+    roles: dict[Text, Role] = Field(
+        min_length=1, description="Role by name; `*` is everybody else who is signed in."
+    )
+
+
 class TlsEntry(Section):
     """PEM files. Certificate and key are read again with each reload."""
 
@@ -55,67 +78,6 @@ class TlsEntry(Section):
         default=None,
         description="CA file: a client certificate of these may deliver alerts, without a token.",
     )
-
-
-class LimitsEntry(Section):
-    """How much all rules and overrides together may raise. A cap lowers, so nothing limits it."""
-
-    max_frequency: Hz = Field(
-        default=DEFAULT_MAX_HZ,
-        description="No rule, boost or pin goes above this, in Hz, whatever sampling says.",
-    )
-    max_boosted_agents: CountOrUnlimited | None = Field(
-        default=None,
-        description="Agents of the whole fleet above their baseline at the same time, or "
-        f"`{UNLIMITED}`. Default: a third of the live agents, and {LEAST} at least.",
-    )
-    max_boosts_per_hour: Count | None = Field(
-        default=None, description="Boosts that each rule grants in any hour, fleet-wide."
-    )
-    max_new_targets: Count = Field(
-        default=MAX_NEW_TARGETS,
-        description="Targets without agents that the alerts of one token may make, at once and "
-        "again in each hour; by each controller.",
-    )
-
-    def limits(self) -> Limits:
-        most = self.max_boosted_agents
-        return Limits(
-            max_frequency_hz=self.max_frequency,
-            max_boosted_agents=most if isinstance(most, int) else None,
-            by_share=most is None,
-            max_boosts_per_hour=self.max_boosts_per_hour,
-            max_new_targets=self.max_new_targets,
-        )
-
-    def in_words(self) -> str:
-        """The limits that everybody has, and which of them nobody has set."""
-        hz, most = self.max_frequency, self.max_boosted_agents
-        agents = most or f"a third of the live agents, at least {LEAST}"
-        default = "," + UNLESS_SET if most is None else ""
-        return (
-            f"limits: max_frequency {hz} Hz{default_frequency(hz)}, "
-            f"max_boosted_agents {agents}{default}"
-        )
-
-    def lifted(self) -> Iterable[tuple[str, str]]:
-        """Those that bind less than by default: the field, and what it means."""
-        if self.max_frequency > DEFAULT_MAX_HZ:
-            yield (
-                "max_frequency",
-                f"max_frequency lifts the default of {DEFAULT_MAX_HZ} Hz: at {self.max_frequency} "
-                "Hz, a profiler may slow down what it profiles",
-            )
-        if self.max_boosted_agents == UNLIMITED:
-            yield (
-                "max_boosted_agents",
-                "max_boosted_agents lifts the default, a third of the live agents: a storm of "
-                "alerts may raise the whole fleet at once",
-            )
-
-
-#: The same where no `upshift.yaml` counts.
-NO_LIMITS = LimitsEntry(max_frequency=MAX_HZ, max_boosted_agents=UNLIMITED)
 
 
 class Settings(RuleDocument):
@@ -147,6 +109,9 @@ class Settings(RuleDocument):
     )
     tokens: list[Token] = Field(
         default_factory=list, description="Who may do what. Needed for any bind but loopback."
+    )
+    auth: AuthEntry | None = Field(
+        default=None, description="Believe a proxy that signs people in, beside the tokens."
     )
     tls: TlsEntry | None = Field(default=None, description="Serve the API over TLS.")
     alertmanager: Line | None = Field(
@@ -196,7 +161,8 @@ def _names(tokens: object) -> Iterable[tuple[Path, str]]:
 
 #: What a reload puts in force. Whatever else changes is named: it takes a restart.
 RELOADED = {
-    *RuleDocument.model_fields, "rules", "tokens", "secret_file", "limits", "alertmanager", "cost"
+    *RuleDocument.model_fields, "rules", "tokens", "auth", "secret_file", "limits", "alertmanager",
+    "cost",
 }  # fmt: skip  # a list
 
 

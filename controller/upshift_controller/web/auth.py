@@ -1,15 +1,18 @@
-"""Who may do what: bearer tokens from files, compared in constant time."""
+"""Who may do what: bearer tokens from files, compared in constant time, and a proxy's word."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import StartRefused
-from ..settings import Role, Token
+from upshift_agent.contract import shorten
+
+from ..errors import Refused, StartRefused
+from ..settings import AuthEntry, Role, Token
 
 _ALLOWED: dict[Role, frozenset[Role]] = {
     "webhook": frozenset({"webhook"}),
@@ -18,6 +21,10 @@ _ALLOWED: dict[Role, frozenset[Role]] = {
 }
 #: What nobody guesses: 16 random bytes in hexadecimal.
 MIN_TOKEN_LENGTH = 16
+#: Of a name that a proxy says, as of a token's.
+MAX_NAME = 64
+#: In `auth.roles`, whoever is signed in and not named there.
+ANYBODY_ELSE = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,47 @@ ANYBODY = Caller(None, _ALLOWED["operator"])
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """Signs people in, and says in a header who asks. roles: by name; `*`: of everybody else."""
+
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    header: str
+    roles: Mapping[str, Role]
+
+    @classmethod
+    def of(cls, entry: AuthEntry) -> Proxy:
+        return cls(ipaddress.ip_network(entry.trusted_proxy), entry.user_header, entry.roles)
+
+    def caller(self, users: Sequence[str]) -> Caller:
+        """Return who asks, by the header's values. Raise `Refused` unless they are one name."""
+        name, *more = users
+        # Proxies join several values with commas.
+        if more or "," in name:
+            raise _unknown(f"{self.header} must name one user, has several values")
+        if not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+            raise _unknown(
+                f"{self.header} must be a name of 1–{MAX_NAME} printable characters, got "
+                f"{shorten(name)}"
+            )
+        role = self.roles.get(name) or self.roles.get(ANYBODY_ELSE)
+        return Caller(name, _ALLOWED[role] if role else frozenset())
+
+    def is_at(self, address: str | None) -> bool:
+        """Whether it speaks from there."""
+        try:
+            found = ipaddress.ip_address(address or "")
+        except ValueError:
+            return False
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+            found = found.ipv4_mapped  # a listener for both writes IPv4 so
+        return found in self.network
+
+
+def _unknown(why: str) -> Refused:
+    return Refused(why, slug="unauthorized", status=401)
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """The tokens in force. None at all: loopback only, and everybody there is an operator.
 
@@ -41,13 +89,16 @@ class Tokens:
 
     _rows: tuple[tuple[bytes, Caller], ...] = field(default=(), repr=False)
     certificates: bool = False
+    proxy: Proxy | None = None
 
     @property
     def none(self) -> bool:
-        return not self._rows and not self.certificates
+        return not self._rows and not self.certificates and self.proxy is None
 
     @classmethod
-    def load(cls, tokens: Iterable[Token], *, certificates: bool = False) -> Tokens:
+    def load(
+        cls, tokens: Iterable[Token], *, certificates: bool = False, proxy: Proxy | None = None
+    ) -> Tokens:
         """Read the files. Raise `StartRefused` naming the first that is of no use."""
         return cls(
             tuple(
@@ -55,24 +106,42 @@ class Tokens:
                 for token in tokens
             ),
             certificates,
+            proxy,
         )
 
     def caller(
-        self, authorization: str | None, certificate: Mapping[str, Any] | None = None
+        self,
+        authorization: str | None,
+        certificate: Mapping[str, Any] | None = None,
+        address: str | None = None,
+        users: Sequence[str] = (),
     ) -> Caller | None:
         """Return who sends this `Authorization` header; None if nobody that we know.
 
         certificate: the client's, verified, as `ssl` returns it. It counts where no header is sent.
+        users: the values of the proxy's header, sent from `address`. A known token comes first; from
+        anywhere else they are ignored. Raise `Refused` where they are no name, or the only sign.
         """
         if self.none:
             return ANYBODY
-        if authorization is None and certificate and self.certificates:
-            return Caller(_name(certificate), _ALLOWED["webhook"])
         scheme, _, given = (authorization or "").partition(" ")
         secret = given.strip().encode("utf-8", "surrogatepass")
         # All are compared, so that the time taken does not tell which one was nearly right.
         found = [who for token, who in self._rows if hmac.compare_digest(token, secret)]
-        return found[0] if found and scheme.lower() == "bearer" else None
+        if found and scheme.lower() == "bearer":
+            return found[0]
+        if self.proxy is not None and users and self.proxy.is_at(address):
+            who = self.proxy.caller(users)
+            if any(who.name == it.name for _, it in self._rows):
+                raise _unknown(
+                    f"{who.name} is a token's name: the history could not tell them apart"
+                )
+            return who
+        if authorization is None and certificate and self.certificates:
+            return Caller(_name(certificate), _ALLOWED["webhook"])
+        if self.proxy is not None and users:
+            raise _unknown(f"{self.proxy.header} counts from auth.trusted_proxy only")
+        return None
 
 
 def _name(certificate: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import Refused
 from ..settings import Role
 from .auth import Caller, Tokens
-from .cross_site import refuse_web_pages
+from .cross_site import refuse_other_sites, refuse_web_pages
 from .large import LargeBodies
 
 #: A body must be there after this many seconds: what Alertmanager sends is, in one.
@@ -34,10 +34,19 @@ class StillAllowed:
     role: Role
     authorization: str | None
     certificate: Mapping[str, Any] | None
+    address: str | None
+    users: Sequence[str]
     tokens: Callable[[], Tokens]
 
+    def caller(self) -> Caller | None:
+        """Raise `Refused` as `Tokens.caller` does."""
+        return self.tokens().caller(self.authorization, self.certificate, self.address, self.users)
+
     def __call__(self) -> bool:
-        caller = self.tokens().caller(self.authorization, self.certificate)
+        try:
+            caller = self.caller()
+        except Refused:
+            return False
         return caller is not None and self.role in caller.roles
 
 
@@ -76,9 +85,15 @@ def _checked(
             known = tokens()
             if known.none:
                 refuse_web_pages(request)
-            certificate = request.get_extra_info("peercert")
-            authorization = request.headers.get("Authorization")
-            caller = known.caller(authorization, certificate)
+            allowed = StillAllowed(
+                route.role,
+                request.headers.get("Authorization"),
+                request.get_extra_info("peercert"),
+                request.remote,
+                request.headers.getall(known.proxy.header, ()) if known.proxy else (),
+                tokens,
+            )
+            caller = allowed.caller()
             if caller is None:
                 raise Refused(
                     "this needs a known token: Authorization: Bearer …",
@@ -87,12 +102,15 @@ def _checked(
                 )
             if route.role not in caller.roles:
                 raise Refused(
-                    f"{caller.name} may not do this; it takes a token with the role {route.role}",
+                    f"{caller.name} may not do this; it takes a token with the role {route.role}"
+                    + (", or that role in auth.roles" if known.proxy else ""),
                     slug="forbidden",
                     status=403,
                 )
             request[CALLER] = caller
-            request[ALLOWED] = StillAllowed(route.role, authorization, certificate, tokens)
+            if allowed.users:
+                refuse_other_sites(request)
+            request[ALLOWED] = allowed
         if request.query_string and (unknown := set(request.query) - set(route.query)):
             these = f"known: {', '.join(route.query)}" if route.query else "none is known here"
             raise Refused(f"unknown parameter {min(unknown)}; {these}", slug="query", status=422)

@@ -9,7 +9,7 @@ from upshift_rules.leases.limits import Ledger, Limits, Reservation
 
 @pytest.mark.parametrize(
     ("live", "most"),
-    [(0, 10), (1, 10), (30, 10), (32, 10), (33, 11), (500, 166), (3_000_000, 10**6)],
+    [(0, 10), (1, 10), (30, 10), (32, 10), (33, 11), (500, 166), (3 * 10**6, 10**6)],
 )
 def test_a_third_of_the_live_agents_may_be_boosted_and_10_at_least(live: int, most: int) -> None:
     assert Limits(by_share=True).among(live).max_boosted_agents == most
