@@ -119,8 +119,9 @@ class Tokens:
         """Return who sends this `Authorization` header; None if nobody that we know.
 
         certificate: the client's, verified, as `ssl` returns it. It counts where no header is sent.
-        users: the values of the proxy's header, sent from `address`. A known token comes first; from
-        anywhere else they are ignored. Raise `Refused` where they are no name, or the only sign.
+        users: the values of the proxy's header, sent from `address`. A known token comes first;
+        from anywhere else they are ignored. Raise `Refused` where they are no name, or from
+        elsewhere and the only sign.
         """
         if self.none:
             return ANYBODY
