@@ -85,7 +85,7 @@ class Limiter:
         if self.from_memory(changes.items()):
             ask = self._limits().too_fast
             steps = {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
-            if few := [it for it, step in steps.items() if asks(changes[it], step)]:
+            if few := [it for it, step in steps.items() if self._asks(it, changes[it], step)]:
                 agents = await self.books.agents(few, now_ms)
                 for name in few:
                     steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
@@ -101,13 +101,13 @@ class Limiter:
         asking = {  # sorted, for who gets the last place must not depend on the order of alerts
             it: changes[it]
             for it, step in sorted(steps.items())
-            if longer(states[it], step.state) or asks(changes[it], step)
+            if longer(states[it], step.state) or self._asks(it, changes[it], step)
         }
         if not asking:
             return steps
         counted = self._limits().counts_agents
         agents = await self.books.agents(
-            [it for it in asking if counted or asks(changes[it], steps[it])], now_ms
+            [it for it in asking if counted or self._asks(it, changes[it], steps[it])], now_ms
         )
 
         def enter(ledger: Ledger) -> None:
@@ -146,6 +146,9 @@ class Limiter:
         except Unavailable as error:
             leases = [name for _, name in ended]
             log.warning("reservations stay until they expire", leases=leases, problem=error.detail)
+
+    def _asks(self, target: str, wanted: Sequence[Change], step: Transition) -> bool:
+        return asks(wanted, step, self.books.census.scoped(target))
 
     def _within(
         self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from upshift_agent.contract import Status
 from upshift_rules.leases.changes import Entry
@@ -100,6 +100,13 @@ class Budgets(Protocol):
         """Store `budget` unless another controller was faster; return whether. One round trip."""
 
 
+class Living(NamedTuple):
+    """How many agents of a target live, and what of a rule's scope any of them reports."""
+
+    agents: int = 0
+    scoped: frozenset[str] = frozenset()
+
+
 class Reports(Protocol):
     """What agents say of themselves. Every method raises `Unavailable` as above."""
 
@@ -109,5 +116,5 @@ class Reports(Protocol):
     async def statuses(self, targets: Sequence[str]) -> Mapping[str, Sequence[Status]]:
         """Return the last report of each agent of these targets."""
 
-    async def live(self) -> Mapping[str, int]:
-        """Return how many agents of each target live. A few round trips, and time to read them."""
+    async def live(self) -> Mapping[str, Living]:
+        """Return who lives, by target. A few round trips, and time to read them."""

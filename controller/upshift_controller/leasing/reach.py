@@ -41,14 +41,17 @@ def reach(lease: Lease, agents: Iterable[Attributes], baseline: Baseline) -> int
     return max(raised, 1)
 
 
-def asks(wanted: Sequence[Change], step: Transition) -> bool:
+def asks(wanted: Sequence[Change], step: Transition, reported: frozenset[str]) -> bool:
     """Whether it takes the agents to tell whom a lease is to reach: one for a share of them, or one
-    whose scope is softened where none of them reports it."""
+    whose scope is softened where none of them reports it.
+
+    reported: what of a scope is known to be reported.
+    """
     if any(isinstance(it, Aim) for it in wanted) or any(
         it.event in ("granted", "renewed") and it.lease is not None and it.lease.fraction < 1
         for it in step.entries
     ):
         return True
     return any(it.event == "granted" for it in step.entries) and any(
-        isinstance(it, Claim) and it.soft for it in wanted
+        isinstance(it, Claim) and not reported.issuperset(it.soft) for it in wanted
     )

@@ -16,10 +16,20 @@ import structlog
 from pydantic import Field, TypeAdapter
 from pydantic_core import SchemaValidator, ValidationError
 
-from upshift_agent.contract import FLEET, MAX_MESSAGE_BYTES, Keys, Status, decode_status, is_live
+from upshift_agent.contract import (
+    FLEET,
+    MAX_MESSAGE_BYTES,
+    Keys,
+    Status,
+    canonical,
+    decode_status,
+    is_live,
+)
 from upshift_agent.contract.errors import WireError
 from upshift_agent.contract.reading import VERSION
+from upshift_rules.matching import SCOPED
 
+from ..leasing.ports import Living
 from ..runtime.slices import each
 from .batch import Batch, guarded
 from .commit_script import KEEP_MS, RETENTION_MS
@@ -74,25 +84,29 @@ class Records:
             found[target] = self.read_statuses(target, rows)
         return found
 
-    async def live(self) -> dict[str, int]:
-        """Return how many agents of each target live. A few round trips, and 10 µs an agent."""
+    async def live(self) -> dict[str, Living]:
+        """Return who lives, by target. A few round trips, and 10 µs an agent."""
         with guarded():
             now_ms = await now_us(self.servers, self.keys) // 1000
             batch, key = await self.servers.batch(), self.keys.reporting
             batch.on(key).zrange(key, 0, -1)
             names = self._targets(key, (await self._values(batch, [key]))[0])
-        found: dict[str, int] = {}
+        found: dict[str, Living] = {}
         for start in range(0, len(names), _AT_ONCE):
             for target, rows in (
                 await self.stored_statuses(names[start : start + _AT_ONCE])
             ).items():
-                count = partial(self._lives, target, now_ms)
-                found[target] = sum(await each(count, rows))
+                live = await each(partial(self._scoped, target, now_ms), rows)
+                scoped = [names for names in live if names is not None]
+                found[target] = Living(len(scoped), frozenset().union(*scoped))
         return found
 
-    def _lives(self, target: str, now_ms: int, stored: bytes) -> bool:
+    def _scoped(self, target: str, now_ms: int, stored: bytes) -> frozenset[str] | None:
+        """What of a rule's scope a live agent reports; None of another."""
         status = self._status(target, stored)
-        return status is not None and is_live(status, now_ms)
+        if status is None or not is_live(status, now_ms):
+            return None
+        return frozenset(canonical(status.attributes)) & SCOPED.keys()
 
     async def stored_statuses(self, targets: Sequence[str]) -> dict[str, list[bytes]]:
         """Return statuses for `read_statuses`: for callers that need not hold all at once."""

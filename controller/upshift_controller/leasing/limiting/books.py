@@ -46,8 +46,8 @@ class Books:
         self._reports = reports
         self._baseline = baseline
         self._limits = limits
-        self._census = Census(reports)
-        self.headroom = Headroom(self._census)
+        self.census = Census(reports)
+        self.headroom = Headroom(self.census)
         self._seen = (0, 0.0)  # Redis time in ms, and this machine's in s
 
     def saw(self, now_ms: int) -> None:
@@ -71,11 +71,9 @@ class Books:
                     await self.headroom.noted.wait()
                     await asyncio.sleep(BOOK_AFTER_S)
             self.headroom.noted.clear()
-            if not self._limits().by_share:
-                continue
             try:
-                await self._census.look()
-                if self._seen[0]:
+                await self.census.look()
+                if self._limits().by_share and self._seen[0]:
                     await self.enter(None, self._now_ms())
             except Unavailable as error:
                 log.warning("what is boosted is counted later", problem=error.detail)
@@ -117,7 +115,7 @@ class Books:
     async def _now(self) -> Limits:
         """The limits in force, with what depends on how many agents live."""
         limits = self._limits()
-        return limits.among(await self._census.total()) if limits.by_share else limits
+        return limits.among(await self.census.total()) if limits.by_share else limits
 
     def _now_ms(self) -> int:
         """Redis time, as far as this controller knows."""

@@ -1,4 +1,7 @@
-"""How many agents live, as of the last look. No alert waits for one, but for the very first."""
+"""Who lives, as of the last look. No alert waits for one, but for the very first.
+
+It may be wrong for as long: an agent that was the last to report its namespace may have ended.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Mapping
 
 from upshift_agent.contract import FLEET
 
-from ..ports import Reports
+from ..ports import Living, Reports
 
 #: From one look to the next; longer where a look takes long, so that it takes one part in so many
 #: of the controller's time. (10,000 agents take 0.1 s.)
@@ -18,8 +21,8 @@ ONE_PART_IN = 100
 class Census:
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
-        self._live: Mapping[str, int] | None = None
-        self._total = 0
+        self._live: Mapping[str, Living] | None = None
+        self._fleet = Living()
         self._until = 0.0
 
     async def look(self) -> None:
@@ -29,17 +32,28 @@ class Census:
             return
         live = await self._reports.live()
         took = time.monotonic() - began
-        self._live, self._total = live, sum(live.values())
+        self._live = live
+        self._fleet = Living(
+            sum(each.agents for each in live.values()),
+            frozenset().union(*(each.scoped for each in live.values())),
+        )
         self._until = began + max(EVERY_S, ONE_PART_IN * took)
 
     async def total(self) -> int:
         """Return how many live in the whole fleet. Raise `Unavailable` where nobody has counted."""
         if self._live is None:
             await self.look()
-        return self._total
+        return self._fleet.agents
+
+    def scoped(self, target: str) -> frozenset[str]:
+        """Return what of a rule's scope a live agent of the target reports, as far as is known."""
+        return self._of(target).scoped
 
     def known(self, target: str) -> int | None:
         """Return how many live of a target; the fleet's are all. None: nobody has counted."""
         if self._live is None:
             return None
-        return self._total if target == FLEET else self._live.get(target, 0)
+        return self._of(target).agents
+
+    def _of(self, target: str) -> Living:
+        return self._fleet if target == FLEET else (self._live or {}).get(target, Living())
