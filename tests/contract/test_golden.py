@@ -79,6 +79,7 @@ APPLIED = Status(
         "service.name": "checkout",
         "service.instance.id": "checkout-1",
         "process.pid": "4711",
+        "upshift.process.start_ticks": "8815432",
         "upshift.agent.id": "c0ffee0012345678",
     },
     driver="pyroscope",

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from servers import RedisServer, eventually
 from upshift_agent import Agent
-from upshift_agent.contract import AGENT
+from upshift_agent.contract import AGENT, PID, STARTED
 from upshift_agent.testing import FakeController
 
 SAME = {"service.instance.id": "host", "host.name": "host"}
@@ -46,6 +47,34 @@ def test_forked_workers_have_ids_of_their_own(
                 worker.join()
             here.close()
             there.close()
+
+
+def test_pid_and_start_say_which_process_an_agent_is_in(
+    valkey: RedisServer, controller: FakeController
+) -> None:
+    """As seen from outside: so a host agent profiles nobody twice. A child is another process."""
+    told = {PID: "1", STARTED: "1"}  # what an application says of these is not believed
+    agent = Agent(redis_url=valkey.url, service="checkout", driver=lambda _: None, attributes=told)
+    with agent:
+        here, there = get_context("fork").Pipe()
+        worker = get_context("fork").Process(target=_wait, args=(there,))
+        worker.start()
+        try:
+            statuses = eventually(
+                lambda: rows if len(rows := controller.statuses(HOME)) == 2 else None
+            )
+            found = {(it.attributes[PID], it.attributes[STARTED]) for it in statuses.values()}
+            assert found == {(str(pid), _started(pid)) for pid in (os.getpid(), worker.pid)}
+        finally:
+            worker.kill()
+            worker.join()
+            here.close()
+            there.close()
+
+
+def _started(pid: int | None) -> str:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return stat[stat.rindex(")") + 2 :].split(" ")[22 - 3]
 
 
 def _wait(end: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import unquote
 
 from .contract import (
@@ -14,8 +15,10 @@ from .contract import (
     K8S_NAMESPACE,
     K8S_NODE,
     MAX_TARGET_BYTES,
+    PID,
     POD,
     SERVICE_NAMESPACE,
+    STARTED,
     canonical,
     is_plain,
 )
@@ -51,10 +54,15 @@ def parse(text: str) -> dict[str, str]:
 
 
 def local(environ: Mapping[str, str]) -> dict[str, str]:
-    """What this process knows about itself without being told: host, pod, pid, and where it runs,
+    """What this process knows about itself without being told: host, pod, process, where it runs,
     as far as alerts may ask for that."""
     host = os.uname().nodename
-    found = {HOST: host, "process.pid": str(os.getpid())}
+    found = {HOST: host, PID: str(os.getpid())}
+    with suppress(OSError, IndexError):  # on Linux only
+        # Behind the program's name, which may hold blanks and brackets.
+        found[STARTED] = (
+            Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+        )
     # K8S_POD_NAME and POD_NAME are what charts name the downward API's metadata.name; without it
     # a pod's host name is its name (unless hostNetwork is set, and then it takes being told).
     in_kubernetes = "KUBERNETES_SERVICE_HOST" in environ

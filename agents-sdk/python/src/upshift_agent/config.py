@@ -14,7 +14,9 @@ from .contract import (
     FLEET,
     INSTANCE,
     MAX_HZ,
+    PID,
     POD,
+    STARTED,
     canonical,
     check_namespace,
     check_target,
@@ -96,12 +98,12 @@ class Config:
         agent: what is unique to it.
         """
         local = identity.local(environ)
-        pid = local["process.pid"]
+        own = {name: local[name] for name in (PID, STARTED) if name in local}
         named = {} if self.service is None else {identity.SERVICE: self.service}
         node = {} if self.node is None else {"host.name": self.node}
         found = dict(canonical({**local, **node, **self.attributes, **named}))
         found.setdefault(INSTANCE, found.get(POD, found["host.name"]))
-        return found | {"process.pid": pid, AGENT: agent}
+        return found | own | {AGENT: agent}
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

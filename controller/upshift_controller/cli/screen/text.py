@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from upshift_agent.contract import AGENT, FLEET
+from upshift_agent.contract import AGENT, FLEET, PID
 from upshift_rules.durations import format_duration
 
 Json = Mapping[str, Any]
@@ -124,7 +124,7 @@ def nothing_known(view: Json) -> str:
 def names(agents: Sequence[Json]) -> dict[int, str]:
     """By `id`: each agent's instance, and where that repeats its pid, and its own id at last."""
     found = {id(agent): str(agent["instance"]) for agent in agents}
-    for attribute, said in (("process.pid", "pid"), (AGENT, "agent")):
+    for attribute, said in ((PID, "pid"), (AGENT, "agent")):
         often = Counter((agent["target"], found[id(agent)]) for agent in agents)
         for row in agents:
             value = row["attributes"].get(attribute)

@@ -22,6 +22,11 @@ INSTANCE = "service.instance.id"
 #: Of one agent in one process, and new after a fork. OpenTelemetry has no name for that: workers
 #: share an instance id, and containers that share a host may share their pids, too.
 AGENT = "upshift.agent.id"
+PID = "process.pid"
+#: With its pid, which process it is: when that began, in clock ticks since its host booted, field
+#: 22 of Linux's /proc/PID/stat. By them a host agent knows whom an SDK looks after already.
+#: (OpenTelemetry's `process.creation.time` is the wall clock's, another one after a correction.)
+STARTED = "upshift.process.start_ticks"
 POD = "k8s.pod.name"
 HOST = "host.name"
 K8S_NODE = "k8s.node.name"
@@ -31,7 +36,7 @@ SERVICE_NAMESPACE = "service.namespace"
 #: Older spellings of attributes, and the name they have now (OpenTelemetry semantic conventions).
 ATTRIBUTE_ALIASES = {"deployment.environment": ENVIRONMENT}
 #: A pin that names one of these is narrower than any target.
-INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, AGENT, "process.pid"})
+INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, AGENT, PID})
 
 
 #: Of a namespace: what leaves the hash tag, channel patterns and Redis users whole.
