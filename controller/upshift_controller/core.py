@@ -82,10 +82,10 @@ class Core:
         """Commit what is asked for, for as long as the context lasts."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._servers.aclose)
+            stack.push_async_callback(self.limiter.books.aclose)
             await stack.enter_async_context(
                 supervised("committer", self.committer.run, self._restarted)
             )
-            stack.push_async_callback(self.limiter.books.aclose)
             await stack.enter_async_context(
                 supervised("budget", self.limiter.books.keep, self._restarted)
             )
