@@ -105,6 +105,19 @@ async def test_what_is_not_one_name_is_refused_and_changes_nothing(
         assert (await ask(running, "ann", path="/api/v1/leases")).body["leases"] == []
 
 
+async def test_a_name_of_broken_bytes_is_refused(start: Start) -> None:
+    async with start(BEHIND) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.client.port)
+        writer.write(
+            b"GET /api/v1/history HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"X-Forwarded-User: ann\xff\xfe\r\n\r\n"
+        )
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b"must be a name of 1" in answer
+
+
 @pytest.mark.parametrize("name", ["a\x00b", "a\x1bb", "a\r\nb", "\udcff", " ann", "ann ", "\x7f"])
 def test_names_that_no_proxy_should_pass_on_are_refused(name: str) -> None:
     with pytest.raises(Refused, match="must be a name"):
