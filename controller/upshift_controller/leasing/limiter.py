@@ -91,7 +91,8 @@ class Limiter:
                     steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
             if reserve and self._limits().counted:
                 for lease in lost:
-                    self._headroom.ended(self._loose.pop(lease).target, lease)
+                    if loose := self._loose.pop(lease, None):  # another lane may have been as quick
+                        self._headroom.ended(loose.target, lease)
                 for target, step in steps.items():
                     for it in longer(states[target], step.state):
                         self._loose[it.id] = _Loose(target, states[target].rev, it.expires_at_ms)
