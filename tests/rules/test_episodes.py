@@ -98,6 +98,22 @@ def test_a_cooldown_is_for_the_next_episode_not_for_an_alert_that_never_resolved
     assert world.fires(A).outcome == "at_max_duration"
 
 
+def test_a_late_notice_that_takes_a_boost_up_again_does_not_set_its_episode_back() -> None:
+    """Else a word of the former episode's end, later still, would end the boost of this one."""
+    rule = replace(HIGH_CPU, while_firing=True, max_duration_ms=HOUR, on_resolved="revert")
+    world = World(rule=rule)
+    world.fires(A)
+    world.passes(MINUTE)
+    late = resolved(A, world.now_ms)  # lost, at first
+    world.passes(HOUR)
+    newer = A._replace(starts_at_ms=world.now_ms)
+    assert world.fires(newer).outcome == "granted"
+    world.passes(15 * MINUTE)
+    assert world.fires(A).outcome == "granted", "it fires, whatever start the notice names"
+    assert world.told(world._claim(late, {})).reason == "it has fired anew since"
+    assert len(world.boosts) == 1
+
+
 @given(st.permutations([resolved(A, START_MS), B, C]))
 def test_who_resolves_and_who_fires_may_come_in_any_order(told: list[Trigger]) -> None:
     world = World(rule=replace(HIGH_CPU, on_resolved="revert", cooldown_ms=HOUR))

@@ -103,7 +103,9 @@ class Model:
         self.in_any_order(before, [it for *_, it in found])
         firing = set(self.heard.items())
         outcomes = self.world.tells(*(it for *_, it in found))
-        for (which, episode, told), outcome in zip(found, outcomes, strict=True):
+        taken = zip(found, outcomes, strict=True)
+        # What fires comes first, wherever it stands: a late notice speaks of the newest episode.
+        for (which, episode, told), outcome in sorted(taken, key=lambda it: it[0][2].status):
             self.take(which, episode, told, outcome)
         if any(it.event == "reverted" for it in self.world.history[entries:]):
             ended = {(which, episode) for which, episode, it in found if it.status == "resolved"}

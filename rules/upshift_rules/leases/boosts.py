@@ -159,6 +159,8 @@ def _again(
         draft.remember(scope, claim.trigger.identity, heard)
     if episode.ended:
         return _outcome(claim, "repeat", f"this episode was {episode.ended} before", boost)
+    # A late notice speaks of the newest episode: a boost that it takes up again is that one's.
+    claim = claim._replace(trigger=claim.trigger._replace(starts_at_ms=began_ms))
     return _still(draft, claim, scope, case, boost, _REPEATED)
 
 
