@@ -103,11 +103,9 @@ def test_a_late_notice_that_takes_a_boost_up_again_does_not_set_its_episode_back
     rule = replace(HIGH_CPU, while_firing=True, max_duration_ms=HOUR, on_resolved="revert")
     world = World(rule=rule)
     world.fires(A)
-    world.passes(MINUTE)
-    late = resolved(A, world.now_ms)  # lost, at first
+    late = resolved(A, START_MS + MINUTE)  # lost, at first
     world.passes(HOUR)
-    newer = A._replace(starts_at_ms=world.now_ms)
-    assert world.fires(newer).outcome == "granted"
+    assert world.fires(A._replace(starts_at_ms=world.now_ms)).outcome == "granted"
     world.passes(15 * MINUTE)
     assert world.fires(A).outcome == "granted", "it fires, whatever start the notice names"
     assert world.told(world._claim(late, {})).reason == "it has fired anew since"

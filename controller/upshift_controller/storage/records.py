@@ -8,17 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
-from pydantic import Field, TypeAdapter
-from pydantic_core import SchemaValidator, ValidationError
 
 from upshift_agent.contract import (
     FLEET,
-    MAX_MESSAGE_BYTES,
     Keys,
     Status,
     canonical,
@@ -26,7 +22,6 @@ from upshift_agent.contract import (
     is_live,
 )
 from upshift_agent.contract.errors import WireError
-from upshift_agent.contract.reading import VERSION
 from upshift_rules.matching import SCOPED
 
 from ..leasing.ports import Living
@@ -35,6 +30,7 @@ from .batch import Batch, guarded
 from .commit_script import KEEP_MS, RETENTION_MS
 from .connect import Servers, now_us
 from .states import mend
+from .statuses import read_quickly
 from .unreadable import Unreadable
 
 log = structlog.get_logger()
@@ -221,39 +217,3 @@ class Records:
         except WireError as error:
             self.unreadable.tell("status", target, error)
             return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Message(Status):
-    v: Annotated[int, Field(ge=VERSION, le=VERSION)]
-
-
-def _in_range(schema: Any) -> Any:
-    """The schema with every number held to what the contract allows. So the fields stand once, in
-    the contract's `Status`."""
-    if isinstance(schema, list):
-        return [_in_range(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("type") in ("int", "float"):
-        return {"ge": 0, "lt": 2**63} | schema
-    return {key: _in_range(value) for key, value in schema.items()}
-
-
-_QUICK = SchemaValidator(_in_range(TypeAdapter(_Message).core_schema))
-
-
-def read_quickly(stored: bytes) -> Status | None:
-    """Return what `decode_status` would, in a third of its time; None: call `decode_status`.
-
-    8 µs in place of 22. `GET /api/v1/targets` reads 10,000 in 156 ms (`make bench ROW=status`), and
-    would take twice as long without.
-    That one has words for what is wrong, and takes some spellings that are not taken here.
-    """
-    if len(stored) > MAX_MESSAGE_BYTES:
-        return None
-    try:
-        status: Status = _QUICK.validate_json(stored, strict=True)
-    except ValidationError:
-        return None
-    return status
