@@ -23,7 +23,7 @@ from .sources.alertmanager.api import Truncated
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
-from .storage.records import Records
+from .storage.reports.records import Records
 from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview

@@ -20,7 +20,7 @@ from .leasing.upkeep import Upkeep
 from .runtime.supervised import supervised
 from .storage.budgets import RedisBudgets
 from .storage.connect import Servers
-from .storage.records import Records
+from .storage.reports.records import Records
 from .storage.store import Store
 from .storage.unreadable import Unreadable
 

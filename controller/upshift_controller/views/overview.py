@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from upshift_agent.contract import FLEET, Baseline, Plan, Status
 from upshift_rules.leases.state import TargetState
 
-from ..storage.records import Records
+from ..storage.reports.records import Records
 from ..storage.states import States
 from . import view
 from .fleet import Fleet, fleet

@@ -9,6 +9,7 @@ from rules.world import MINUTE, START_MS
 from upshift_agent.contract import FLEET, Cause, Kind, Lease
 from upshift_controller.leasing.limiting.census import Census
 from upshift_controller.leasing.limiting.headroom import Headroom
+from upshift_controller.leasing.ports import Living
 from upshift_rules.leases.changes import Change, Override, Release
 from upshift_rules.leases.limits import Ledger, Limits, Reservation
 
@@ -20,9 +21,9 @@ class Reports:
         self.services = services
         self.looks = 0
 
-    async def live(self) -> Mapping[str, int]:
+    async def live(self) -> Mapping[str, Living]:
         self.looks += 1
-        return {f"service/{name}": count for name, count in self.services.items()}
+        return {f"service/{name}": Living(count) for name, count in self.services.items()}
 
 
 async def known(*used: Reservation, **services: int) -> Headroom:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.conftest import Running
 from upshift_agent.contract import Keys, Requested, Status, encode_status
-from upshift_controller.storage.records import FORGET_AGENTS_MS
+from upshift_controller.storage.reports.records import FORGET_AGENTS_MS
 
 KEYS = Keys()
 HOME = "service/checkout"

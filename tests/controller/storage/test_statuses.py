@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contract.strategies import jsons, statuses
 from upshift_agent.contract import Status, decode_status, encode_status
 from upshift_agent.contract.errors import WireError
-from upshift_controller.storage.statuses import read_quickly
+from upshift_controller.storage.reports.statuses import read_quickly
 
 
 @given(statuses)

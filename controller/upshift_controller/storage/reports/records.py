@@ -24,14 +24,14 @@ from upshift_agent.contract import (
 from upshift_agent.contract.errors import WireError
 from upshift_rules.matching import SCOPED
 
-from ..leasing.ports import Living
-from ..runtime.slices import each
-from .batch import Batch, guarded
-from .commit_script import KEEP_MS, RETENTION_MS
-from .connect import Servers, now_us
-from .states import mend
+from ...leasing.ports import Living
+from ...runtime.slices import each
+from ..batch import Batch, guarded
+from ..commit_script import KEEP_MS, RETENTION_MS
+from ..connect import Servers, now_us
+from ..states import mend
+from ..unreadable import Unreadable
 from .statuses import read_quickly
-from .unreadable import Unreadable
 
 log = structlog.get_logger()
 
