@@ -153,7 +153,7 @@ def test_an_old_push_is_refused_also_by_an_agent_that_knows_nothing_newer(
 def test_a_signed_plan_of_another_target_is_refused(
     controller: Controller, agent: Agent, driver: RecordingDriver, writer: redis.Redis
 ) -> None:
-    controller.lease(**BOOST | {"target": "service/cart", "hz": 999})
+    controller.lease(**BOOST | {"target": "service/cart", "hz": 199})
     put(writer, writer.get(KEYS.plan("service/cart")) or b"")
     eventually(lambda: agent.status and any("addressed to" in it for it in agent.status.skipped))
     assert driver.frequencies == [19]

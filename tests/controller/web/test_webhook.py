@@ -75,7 +75,8 @@ async def test_a_webhook_takes_one_round_trip_however_much_it_carries(
 
     async def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal trips
-        trips += 1
+        task = asyncio.current_task()  # others look now and then
+        trips += task is not None and task.get_name() == "lane of alerts"
         return await execute(*args, **kwargs)
 
     monkeypatch.setattr(Pipeline, "execute", counted)
