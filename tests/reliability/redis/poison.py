@@ -95,5 +95,7 @@ def poison_names(client: Redis) -> None:
 def poison_type(client: Redis, kind: str) -> None:
     """Every key that there is has this type now, whatever it should have."""
     for key in (*OF_HOME, *SHARED):
-        client.delete(key)
-        WRITES[kind](client, key)
+        with client.pipeline() as at_once:  # or whoever lives writes the right type in between
+            at_once.delete(key)
+            WRITES[kind](at_once, key)
+            at_once.execute()
