@@ -87,6 +87,15 @@ async def test_at_least_10_agents_may_be_boosted_however_few_live(start: Start) 
         assert outcomes(await running.notify(about("s11"))) == ["granted"], "there is room now"
 
 
+async def test_services_that_nobody_profiles_take_no_room_while_others_report(start: Start) -> None:
+    async with fleet(start, 3) as (running,):
+        told = await running.notify(*(about(f"unknown{number}") for number in range(40)))
+        assert outcomes(told) == ["granted"] * 40
+        told = await running.notify(*(about(f"s{number}") for number in range(3)))
+        assert outcomes(told) == ["granted"] * 3
+        await until(lambda: len(budget(running)) == 3)
+
+
 async def test_one_service_of_more_than_a_third_is_refused_and_told_how_to_allow_it(
     start: Start,
 ) -> None:

@@ -125,6 +125,10 @@ class Books:
     def part(self, target: str, lease: Lease, agents: Agents) -> Reservation | None:
         """What `lease` needs of the budget, if anything."""
         raised = reach(lease, agents, self._baseline())
+        if not agents and self._limits().by_share and self.census.known(FLEET):
+            # Alerts name services that nobody profiles, mostly; by default they take no room. Where
+            # nobody reports at all, as after an outage, each counts: all may be back at once.
+            raised = 0
         by_hour = self._limits().max_boosts_per_hour is not None
         rule = lease.cause.rule if by_hour else None
         if not raised and rule is None:
