@@ -13,6 +13,7 @@ from upshift_agent.contract import Keys
 from .configuration import InForce
 from .leasing.committer import Committed, Committer
 from .leasing.limiter import Limiter
+from .leasing.limiting.books import Books
 from .leasing.newcomers import Newcomers
 from .leasing.overrides import Overrides
 from .leasing.triggers import Triggers
@@ -59,12 +60,13 @@ class Core:
             unreadable=unreadable,
             starts_afresh=starts_afresh,
         )
-        self.limiter = Limiter(
+        books = Books(
             RedisBudgets(servers, keys, unreadable),
             Records(servers, keys, unreadable),
             baseline=in_force.baseline,
             limits=in_force.limits,
         )
+        self.limiter = Limiter(books)
         self.committer = Committer(
             self.store,
             self.limiter,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from controller.conftest import Answer, Running, alert
@@ -28,22 +30,27 @@ def about(service: str, name: str = "HighCPU", **more: Any) -> dict[str, Any]:
     return alert(labels, fingerprint=f"{name}-{service}", **more)
 
 
+def at_rest(instance: str, attributes: Mapping[str, str], at_ms: int) -> Status:
+    """What an agent says that runs at its baseline; `at_ms` in Redis time."""
+    return Status(
+        instance=instance,
+        attributes=attributes,
+        driver="callable",
+        at_ms=at_ms,
+        state="applied",
+        since_ms=at_ms,
+        requested=Requested(hz=19, revs={}),
+        applied=Applied(hz=19, revs={}, at_ms=at_ms),
+    )
+
+
 def report(running: Running, service: str, agents: int, environment: str = "production") -> None:
     """So many live agents of a service, and one that stopped reporting long ago."""
     now_ms = running.redis.time()[0] * 1000
     for number in range(agents + 1):
         at_ms = now_ms if number < agents else 1
-        status = Status(
-            instance=f"{service}-{number}",
-            attributes={"deployment.environment.name": environment},
-            driver="callable",
-            at_ms=at_ms,
-            state="applied",
-            since_ms=at_ms,
-            requested=Requested(hz=19, revs={}),
-            applied=Applied(hz=19, revs={}, at_ms=at_ms),
-            max_hz=50,
-        )
+        here = {"deployment.environment.name": environment}
+        status = replace(at_rest(f"{service}-{number}", here, at_ms), max_hz=50)
         key = KEYS.agents(f"service/{service}")
         running.redis.hset(key, status.instance, encode_status(status))
     running.redis.zadd(KEYS.reporting, {f"service/{service}": now_ms})

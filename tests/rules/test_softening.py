@@ -21,9 +21,8 @@ HERE = {ENVIRONMENT: "production", NAMESPACE: "shop"}
 LEFT_OUT = "; not narrowed to k8s.cluster.name 'eu-1', which no live agent reports"
 
 
-def world(agents: list[Mapping[str, str]] | None, **more: object) -> World:
-    given: dict[str, object] = {"where": dict(SCOPE), "soft": tuple(SCOPE), "agents": agents}
-    return World(**(given | more))  # type: ignore[arg-type]  # the tests' own short hand
+def world(agents: list[Mapping[str, str]] | None, soft: tuple[str, ...] = tuple(SCOPE)) -> World:
+    return World(where=dict(SCOPE), soft=soft, agents=agents)
 
 
 def test_what_no_live_agent_reports_is_left_out_and_outcome_and_history_say_so() -> None:

@@ -13,12 +13,12 @@ commit lost is given back only after the revision has moved: then nobody can gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from upshift_agent.contract import Baseline, Lease
+from upshift_agent.contract import Lease
 from upshift_rules.leases.changes import Change, Transition
 from upshift_rules.leases.limits import Ledger, Limits
 from upshift_rules.leases.state import TargetState
@@ -28,7 +28,7 @@ from upshift_rules.model import Refusal
 from ..errors import Unavailable
 from .limiting.books import Agents, Books
 from .limiting.leases import ended_early, longer, was_granted
-from .ports import Budgets, Reports, Snapshot, Write
+from .ports import Snapshot, Write
 from .reach import asks
 
 log = structlog.get_logger()
@@ -46,22 +46,12 @@ class _Loose:
 
 
 class Limiter:
-    """Makes transitions within the limits, and keeps the fleet's budget.
+    """Makes transitions within the limits that `books` keep."""
 
-    baseline, limits: return those in force.
-    """
-
-    def __init__(
-        self,
-        budgets: Budgets,
-        reports: Reports,
-        *,
-        baseline: Callable[[], Baseline],
-        limits: Callable[[], Limits],
-    ) -> None:
-        self.books = Books(budgets, reports, baseline=baseline, limits=limits)
-        self._limits = limits
-        self._headroom = self.books.headroom
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self._limits = books.limits
+        self._headroom = books.headroom
         self._loose: dict[str, _Loose] = {}
 
     def from_memory(self, wanted: Iterable[tuple[str, Iterable[Change]]]) -> bool:

@@ -221,21 +221,20 @@ print("end", flush=True)
 def test_a_fork_waits_while_a_handler_of_the_applications_log_holds_a_lock() -> None:
     script = """
 import logging
+from upshift_agent.runtime.gate import gate
 class Slow(logging.Handler):
     def __init__(self):
         super().__init__()
         self.own = threading.Lock()
-        self.busy, self.forking = threading.Event(), threading.Event()
+        self.busy = threading.Event()
     def emit(self, record):
         with self.own:
             self.busy.set()
-            self.forking.wait(20)
-            time.sleep(0.3)  # the fork has come by then, and waits
+            until(lambda: gate._forks)  # one has come, and waits
 handler = Slow()
 logging.getLogger("upshift_agent").addHandler(handler)
 agent.start()  # it will say that nobody is there
 assert handler.busy.wait(20)
-handler.forking.set()
 child = os.fork()
 if child == 0:
     os._exit(not handler.own.acquire(timeout=5))

@@ -14,12 +14,14 @@ from typing import cast
 
 import pytest
 
+from controller.limiting import at_rest
 from rules.world import START_MS
-from upshift_agent.contract import FLEET, Requested, Status
+from upshift_agent.contract import FLEET, Status
 from upshift_agent.contract.resolve import resolve
 from upshift_controller.configuration import load
 from upshift_controller.leasing.committer import Committer
 from upshift_controller.leasing.limiter import Limiter
+from upshift_controller.leasing.limiting.books import Books
 from upshift_controller.leasing.newcomers import Newcomers
 from upshift_controller.leasing.ports import Budgets, Reports, Snapshot, States, Stored
 from upshift_controller.leasing.triggers import Triggers
@@ -68,15 +70,7 @@ class NoBudget:
 
 
 def _status(attributes: Mapping[str, str]) -> Status:
-    return Status(
-        instance=attributes["upshift.agent.id"],
-        attributes=attributes,
-        driver="callable",
-        at_ms=START_MS,
-        state="applied",
-        since_ms=START_MS,
-        requested=Requested(hz=19, revs={}),
-    )
+    return at_rest(attributes["upshift.agent.id"], attributes, START_MS)
 
 
 def _lines() -> Iterator[tuple[Path, str, str]]:
@@ -105,12 +99,13 @@ async def test_an_example_does_what_its_comment_says(example: Path, alert: str, 
     configuration = load(example)  # as `check` and `serve` do
     rules, trigger = configuration.rules, alert_of(alert)
     fleet = Fleet()
-    limiter = Limiter(
+    books = Books(
         cast("Budgets", NoBudget()),
         cast("Reports", fleet),
         baseline=lambda: rules.baseline,
         limits=lambda: Limits(max_frequency_hz=rules.max_frequency_hz),
     )
+    limiter = Limiter(books)
     states = cast("States", fleet)
     committer = Committer(states, limiter, committed=lambda _: None)
     (account,) = await Triggers(states, committer, lambda: rules, Newcomers(lambda: 1)).explain(

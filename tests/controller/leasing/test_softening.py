@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 import pytest
 
 from controller.conftest import Running, Start, alert
+from controller.limiting import at_rest
 from rules.world import HIGH_CPU, START_MS
 from rules.world import alert as trigger
 from upshift_agent.contract import (
     Baseline,
     Keys,
-    Requested,
     Status,
     encode_status,
 )
 from upshift_controller.leasing.limiter import Limiter
+from upshift_controller.leasing.limiting.books import Books
 from upshift_controller.leasing.ports import Snapshot, Stored
 from upshift_rules.leases.limits import Budget, Limits
 from upshift_rules.leases.state import TargetState
@@ -44,22 +45,10 @@ SHOP = {"deployment.environment.name": "production", "k8s.namespace.name": "shop
 LEFT_OUT = "; not narrowed to k8s.cluster.name 'eu-1', which no live agent reports"
 
 
-def status(name: str, attributes: Mapping[str, str], at_ms: int) -> Status:
-    return Status(
-        instance=name,
-        attributes=attributes,
-        driver="callable",
-        at_ms=at_ms,
-        state="applied",
-        since_ms=at_ms,
-        requested=Requested(hz=19, revs={}),
-    )
-
-
 def report(running: Running, *agents: Mapping[str, str]) -> None:
     now_ms = running.redis.time()[0] * 1000
     for number, attributes in enumerate(agents):
-        message = encode_status(status(f"checkout-{number}", attributes, now_ms))
+        message = encode_status(at_rest(f"checkout-{number}", attributes, now_ms))
         running.redis.hset(KEYS.agents(HOME), f"{number}", message)
 
 
@@ -95,7 +84,7 @@ class Asked:
 
     async def statuses(self, targets: Sequence[str]) -> Mapping[str, Sequence[Status]]:
         self.targets += targets
-        return {it: [status("a", SHOP, START_MS)] for it in targets}
+        return {it: [at_rest("a", SHOP, START_MS)] for it in targets}
 
     async def read(self) -> Stored:
         return Stored({}, "")
@@ -109,7 +98,8 @@ async def test_agents_are_asked_only_where_a_boost_is_granted_whose_scope_may_be
     limits: Limits,
 ) -> None:
     asked = Asked()
-    limiter = Limiter(asked, asked, baseline=lambda: Baseline(19), limits=lambda: limits)
+    books = Books(asked, asked, baseline=lambda: Baseline(19), limits=lambda: limits)
+    limiter = Limiter(books)
     state = TargetState(target=HOME)
 
     async def told(soft: tuple[str, ...]) -> list[str]:

@@ -45,7 +45,7 @@ class Books:
         self._budgets = budgets
         self._reports = reports
         self._baseline = baseline
-        self._limits = limits
+        self.limits = limits
         self.census = Census(reports)
         self.headroom = Headroom(self.census)
         self._seen = (0, 0.0)  # Redis time in ms, and this machine's in s
@@ -73,7 +73,7 @@ class Books:
             self.headroom.noted.clear()
             try:
                 await self.census.look()
-                if self._limits().by_share and self._seen[0]:
+                if self.limits().by_share and self._seen[0]:
                     await self.enter(None, self._now_ms())
             except Unavailable as error:
                 log.warning("what is boosted is counted later", problem=error.detail)
@@ -114,7 +114,7 @@ class Books:
 
     async def _now(self) -> Limits:
         """The limits in force, with what depends on how many agents live."""
-        limits = self._limits()
+        limits = self.limits()
         return limits.among(await self.census.total()) if limits.by_share else limits
 
     def _now_ms(self) -> int:
@@ -125,11 +125,11 @@ class Books:
     def part(self, target: str, lease: Lease, agents: Agents) -> Reservation | None:
         """What `lease` needs of the budget, if anything."""
         raised = reach(lease, agents, self._baseline())
-        if not agents and self._limits().by_share and self.census.known(FLEET):
+        if not agents and self.limits().by_share and self.census.known(FLEET):
             # Alerts name services that nobody profiles, mostly; by default they take no room. Where
             # nobody reports at all, as after an outage, each counts: all may be back at once.
             raised = 0
-        by_hour = self._limits().max_boosts_per_hour is not None
+        by_hour = self.limits().max_boosts_per_hour is not None
         rule = lease.cause.rule if by_hour else None
         if not raised and rule is None:
             return None
