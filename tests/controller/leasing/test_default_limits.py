@@ -15,6 +15,7 @@ from controller.conftest import Running, Start, outcomes
 from controller.limiting import RULES, about, budget, limited, override, report
 from upshift_agent.contract import FLEET
 from upshift_controller.errors import Unavailable
+from upshift_controller.leasing.limiting import census
 from upshift_controller.storage.budgets import RedisBudgets
 
 REASON = (
@@ -94,6 +95,19 @@ async def test_services_that_nobody_profiles_take_no_room_while_others_report(st
         told = await running.notify(*(about(f"s{number}") for number in range(3)))
         assert outcomes(told) == ["granted"] * 3
         await until(lambda: len(budget(running)) == 3)
+
+
+async def test_a_fleet_that_starts_after_its_controller_is_counted_at_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what is unknown would take all the room for as long as its boosts last."""
+    monkeypatch.setattr(census, "ONE_PART_IN", 0)
+    async with start(RULES) as running:
+        await running.notify(about("s0"))  # the first look finds nobody
+        report(running, "s1", 3)
+        told = await running.notify(*(about(f"unknown{number}") for number in range(40)))
+        assert outcomes(told) == ["granted"] * 40
+        assert outcomes(await running.notify(about("s1"))) == ["granted"]
 
 
 async def test_one_service_of_more_than_a_third_is_refused_and_told_how_to_allow_it(
