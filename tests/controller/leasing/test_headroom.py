@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rules.world import MINUTE, START_MS
-from upshift_agent.contract import FLEET, Cause, Kind, Lease
+from upshift_agent.contract import ENVIRONMENT, FLEET, Cause, Kind, Lease
 from upshift_controller.leasing.limiting.census import Census
 from upshift_controller.leasing.limiting.headroom import Headroom
 from upshift_controller.leasing.ports import Living
@@ -101,3 +101,18 @@ async def test_who_lives_is_not_counted_anew_for_each_that_asks() -> None:
         await census.look()
         assert await census.total() == 7
     assert reports.looks == 1
+
+
+async def test_what_was_read_for_one_grant_is_known_to_the_next() -> None:
+    reports = Reports(cart=1)
+    census = Census(cast("Any", reports))
+    agent = {"service.name": "late", ENVIRONMENT: "production", "host.name": "a"}
+    census.learn("service/late", [agent])
+    assert census.known("service/late") is None  # nobody has counted yet
+    await census.look()
+    assert census.known("service/late") == 0
+    census.learn("service/late", [agent])
+    assert census.known("service/late") == 1
+    assert census.scoped("service/late") == {ENVIRONMENT}
+    census.learn("service/cart", [])
+    assert census.known("service/cart") == 1

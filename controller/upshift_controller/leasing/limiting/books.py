@@ -150,6 +150,8 @@ class Books:
         everyone = await self._reports.known_targets() if FLEET in names else []
         statuses = await self._reports.statuses(list(dict.fromkeys([*names, *everyone])))
         agents: dict[str, Agents] = {it: live_agents(rows, now_ms) for it, rows in statuses.items()}
+        for target, living in agents.items():
+            self.census.learn(target, living)
         if everyone:
             agents[FLEET] = [it for rows in agents.values() for it in rows]
         return agents

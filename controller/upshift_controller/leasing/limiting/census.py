@@ -6,11 +6,13 @@ It may be wrong for as long: an agent that was the last to report its namespace 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from upshift_agent.contract import FLEET
+from upshift_rules.matching import SCOPED
 
 from ..ports import Living, Reports
+from ..reach import Attributes
 
 #: From one look to the next, unless nobody was found: a fleet may start just now. Longer where a
 #: look takes long, so that it takes one part in so many of the controller's time. (10,000 agents
@@ -22,7 +24,7 @@ ONE_PART_IN = 100
 class Census:
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
-        self._live: Mapping[str, Living] | None = None
+        self._live: dict[str, Living] | None = None
         self._fleet = Living()
         self._until = 0.0
 
@@ -33,12 +35,19 @@ class Census:
             return
         live = await self._reports.live()
         took = time.monotonic() - began
-        self._live = live
+        self._live = dict(live)
         self._fleet = Living(
             sum(each.agents for each in live.values()),
             frozenset().union(*(each.scoped for each in live.values())),
         )
         self._until = began + max(EVERY_S if self._fleet.agents else 0, ONE_PART_IN * took)
+
+    def learn(self, target: str, agents: Sequence[Attributes]) -> None:
+        """These live there now, as somebody has read who asked for one target. Nobody is no news: a
+        service that starts just now would be put off until the next look."""
+        if self._live is not None and agents:
+            scoped = frozenset().union(*(agent.keys() & SCOPED.keys() for agent in agents))
+            self._live[target] = Living(len(agents), scoped)
 
     async def total(self) -> int:
         """Return how many live in the whole fleet. Raise `Unavailable` where nobody has counted."""
