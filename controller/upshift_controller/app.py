@@ -154,7 +154,7 @@ class Controller:
         self._configured()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()
-        done = f"{len(configuration.rules.rules)} rules from {configuration.rules_from}"
+        done = f"{configuration.entries} rules from {configuration.rules_from}"
         if configuration.rules_from != former.rules_from:
             done += f" in place of those from {former.rules_from}"
         log.info("reloaded", rules=done, needs_restart=moved or None)

@@ -47,6 +47,11 @@ class Configuration:
             Servers(self.settings.redis)  # which connects to nothing yet
         check_exposure(self.settings.listen, has_tokens=not self.tokens.none)
 
+    @property
+    def entries(self) -> int:
+        """How many rules the document has; one that is for several profiles counts once."""
+        return len({rule.name for rule in self.rules.rules})
+
     def lifted(self) -> list[Problem]:
         """Warnings of default limits that the settings lift."""
         return [

@@ -14,7 +14,7 @@ from typing import Any, cast
 import orjson
 import structlog
 
-from upshift_agent.contract import one_line
+from upshift_agent.contract import CPU, one_line
 from upshift_rules.leases.changes import Entry
 
 from .leasing.committer import Committed
@@ -141,9 +141,11 @@ def _json(document: object, **_: object) -> bytes:
 
 
 def change(done: Committed, entry: Entry) -> None:
-    """The one line of a change: target, frequency, cause, revision."""
+    """The one line of a change: target, frequency in the profile's unit, cause, revision."""
     hz = entry.lease.hz if entry.lease else entry.baseline.default if entry.baseline else None
     more = {"kind": entry.lease.kind, "lease": entry.lease.id} if entry.lease else {}
+    if entry.lease and entry.lease.profile != CPU:
+        more["profile"] = entry.lease.profile
     log.info(
         entry.event,
         target=done.state.target,

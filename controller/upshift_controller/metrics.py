@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from typing import get_args
 
 from prometheus_client import (
     GC_COLLECTOR,
@@ -17,6 +18,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from upshift_agent.contract import ALL, PROFILES, Kind
 
 from . import log
 from .errors import Unavailable
@@ -82,10 +85,15 @@ def figures(fleet: Fleet) -> Iterable[Metric]:
         return family
 
     states = {"applied": 0, "applying": 0, "failed": 0, "lost": 0} | dict(fleet.agents)
-    kinds = {"boost": 0, "pin": 0, "cap": 0} | dict(fleet.leases)
+    leases = {(kind, one): 0 for kind in get_args(Kind) for one in PROFILES} | {("cap", ALL): 0}
     services = fleet.services.items()
     yield by("upshift_agents", "Agents, by what they report", "state", states.items())
-    yield by("upshift_leases", "Live leases, by kind", "kind", kinds.items())
+    family = GaugeMetricFamily(
+        "upshift_leases", "Live leases, by kind and profile", labels=["kind", "profile"]
+    )
+    for labels, count in (leases | dict(fleet.leases)).items():
+        family.add_metric(labels, count)
+    yield family
     yield GaugeMetricFamily(
         "upshift_converged_agents", "Live agents that have applied what is granted", fleet.converged
     )
@@ -93,22 +101,24 @@ def figures(fleet: Fleet) -> Iterable[Metric]:
         "upshift_boosted_agents", "Live agents above their baseline", fleet.boosted
     )
     yield GaugeMetricFamily(
-        "upshift_kill_switches", "Caps on the whole fleet at 0 Hz", fleet.stopped
+        "upshift_kill_switches", "Caps at 0 of every profile on the whole fleet", fleet.stopped
     )
-    yield GaugeMetricFamily(
-        "upshift_requested_hertz", "Sampling frequency asked of live agents, summed",
-        fleet.hz.requested,
-    )  # fmt: skip  # name and help on one line
-    yield GaugeMetricFamily(
-        "upshift_applied_hertz", "Sampling frequency that live agents' drivers confirmed, summed",
-        fleet.hz.applied,
+    yield by(
+        "upshift_requested_hertz",
+        "Sampling frequency asked of live agents, summed; heap's in an hour",
+        "profile", ((profile, hz.requested) for profile, hz in fleet.hz.items()),
     )  # fmt: skip  # as above
     yield by(
-        "upshift_service_requested_hertz", "The same, for the services that ask for most",
+        "upshift_applied_hertz",
+        "Sampling frequency that live agents' drivers confirmed, summed; heap's in an hour",
+        "profile", ((profile, hz.applied) for profile, hz in fleet.hz.items()),
+    )  # fmt: skip  # as above
+    yield by(
+        "upshift_service_requested_hertz", "The same of cpu, for the services that ask for most",
         "service", ((name, hz.requested) for name, hz in services),
     )  # fmt: skip  # as above
     yield by(
-        "upshift_service_applied_hertz", "The same, for the services that ask for most",
+        "upshift_service_applied_hertz", "The same of cpu, for the services that ask for most",
         "service", ((name, hz.applied) for name, hz in services),
     )  # fmt: skip  # as above
 

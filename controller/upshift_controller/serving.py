@@ -47,7 +47,7 @@ async def serve(config: Path | None, **options: Any) -> None:
             url=address,
             webhook=f"{address}/api/v1/webhook/alertmanager",
             redis_for_agents=parse_address(redis_url).public,
-            rules=f"{len(configuration.rules.rules)} from {configuration.rules_from}",
+            rules=f"{configuration.entries} from {configuration.rules_from}",
             tokens=len(settings.tokens) or "none, loopback only",
         )
         _reload_on_hang_up(controller)

@@ -3,6 +3,7 @@
 Pure. The model: a cost has a fixed part and a part for each Hz, so the mean frequency decides. A
 boost adds to it for the share of the time that it covers: alerts come at random (Poisson), each
 keeps the boost for `duration`, and those that overlap share one, as the rules' `boosts` has it.
+Only cpu profiles are costed; what else the rules raise is `uncounted`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
+
+from upshift_agent.contract import CPU, PROFILES, Profile
 
 from .documents.located import Section
 from .model import Rule, RuleSet
@@ -98,10 +101,22 @@ def forecasts(rules: RuleSet, load: Load, coefficients: Coefficients) -> list[Fo
 
 
 def coverages(rules: Iterable[Rule], load: Load) -> Sequence[tuple[Rule, float]]:
-    """The share of the time that each rule's boost covers. The alerts are spread evenly."""
+    """The share of the time that each rule's boost of cpu covers. The alerts are spread evenly over
+    the entries, of which one that is for several profiles makes several rules."""
     several = list(rules)
-    each = load.alerts_per_day / max(1, len(several))
-    return [(rule, rule.fraction * coverage(rule, each, load.firing_ms)) for rule in several]
+    each = load.alerts_per_day / max(1, len({rule.name for rule in several}))
+    return [
+        (rule, rule.fraction * coverage(rule, each, load.firing_ms))
+        for rule in several
+        if rule.profile == CPU
+    ]
+
+
+def uncounted(rules: RuleSet) -> list[Profile]:
+    """Return the profiles, raised or on at rest, that no forecast counts."""
+    raised = {rule.profile for rule in rules.rules}
+    resting = rules.baseline.profiles
+    return [it for it in PROFILES if it != CPU and (it in raised or resting.get(it))]
 
 
 def coverage(rule: Rule, alerts_per_day: float, firing_ms: int) -> float:

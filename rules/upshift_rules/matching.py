@@ -134,9 +134,9 @@ def _claim(rules: RuleSet, rule: Rule, trigger: Trigger) -> Claim | Outcome:
         where = _where(rules, rule, trigger)
         soft = tuple(it for it in where if it in SCOPED and it not in rule.where)
     except _NoTargetError as why:
-        return Outcome(outcome="no_target", reason=str(why), rule=rule.name)
+        return Outcome(outcome="no_target", reason=str(why), rule=rule.name, profile=rule.profile)
     except WireError as why:
-        return Outcome(outcome="invalid", reason=str(why), rule=rule.name)
+        return Outcome(outcome="invalid", reason=str(why), rule=rule.name, profile=rule.profile)
     return Claim(rule=rule, trigger=trigger, target=target, where=where, soft=soft)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from upshift_agent.contract import MAX_HZ, Baseline, Where
+from upshift_agent.contract import CPU, MAX_HZ, Baseline, Profile, Where
 
 from .text import normalised
 
@@ -73,7 +73,8 @@ Scope = Literal["namespace", "environment", "instance", "target"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One entry of `on_alert`. Frequencies in Hz, durations in milliseconds."""
+    """One entry of `on_alert`, for one profile. Durations in milliseconds, the frequency in the
+    profile's own unit: Hz, or snapshots an hour. An entry for several makes a rule for each."""
 
     name: str
     trigger: str
@@ -88,6 +89,12 @@ class Rule:
     while_firing: bool = False
     cooldown_ms: int = 0
     fraction: float = 1.0
+    profile: Profile = CPU
+
+    @property
+    def key(self) -> str:
+        """Which of an entry's rules this is: `high_cpu`, and for other profiles `high_cpu:wall`."""
+        return self.name if self.profile == CPU else f"{self.name}:{self.profile}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +180,7 @@ class Refusal:
 class Outcome:
     """What became of a trigger or an override, and why; the same words everywhere.
 
+    `profile`, `hz`: of the lease, or of the one that the rule would grant, in the profile's unit.
     `until_ms`: end of the lease or of the cooldown, in Redis milliseconds.
     `refusal`: the limit that forbade it.
     """
@@ -183,5 +191,6 @@ class Outcome:
     target: str | None = None
     lease: str | None = None
     hz: int | None = None
+    profile: str | None = None
     until_ms: int | None = None
     refusal: Refusal | None = None

@@ -98,7 +98,7 @@ def test_fifty_agents_of_a_process_have_two_connections(
         assert len(client.client_list()) - before == 2
         assert [it.name for it in threading.enumerate()].count("upshift-agent") == 1
         controller.add(FLEET, "cap", hz=9, for_s=60)
-        eventually(lambda: all(it.decision and it.decision.hz == 9 for it in ours))
+        eventually(lambda: all(it.decisions and it.decisions["cpu"].hz == 9 for it in ours))
         for agent in ours[1:]:
             agent.stop(timeout_s=10)
         assert len(controller.statuses(HOME)) == 1
@@ -198,5 +198,5 @@ def test_a_plan_is_decoded_once_for_all_agents_of_a_process(
 
     monkeypatch.setattr(Plans, "_decode", counted)
     controller.boost(HOME, hz=100, for_s=60)
-    eventually(lambda: all(it.decision and it.decision.hz == 100 for it in ours))
+    eventually(lambda: all(it.decisions and it.decisions["cpu"].hz == 100 for it in ours))
     assert len(times) == 1

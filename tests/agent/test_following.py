@@ -52,6 +52,17 @@ def test_the_kill_switch_stops_everyone(
     driver.wait_for(0)
 
 
+@pytest.mark.parametrize("attribute", ["host.name", "k8s.node.name"])
+def test_a_cap_on_its_node_reaches_an_agent_that_is_no_host_agent(
+    start: Start, controller: FakeController, driver: RecordingDriver, attribute: str
+) -> None:
+    start(attributes={attribute: "worker-3"})
+    controller.boost(HOME, hz=100, for_s=60)
+    driver.wait_for(100)
+    controller.add("node/worker-3", "cap", hz=0, for_s=60)
+    driver.wait_for(0)
+
+
 def test_the_fleets_baseline_replaces_the_local_one(
     start: Start, controller: FakeController, driver: RecordingDriver
 ) -> None:

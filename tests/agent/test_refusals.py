@@ -3,6 +3,7 @@
 import pytest
 
 from agent.conftest import HOME, Start, warnings
+from contract.statuses import applied_hz
 from servers import RedisServer, eventually
 from upshift_agent.contract import Keys
 from upshift_agent.testing import FakeController, RecordingDriver
@@ -77,21 +78,21 @@ def test_the_status_says_what_is_wanted_and_what_is_applied(
 
     def applied() -> bool:
         status = reported(controller)
-        return status.state == "applied" and status.applied.hz == 80
+        return status.state == "applied" and applied_hz(status) == 80
 
     eventually(applied)
     ((field, status),) = controller.statuses(HOME).items()
     assert field == status.attributes["upshift.agent.id"]
     assert (status.instance, status.driver, status.max_hz) == ("checkout-7d9f", "recording", 80)
     assert status.attributes["service.name"] == "checkout"
-    assert (status.requested.lease, status.requested.clamped_from) == (lease, 100)
+    wanted = status.requested.profiles["cpu"]
+    assert (wanted.lease, wanted.clamped_from) == (lease, 100)
     assert status.applied is not None
     assert status.applied.revs == status.requested.revs
-    assert status.applied.achieved_hz == 79.5
+    assert status.applied.profiles["cpu"].achieved_hz == 79.5
     assert abs(status.applied.at_ms - controller.now_ms()) < 10_000
     assert status.sdk.startswith("python/")
-    assert agent.decision is not None
-    assert agent.decision.hz == 80
+    assert agent.decisions["cpu"].hz == 80
     with valkey.client() as client:
         keys = Keys()
         assert client.zrange(keys.reporting, 0, -1) == [HOME]
@@ -103,7 +104,7 @@ def test_a_clean_stop_takes_the_status_back(start: Start, controller: FakeContro
     eventually(lambda: controller.statuses(HOME))
     agent.stop()
     assert controller.statuses(HOME) == {}
-    assert agent.decision is None
+    assert not agent.decisions
 
 
 def test_an_agent_that_may_not_report_follows_all_the_same(

@@ -1,4 +1,7 @@
-"""An agent where Redis is several servers: it finds its own, and finds it again."""
+"""An agent where Redis is several servers: it finds its own, and finds it again.
+
+Long, because all of it needs one cluster, which takes seconds to start.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.cluster import RedisCluster
@@ -15,7 +19,7 @@ from redis.crc import key_slot
 from servers import RedisServer, eventually
 from topologies import Cluster, cluster, failover
 from upshift_agent import Agent
-from upshift_agent.contract import FLEET, Keys, Plan, encode_plan
+from upshift_agent.contract import FLEET, Keys, Plan, encode_plan, is_sharded
 from upshift_agent.testing import FakeController, RecordingDriver
 
 KEYS = Keys()
@@ -40,10 +44,10 @@ class ClusterController(FakeController):
         plan = self._plans[plan.target] = replace(plan, rev=rev, now_ms=now_ms)
         message = encode_plan(plan)
         self._cluster.set(KEYS.plan(plan.target), message)
-        if publish and plan.target == FLEET:
-            self._cluster.publish(KEYS.changes(FLEET), message)
-        elif publish:
+        if publish and is_sharded(plan.target):
             self._cluster.spublish(KEYS.changes(plan.target), message)
+        elif publish:
+            self._cluster.publish(KEYS.changes(plan.target), message)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +76,8 @@ def _named(kind: str, shards: Cluster, node: RedisServer) -> str:
 _numbers = itertools.count()
 
 
-def following(url: str, service: str, driver: RecordingDriver, **more: str) -> Agent:
-    agent = Agent(redis_url=url, service=service, driver=driver, **more)  # type: ignore[arg-type]
+def following(url: str, service: str, driver: RecordingDriver, **more: Any) -> Agent:
+    agent = Agent(redis_url=url, service=service, driver=driver, **more)
     agent.start()
     eventually(lambda: agent.connected)
     return agent
@@ -98,6 +102,31 @@ def test_pushes_of_its_service_and_of_the_fleet_reach_an_agent_on_every_shard(
         for driver in drivers:
             driver.wait_for(100)
         assert time.monotonic() - began < 20
+    finally:
+        for agent in agents:
+            agent.stop()
+
+
+def test_its_node_s_plan_reaches_an_agent_on_every_shard(
+    shards: Cluster, to_hand: ClusterController
+) -> None:
+    """Pushed, and read where it was there before; the node's plan is on one of the shards."""
+    name = f"worker-{next(_numbers)}"
+    drivers = [RecordingDriver() for _ in _primaries(shards)]
+    agents = [
+        following(shards.url, service_on(shards, home), driver, attributes={"host.name": name})
+        for home, driver in zip(_primaries(shards), drivers, strict=True)
+    ]
+    try:
+        for agent in agents:
+            eventually(lambda agent=agent: agent.connected)
+        to_hand.add(f"node/{name}", "cap", hz=9, for_s=600)
+        for driver in drivers:
+            driver.wait_for(9, timeout_s=5)
+        late = RecordingDriver()
+        home = service_on(shards, _primaries(shards)[0])
+        agents.append(following(shards.url, home, late, attributes={"host.name": name}))
+        late.wait_for(9)
     finally:
         for agent in agents:
             agent.stop()

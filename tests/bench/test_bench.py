@@ -16,6 +16,7 @@ from bench.measuring.program import Code
 from bench.measuring.row import Line, Row
 from bench.measuring.runner import in_turns, run
 from bench.measuring.side import Side
+from bench.parts.alerts import WEBHOOK, one
 from bench.rows import rows
 
 ROWS = rows()
@@ -80,3 +81,12 @@ def test_what_others_use_of_the_machine_is_noticed() -> None:
         used = machine.others_in(0.5)
         other.kill()
     assert used > machine.QUIET
+
+
+def test_the_limit_that_would_refuse_a_crowd_is_lifted(tmp_path: Path) -> None:
+    """Or most rows would measure how alerts are refused."""
+    (tmp_path / "kept").mkdir()
+    with Side(Code(), tmp_path / "side", tmp_path / "kept") as side:
+        for number in range(12):  # with nobody there, the default limit is 10
+            answer = side.caller(side.controller).post(WEBHOOK, one(f"service-{number}"))
+            assert answer["counts"] == {"granted": 1}

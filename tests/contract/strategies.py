@@ -3,14 +3,19 @@
 from hypothesis import strategies as st
 
 from upshift_agent.contract import (
+    ALL,
+    CPU,
     FLEET,
+    PROFILES,
     Applied,
     Baseline,
     Cause,
+    Confirmed,
     Lease,
     Plan,
     Requested,
     Status,
+    Wanted,
     Where,
 )
 
@@ -47,10 +52,12 @@ wheres: st.SearchStrategy[Where] = st.dictionaries(
     _values | st.lists(_values, max_size=3).map(tuple),
     max_size=2,
 )
+profiles = st.just(CPU) | st.sampled_from(PROFILES)
+_kinds = st.tuples(st.sampled_from(["boost", "pin", "cap"]), profiles) | st.just(("cap", ALL))
 leases = st.builds(
-    Lease,
+    lambda kind, **fields: Lease(kind=kind[0], profile=kind[1], **fields),
+    kind=_kinds,
     id=st.sampled_from(["a/1", "b/1", "c/1"]) | words,
-    kind=st.sampled_from(["boost", "pin", "cap"]),
     hz=hertz,
     since_ms=moments,
     expires_at_ms=moments,
@@ -60,7 +67,10 @@ leases = st.builds(
     cause=st.builds(Cause, st.dictionaries(words, jsons, max_size=2)),
 )
 baselines = st.builds(
-    Baseline, hertz, st.dictionaries(st.sampled_from(ENVIRONMENTS), hertz, max_size=3)
+    Baseline,
+    hertz,
+    st.dictionaries(st.sampled_from(ENVIRONMENTS), hertz, max_size=3),
+    st.just({}) | st.dictionaries(st.sampled_from(PROFILES[1:]), hertz),
 )
 
 
@@ -100,20 +110,28 @@ statuses = st.builds(
     since_ms=moments,
     requested=st.builds(
         Requested,
-        hz=hertz,
         revs=_revs,
-        lease=st.none() | words,
-        reason=words,
-        until_ms=_maybe_whole,
-        clamped_from=_maybe_whole,
+        profiles=st.dictionaries(
+            profiles,
+            st.builds(
+                Wanted,
+                hz=hertz,
+                lease=st.none() | words,
+                reason=words,
+                until_ms=_maybe_whole,
+                clamped_from=_maybe_whole,
+            ),
+        ),
     ),
     applied=st.none()
     | st.builds(
         Applied,
-        hz=hertz,
         revs=_revs,
         at_ms=moments,
-        achieved_hz=st.none() | st.floats(0, 1e9),
+        profiles=st.dictionaries(
+            profiles,
+            st.builds(Confirmed, hz=hertz, achieved_hz=st.none() | st.floats(0, 1e9)),
+        ),
     ),
     error=st.none() | words,
     skipped=st.lists(words, max_size=2).map(tuple),

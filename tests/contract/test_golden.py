@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from upshift_agent.contract import (
-    Applied,
+    ALL,
     Baseline,
     Cause,
     Lease,
     Plan,
-    Requested,
     Status,
     decode_plan,
     decode_status,
@@ -25,6 +24,7 @@ from upshift_agent.contract import (
 from upshift_agent.contract.errors import SignatureRefused, WireError
 
 from . import CONTRACT
+from .statuses import applied, requested
 
 GOLDEN = CONTRACT / "golden"
 SECRET = b"a shared secret"
@@ -66,12 +66,15 @@ FLEET = Plan(
         Lease(
             id="cap/00c0ffee",
             kind="cap",
+            profile=ALL,
             hz=0,
             since_ms=1795395815291,
             expires_at_ms=1795396415291,
         ),
     ),
-    baseline=Baseline(19, {"production": 19, "staging": 49, "development": 100}),
+    baseline=Baseline(
+        19, {"production": 19, "staging": 49, "development": 100}, {"wall": 10, "heap": 4}
+    ),
 )
 APPLIED = Status(
     instance="checkout-1",
@@ -86,16 +89,16 @@ APPLIED = Status(
     at_ms=1795395816000,
     state="applied",
     since_ms=1795395815900,
-    requested=Requested(
-        hz=50,
-        revs=REVS,
+    requested=requested(
+        50,
+        REVS,
         lease="high_cpu/3f9a2c10",
         reason="boost high_cpu/3f9a2c10: alert HighCPU;"
         " held to this agent's max_hz, asked for 100 Hz",
         until_ms=1795396415291,
         clamped_from=100,
     ),
-    applied=Applied(hz=50, revs=REVS, at_ms=1795395815900, achieved_hz=49.5),
+    applied=applied(50, REVS, 1795395815900, 49.5),
     skipped=("lease 'x/1': unknown kind 'burst'",),
     max_hz=50,
     sdk="upshift-agent/0.1.0 python/3.11.7",
@@ -107,7 +110,7 @@ FAILED = Status(
     at_ms=1795395816000,
     state="failed",
     since_ms=1795395815900,
-    requested=Requested(hz=19, revs={}, reason="baseline (default)"),
+    requested=requested(19, reason="baseline (default)"),
     error="RuntimeError: no permission",
 )
 
@@ -169,7 +172,7 @@ def test_the_smallest_status_is_read() -> None:
         at_ms=1,
         state="applying",
         since_ms=1,
-        requested=Requested(hz=19, revs={}),
+        requested=requested(19),
     )
 
 
@@ -183,7 +186,7 @@ def test_what_is_unknown_is_ignored_or_skipped_by_name() -> None:
         skipped=(
             "lease 'burst/1': unknown kind 'burst'",
             "lease 'curve/1': unknown kind 'curve'",
-            "lease 'heap/1': unknown profile 'heap'",
+            "lease 'goroutine/1': unknown profile 'goroutine'",
             "lease None: unknown kind 'nameless'",
         ),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from upshift_agent.contract import Requested, Status, is_live
+from upshift_agent.contract import Status, is_live
+
+from .statuses import requested
 
 
 def heard_of(at_ms: int) -> Status:
@@ -15,7 +17,7 @@ def heard_of(at_ms: int) -> Status:
         at_ms=at_ms,
         state="applied",
         since_ms=1,
-        requested=Requested(hz=19, revs={}),
+        requested=requested(19),
     )
 
 

@@ -16,7 +16,6 @@ from upshift_agent.contract import (
     Baseline,
     Lease,
     Plan,
-    Requested,
     Status,
     check_target,
     decode_plan,
@@ -29,6 +28,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.errors import SignatureRefused, WireError
 
+from .statuses import requested
 from .strategies import followed, jsons, statuses
 
 decoders = st.sampled_from([decode_plan, decode_status])
@@ -45,8 +45,9 @@ PLAN = encode_plan(
 )
 STATUS = (
     '{"v":1,"instance":"a","attributes":{"b":"c"},"driver":"d","at_ms":1,"state":"applied",'
-    '"since_ms":1,"requested":{"hz":1,"revs":{"fleet":1},"lease":"x","reason":"","until_ms":1,'
-    '"clamped_from":1},"applied":{"hz":1,"revs":{},"at_ms":1,"achieved_hz":1},"error":"e",'
+    '"since_ms":1,"requested":{"revs":{"fleet":1},"profiles":{"cpu":{"hz":1,"lease":"x","reason":"",'
+    '"until_ms":1,"clamped_from":1}}},"applied":{"revs":{},"at_ms":1,"profiles":{"cpu":{"hz":1,'
+    '"achieved_hz":1}}},"error":"e",'
     '"skipped":["x"],"max_hz":1,"sdk":"s"}'
 )
 
@@ -181,7 +182,7 @@ def test_a_read_only_mapping_is_written_like_any_other() -> None:
         at_ms=1,
         state="applying",
         since_ms=1,
-        requested=Requested(hz=1, revs=revs),
+        requested=requested(1, revs),
     )
     assert decode_status(encode_status(status)).requested.revs == {"fleet": 1}
 

@@ -1,26 +1,26 @@
 """What holds of every decision, whatever the plans say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from upshift_agent.contract import (
-    AGENT,
+    ALL,
+    CPU,
     FLEET,
     Baseline,
-    Cause,
     Lease,
     Plan,
+    Profile,
     applies,
     canonical,
-    selects,
 )
 from upshift_agent.contract.resolve import Decision, resolve
 
-from .strategies import attributes, baselines, followed, hertz, leases, moments
+from .strategies import attributes, baselines, followed, hertz, moments, profiles
 
 BASELINE = Baseline(19, {"production": 9, "staging": 49})
 anything = given(
@@ -35,7 +35,11 @@ anything = given(
 def in_force(plans: list[Plan], attributes: dict[str, str], now_ms: int) -> list[Lease]:
     held = (lease for plan in plans for lease in plan.leases)
     ours = canonical(attributes)
-    return [it for it in held if now_ms < it.expires_at_ms and applies(it, ours)]
+    return [
+        it
+        for it in held
+        if it.profile in (CPU, ALL) and now_ms < it.expires_at_ms and applies(it, ours)
+    ]
 
 
 def ends(plans: list[Plan]) -> set[int]:
@@ -173,66 +177,44 @@ def test_the_lease_that_decides_is_in_force_and_says_why(
         assert decision.reason.startswith(decision.lease.reason)
 
 
-@given(leases, st.text(), st.floats(0, 1, exclude_min=True))
-def test_a_larger_fraction_keeps_whom_a_smaller_one_selects(
-    lease: Lease, agent: str, other: float
+@given(
+    plans=followed,
+    attributes=attributes,
+    baseline=baselines,
+    local_max=st.none() | hertz,
+    now_ms=moments,
+    profile=profiles,
+)
+def test_each_profile_is_decided_as_if_there_were_no_other(
+    plans: list[Plan],
+    attributes: dict[str, str],
+    baseline: Baseline,
+    local_max: int | None,
+    now_ms: int,
+    profile: Profile,
 ) -> None:
-    small, large = sorted([lease.fraction, other])
-    canary, wider = (
-        Lease(
-            id=lease.id,
-            kind="boost",
-            hz=1,
-            since_ms=lease.since_ms,
-            expires_at_ms=1,
-            fraction=fraction,
-            fraction_from=lease.fraction_from,
+    def alone(of: Baseline) -> Baseline:
+        return of if profile == CPU else Baseline(of.profiles.get(profile, 0))
+
+    as_cpu = [
+        replace(
+            plan,
+            leases=[replace(it, profile=CPU) for it in plan.leases if it.profile in (profile, ALL)],
+            baseline=plan.baseline and alone(plan.baseline),
         )
-        for fraction in (small, large)
-    )
-    assert selects(wider, {AGENT: agent}) or not selects(canary, {AGENT: agent})
-
-
-def test_a_fraction_selects_about_its_share_of_a_large_fleet() -> None:
-    canary = Lease(id="c/1", kind="boost", hz=100, since_ms=7, expires_at_ms=9, fraction=0.1)
-    chosen = sum(selects(canary, {AGENT: f"{number:x}"}) for number in range(10_000))
-    assert 900 <= chosen <= 1100
+        for plan in plans
+    ]
+    expected = resolve(as_cpu, attributes, alone(baseline), local_max, now_ms)
+    decision = resolve(plans, attributes, baseline, local_max, now_ms, profile)
+    for name in ("hz", "until_ms", "clamped_from"):
+        assert getattr(decision, name) == getattr(expected, name)
+    assert (decision.lease and decision.lease.id) == (expected.lease and expected.lease.id)
 
 
 def test_plans_may_come_as_an_iterator() -> None:
     boost = Lease(id="b/1", kind="boost", hz=100, since_ms=0, expires_at_ms=9)
     plans = (Plan(target=target, rev=1, now_ms=0, leases=(boost,)) for target in [FLEET])
     assert resolve(plans, {}, BASELINE, None, 0).hz == 100
-
-
-def test_the_baseline_says_which_one_it_is() -> None:
-    named = resolve([], {"deployment.environment": "staging"}, BASELINE, None, 0)
-    assert (named.hz, named.because, named.reason) == (
-        49,
-        {"baseline": "staging"},
-        "baseline (staging)",
-    )
-    other = resolve([], {"deployment.environment.name": "qa"}, BASELINE, None, 0)
-    assert (other.hz, other.because) == (19, {"baseline": "default"})
-
-
-@pytest.mark.parametrize(
-    ("because", "reason"),
-    [
-        ({}, "pin/1"),
-        ({"alertname": "HighCPU", "rule": "high_cpu"}, "pin/1: alert HighCPU"),
-        ({"reason": "rollback", "by": "ann"}, "pin/1: rollback, by ann"),
-        ({"alertname": None, "reason": 7}, "pin/1: 7"),
-    ],
-)
-def test_a_reason_is_one_line_for_people(because: dict[str, Any], reason: str) -> None:
-    lease = Lease(id="pin/1", kind="pin", hz=1, since_ms=0, expires_at_ms=1, cause=Cause(because))
-    assert lease.reason == reason
-
-
-def test_a_clamp_is_part_of_the_reason() -> None:
-    decision = resolve([], {}, BASELINE, 10, 0)
-    assert decision.reason == "baseline (default); held to this agent's max_hz, asked for 19 Hz"
 
 
 def test_until_is_a_moment_in_utc() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from upshift_agent.contract import Baseline, decode_plan
+from upshift_agent.contract import CPU, Baseline, decode_plan
 from upshift_agent.contract.resolve import Decision, resolve
 
 from . import CONTRACT
@@ -23,7 +23,11 @@ def decide(case: dict[str, Any], now_ms: int, *, backwards: bool = False) -> Dec
     if backwards:
         case = case | {"plans": [p | {"leases": p["leases"][::-1]} for p in case["plans"]][::-1]}
         return decide(case, now_ms)
-    return resolve(plans, case["attributes"], baseline, case["local_max"], now_ms)
+    return resolve(plans, case["attributes"], baseline, case["local_max"], now_ms, _profile(case))
+
+
+def _profile(case: dict[str, Any]) -> str:
+    return str(case.get("profile", CPU))
 
 
 def answer(decision: Decision) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from redis import Redis
 
 from servers import eventually
 from upshift_agent import Agent
-from upshift_agent.contract import Keys, service_target
+from upshift_agent.contract import Keys, Profile, service_target
 from upshift_agent.testing import RecordingDriver
 from upshift_controller.cli import main
 
@@ -69,9 +69,11 @@ def start(url: str, *arguments: str, env: Mapping[str, str] = {}) -> subprocess.
 
 
 @contextmanager
-def agent(redis_url: str, service: str, **options: Any) -> Iterator[RecordingDriver]:
+def agent(
+    redis_url: str, service: str, *, profiles: tuple[Profile, ...] = ("cpu",), **options: Any
+) -> Iterator[RecordingDriver]:
     """A real agent of a service, whose driver does what a test wants."""
-    driver, statuses = RecordingDriver(), Keys().agents(service_target(service))
+    driver, statuses = RecordingDriver(profiles=profiles), Keys().agents(service_target(service))
     with Redis.from_url(redis_url) as client:
         others = client.hlen(statuses)
         with Agent(redis_url=redis_url, service=service, driver=driver, **options):

@@ -146,9 +146,11 @@ class Served:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One for all tests of the command: each has a service of its own."""
+    """One for all tests of the command: each has a service of its own, and any number of boosts."""
     folder, port = tmp_path_factory.mktemp("served"), free_port()
-    command = [sys.executable, "-m", "upshift_controller", "serve", "--data", str(folder / "data")]
+    (config := folder / "upshift.yaml").write_text(UNLIMITED)
+    command = [sys.executable, "-m", "upshift_controller", "serve", "--config", str(config)]
+    command += ["--data", str(folder / "data")]
     with http_server(folder, port, *command, "--listen", f"127.0.0.1:{port}") as server:
         yield Served(server.url, announced(server.log))
 

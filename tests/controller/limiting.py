@@ -8,7 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from controller.conftest import Answer, Running, alert
-from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
+from upshift_agent.contract import (
+    CPU,
+    Applied,
+    Confirmed,
+    Keys,
+    Profile,
+    Requested,
+    Status,
+    Wanted,
+    encode_status,
+)
 
 KEYS = Keys()
 RULES = """
@@ -30,8 +40,10 @@ def about(service: str, name: str = "HighCPU", **more: Any) -> dict[str, Any]:
     return alert(labels, fingerprint=f"{name}-{service}", **more)
 
 
-def at_rest(instance: str, attributes: Mapping[str, str], at_ms: int) -> Status:
-    """What an agent says that runs at its baseline; `at_ms` in Redis time."""
+def at_rest(instance: str, attributes: Mapping[str, str], at_ms: int, *profiles: Profile) -> Status:
+    """What an agent says that runs at its baseline; `at_ms` in Redis time. profiles: those that it
+    can raise, cpu unless others are named."""
+    hz = {profile: 19 if profile == CPU else 0 for profile in profiles or (CPU,)}
     return Status(
         instance=instance,
         attributes=attributes,
@@ -39,8 +51,8 @@ def at_rest(instance: str, attributes: Mapping[str, str], at_ms: int) -> Status:
         at_ms=at_ms,
         state="applied",
         since_ms=at_ms,
-        requested=Requested(hz=19, revs={}),
-        applied=Applied(hz=19, revs={}, at_ms=at_ms),
+        requested=Requested(revs={}, profiles={it: Wanted(hz=hz[it]) for it in hz}),
+        applied=Applied(revs={}, at_ms=at_ms, profiles={it: Confirmed(hz=hz[it]) for it in hz}),
     )
 
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from controller.command import Run
 from upshift_agent.contract import Baseline
-from upshift_rules.cost import Coefficients, Forecast, Load, Share, coverage, forecasts, missed
+from upshift_rules.cost import (
+    Coefficients,
+    Forecast,
+    Load,
+    Share,
+    coverage,
+    forecasts,
+    missed,
+    uncounted,
+)
 from upshift_rules.model import Rule, RuleSet
 
 MINUTE = 60_000
@@ -122,8 +131,29 @@ def test_the_command_names_each_target_that_is_missed_and_by_how_much(offline: R
     )
 
 
+def test_the_command_says_which_profiles_it_does_not_count(offline: Run, tmp_path: Path) -> None:
+    file = tmp_path / "upshift.yaml"
+    rule = "{trigger: high_cpu, profile: [cpu, wall], frequency: 97, duration: 10m}"
+    file.write_text(f"sampling:\n  profiles: {{heap: 1}}\n  on_alert:\n  - {rule}\n")
+    assert offline("cost", str(file), "--json").json["uncounted"] == ["wall", "heap"]
+    assert "Of cpu alone; not counted: wall, heap." in offline("cost", str(file)).out
+    assert "not counted" not in offline("cost").out
+    assert f"{file}: 1 rule, no warnings" in offline("check", str(file)).out
+
+
 def test_a_file_with_a_fault_is_refused_with_its_place(offline: Run, tmp_path: Path) -> None:
     file = tmp_path / "upshift.yaml"
     file.write_text("cost:\n  cpu_percent: {per_hz: -1}\n")
     said = offline("cost", str(file))
     assert said.code == 1
+
+
+def test_only_cpu_is_costed_and_what_else_is_raised_is_named() -> None:
+    """An entry for several profiles is one entry, to which the same alerts come."""
+    wall, heap = rule(profile="wall"), rule(profile="heap", frequency_hz=4)
+    assert predict(5, HIGH_CPU, wall, heap) == predict(5)
+    (quiet,) = predict(5, wall)
+    assert (quiet.mean_hz, quiet.boosted) == (19, 0)
+    resting = Baseline(19, profiles={"wall": 9, "lock": 0})
+    assert uncounted(RuleSet(baseline=resting, rules=(HIGH_CPU, heap))) == ["wall", "heap"]
+    assert uncounted(RuleSet(baseline=Baseline(19), rules=(HIGH_CPU,))) == []

@@ -106,8 +106,8 @@ class World:
     def all_applied(self, hz: int) -> bool:
         """Whether every instance has confirmed this frequency, and it is the one it should have."""
         agents = self.upshift.get("/api/v1/targets/service/checkout")["agents"]
-        at_it = [it["instance"] for it in agents if it["converged"] and it["applied"]["hz"] == hz]
-        return len(at_it) == len(INSTANCES)
+        confirmed = [it["applied"]["profiles"]["cpu"]["hz"] for it in agents if it["converged"]]
+        return confirmed.count(hz) == len(INSTANCES)
 
     def history(self) -> list[str]:
         """What happened to the target, oldest first."""

@@ -108,7 +108,7 @@ def _healed(world: World) -> None:
 def _as_resolved(world: World) -> bool:
     """What the drivers were told last is what the controller computes, with `resolve`, for each."""
     view = world.upshift.target(HOME)
-    wanted = {it["instance"]: it["requested"]["hz"] for it in view["agents"]}
+    wanted = {it["instance"]: it["requested"]["profiles"]["cpu"]["hz"] for it in view["agents"]}
     now = world.hz()
     assert now == {key: wanted.get(key) for key in now}, (now, wanted)
     return True

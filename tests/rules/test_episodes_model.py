@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.world import HIGH_CPU, MINUTE, World, alert
+from rules.world import MINUTE, World, a_rule, alert
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import limited
 from upshift_rules.model import Outcome, Rule, Trigger
@@ -25,18 +25,6 @@ SERVED = ("granted", "renewed", "joined", "at_max_duration")
 
 #: What may happen to an alert; "ends unheard": its notice is lost.
 NOTICES = ("fires", "fires", "fires", "moves", "ends", "ends", "ends unheard", "is late")
-
-
-def a_rule(random: Random) -> Rule:
-    return replace(
-        HIGH_CPU,
-        frequency_hz=random.choice([49, 100]),
-        duration_ms=random.choice([2, 10, 10]) * MINUTE,
-        max_duration_ms=random.choice([10, 40]) * MINUTE,
-        on_resolved=random.choice(["keep", "revert", "revert"]),
-        while_firing=random.random() < 0.3,
-        cooldown_ms=random.choice([0, 0, 1, 60]) * MINUTE,
-    )
 
 
 def a_script(random: Random) -> Iterator[Any]:

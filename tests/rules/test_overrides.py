@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
-from upshift_agent.contract import Baseline, Cause
+from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert, override
+from upshift_agent.contract import Baseline, Cause, Kind
 from upshift_rules.leases.changes import Override, SetBaseline
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import revised, transition
@@ -51,6 +52,38 @@ def test_releasing_what_is_not_there_changes_nothing_and_says_so() -> None:
     assert outcome.outcome == "no_lease"
     assert "cap/9" in outcome.reason
     assert world.commits == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "hz", "asked", "profile", "reason"),
+    [
+        ("boost", 100, None, "cpu", "boost 100 Hz for 1h"),
+        ("pin", 0, None, "cpu", "pin 0 Hz for 1h"),
+        ("cap", 50, None, "cpu", "cap 50 Hz for 1h"),
+        ("cap", 0, None, "all", "cap 0 Hz for 1h"),
+        ("cap", 0, "cpu", "cpu", "cap cpu 0 Hz for 1h"),
+        ("cap", 50, "all", "all", "cap all 50 Hz for 1h"),
+        ("boost", 100, "cpu", "cpu", "boost 100 Hz for 1h"),
+        ("boost", 4, "heap", "heap", "boost heap 4 an hour for 1h"),
+    ],
+)
+def test_an_override_is_for_cpu_and_a_kill_switch_for_all_unless_it_names_one(
+    kind: Kind, hz: int, asked: str | None, profile: str, reason: str
+) -> None:
+    world = World()
+    outcome = world.told(override(kind, hz, asked))
+    assert (outcome.profile, outcome.reason) == (profile, reason)
+    assert [it.profile for it in world.boosts] == [profile]
+
+
+def test_stops_of_one_profile_never_take_the_place_of_a_kill_switch() -> None:
+    world = World()
+    for number in range(16):
+        assert world.told(override("cap", 0, name=f"all-{number}")).outcome == "granted"
+    for number in range(64):
+        longer = replace(override("cap", 0, "cpu", f"{number}"), duration_ms=90 * MINUTE)
+        assert world.told(longer).outcome == "granted"
+    assert sum(it.profile == "all" for it in world.boosts) == 16
 
 
 def test_a_baseline_that_is_known_is_not_published_again() -> None:

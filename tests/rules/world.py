@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from random import Random
 
-from upshift_agent.contract import Cause, Lease, Where
-from upshift_rules.leases.changes import Change, Entry, Release
+from upshift_agent.contract import Cause, Kind, Lease, Where
+from upshift_rules.leases.agents import Agent
+from upshift_rules.leases.changes import Change, Entry, Override, Release
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.stored import decode_state, encode_state
 from upshift_rules.leases.transition import limited, revised
@@ -33,6 +35,32 @@ def alert(fingerprint: str = "4bd675a02c6e66f0", *, started_ms: int = START_MS -
     )
 
 
+def a_rule(random: Random) -> Rule:
+    """Any rule."""
+    return replace(
+        HIGH_CPU,
+        frequency_hz=random.choice([49, 100]),
+        duration_ms=random.choice([2, 10, 10]) * MINUTE,
+        max_duration_ms=random.choice([10, 40]) * MINUTE,
+        on_resolved=random.choice(["keep", "revert", "revert"]),
+        while_firing=random.random() < 0.3,
+        cooldown_ms=random.choice([0, 0, 1, 60]) * MINUTE,
+    )
+
+
+def override(kind: Kind, hz: int, profile: str | None = None, name: str = "1") -> Override:
+    """What ann asks for, for an hour."""
+    return Override(
+        id=f"{kind}/{name}",
+        kind=kind,
+        hz=hz,
+        duration_ms=60 * MINUTE,
+        where={},
+        cause=Cause.of_operator("ann"),
+        profile=profile,
+    )
+
+
 @dataclass
 class World:
     """One target. Its state goes through its stored form at each step, as in Redis."""
@@ -46,6 +74,7 @@ class World:
     refusal: Refusal | None = None  # what the limits say to every new lease
     soft: tuple[str, ...] = ()  # what of `where` came from the scope
     agents: list[Mapping[str, str]] | None = None  # that live
+    able: tuple[str, ...] = ("cpu",)  # what each of them can raise
 
     def passes(self, ms: int) -> None:
         self.now_ms += ms
@@ -85,7 +114,8 @@ class World:
         return Claim(changed, told, self.state.target, self.where, self.soft)
 
     def _apply(self, changes: list[Change]) -> tuple[Outcome, ...]:
-        step = limited(self.state, changes, self.now_ms, lambda _: self.refusal, self.agents)
+        agents = None if self.agents is None else [Agent(it, self.able) for it in self.agents]
+        step = limited(self.state, changes, self.now_ms, lambda _: self.refusal, agents)
         if step.state is not self.state or step.entries:
             after = revised(self.state, step.state, self.now_ms * 1000)
             self.state = decode_state(after.target, encode_state(after).encode())

@@ -80,12 +80,22 @@ def test_overrides_work_signed_and_in_the_history_with_every_controller_down(
             ("boost", 300, {"process.pid": ("1",)})
         ]
         assert driver.frequencies == [19, 100, 0, 100, 7, 19]
+        wall = ("--hz", "9", "--for", "1m", "--profile", "wall")
+        nobody = upshift(
+            *("boost", HOME, *wall, "--direct", valkey.url),
+            folder=tmp_path,
+            UPSHIFT_SECRET_FILE=str(secrets),
+        )
+        assert (nobody.returncode, nobody.stderr) == (
+            0,
+            "Note: no agent of service/checkout can raise wall\n",
+        )
     with processes.controller(tmp_path / "after", valkey.url, settings) as controller:
         entries = controller.get("/api/v1/history")["entries"]
         assert controller.said("state ignored") == 0
     user = getpass.getuser()
     ours = [it for it in entries if it["lease"] and it["lease"]["because"].get("via") == "direct"]
-    assert [it["event"] for it in reversed(ours)].count("granted") == 3
+    assert [it["event"] for it in reversed(ours)].count("granted") == 4
     assert {it["lease"]["because"]["by"] for it in ours} == {user}
     released = [it for it in entries if it["event"] == "released"]
     assert len(released) == 3  # the cap alone, the service's two at once

@@ -36,6 +36,7 @@ class Direct:
                 body["kind"],
                 body["hz"],
                 parse_duration(body["duration"]),
+                profile=body["profile"],
                 where=filters,
                 cause=_asked_by(body["by"], body["reason"]),
             ),

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from upshift_agent.contract import FLEET, MAX_HZ, MAX_LEASE_MS, check_target, is_plain, shorten
+from upshift_agent.contract import (
+    ALL,
+    FLEET,
+    MAX_HZ,
+    MAX_LEASE_MS,
+    PROFILES,
+    check_target,
+    is_plain,
+    shorten,
+)
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import format_duration, parse_duration
 
@@ -37,6 +46,17 @@ def hz(text: str, lowest: int = 0, otherwise: str = "") -> int:
 
 def boost_hz(text: str) -> int:
     return hz(text, 1, "; `upshift cap TARGET --hz 0` stops profiling" if text == "0" else "")
+
+
+def profile(text: str, *more: str) -> str:
+    known = (*PROFILES, *more)
+    if text not in known:
+        raise typer.BadParameter(f"must be {' or '.join(known)}, got {shorten(text)}")
+    return text
+
+
+def cap_profile(text: str) -> str:
+    return profile(text, ALL)
 
 
 def duration(text: str) -> str:
@@ -161,13 +181,33 @@ LeaseOrTarget = Annotated[
         help=f"A lease, such as boost/3f9a01bc, or every lease of {_TARGET}.",
     ),
 ]
+_UNIT = "Samples per second, of heap snapshots per hour"
 Hz = Annotated[
     int,
-    typer.Option("--hz", parser=hz, metavar="HZ", help=f"Samples per second, 0–{MAX_HZ}."),
+    typer.Option("--hz", parser=hz, metavar="HZ", help=f"{_UNIT}, 0–{MAX_HZ}."),
 ]
 BoostHz = Annotated[
     int,
-    typer.Option("--hz", parser=boost_hz, metavar="HZ", help=f"Samples per second, 1–{MAX_HZ}."),
+    typer.Option("--hz", parser=boost_hz, metavar="HZ", help=f"{_UNIT}, 1–{MAX_HZ}."),
+]
+OfProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        parser=profile,
+        metavar="PROFILE",
+        help=f"What it is about: {', '.join(PROFILES)}. Default: cpu.",
+    ),
+]
+OfCapProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        parser=cap_profile,
+        metavar="PROFILE",
+        help=f"What it is about: {', '.join(PROFILES)}, or {ALL} at once. Default: cpu, and with "
+        f"--hz 0 {ALL}.",
+    ),
 ]
 For = Annotated[
     str,

@@ -184,11 +184,13 @@ class Committer:
         if not pending:
             return
         snapshot = await self._look(pending)
+        alone: set[str] | None = set()
         for _ in range(MAX_ATTEMPTS):
             if not pending:
                 _tell(self._took, time.perf_counter() - started)
                 return
-            snapshot = await self._attempt(snapshot, pending)
+            snapshot = await self._attempt(snapshot, pending, alone)
+            alone = None
             pending = {target: pending[target] for target in snapshot.states}
         raise Unavailable(f"other controllers keep changing {', '.join(sorted(pending)[:3])}")
 
@@ -197,17 +199,23 @@ class Committer:
         guess = self._limiter.from_memory(_wanted(pending).items()) and self._states.recall(pending)
         return guess or await self._states.read(pending)
 
-    async def _attempt(self, snapshot: Snapshot, pending: Mapping[str, list[Request]]) -> Snapshot:
-        """Try once, from `snapshot`; return what met another state, with that state."""
+    async def _attempt(
+        self, snapshot: Snapshot, pending: Mapping[str, list[Request]], alone: set[str] | None
+    ) -> Snapshot:
+        """Try once, from `snapshot`; return what met another state, with that state.
+
+        alone: as `Limiter.steps` has it. Who has met an agent there asks.
+        """
         changes = _wanted(pending)
-        steps = await self._limiter.steps(snapshot, changes)
+        steps = await self._limiter.steps(snapshot, changes, alone=alone)
         writes: list[Write] = []
         unchanged: dict[str, TargetState] = {}
         for target, step in steps.items():
             before = snapshot.states[target]
             if step.state is not before or step.entries:
                 after = revised(before, step.state, snapshot.now_us)
-                writes.append(Write(before, after, step.entries, snapshot.now_us))
+                assumed = alone is not None and target in alone
+                writes.append(Write(before, after, step.entries, snapshot.now_us, assumed))
             elif not snapshot.certain:
                 unchanged[target] = before
         met = await self._states.commit(writes, replace(snapshot, states=unchanged))

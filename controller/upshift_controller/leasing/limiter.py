@@ -29,7 +29,7 @@ from ..errors import Unavailable
 from .limiting.books import Agents, Books
 from .limiting.leases import ended_early, longer, was_granted
 from .ports import Snapshot, Write
-from .reach import asks
+from .reach import asks, is_aimed, is_shared
 
 log = structlog.get_logger()
 
@@ -61,13 +61,19 @@ class Limiter:
         return not limits.counted or (_is_default(limits) and self._headroom.covers(wanted))
 
     async def steps(
-        self, snapshot: Snapshot, changes: Changes, *, reserve: bool = True
+        self,
+        snapshot: Snapshot,
+        changes: Changes,
+        *,
+        reserve: bool = True,
+        alone: set[str] | None = None,
     ) -> dict[str, Transition]:
         """Return each target's transition within the limits, with what it grants reserved.
 
         Only where a boost or a pin is granted or renewed does this ask Redis: for the agents'
         reports, for the budget, and to write it. So nothing of it is in the way of a cap.
-        `reserve=False` only looks.
+        `reserve=False` only looks. `alone`: takes the targets of which the steps are right only if
+        no agent reports there, as was so at the last look; None: ask.
         """
         states, now_ms = snapshot.states, snapshot.now_ms
         self.books.saw(now_ms)
@@ -75,7 +81,11 @@ class Limiter:
         if self.from_memory(changes.items()):
             ask = self._limits().too_fast
             steps = {it: limited(states[it], wanted, now_ms, ask) for it, wanted in changes.items()}
-            if few := [it for it, step in steps.items() if self._asks(it, changes[it], step)]:
+            few = [it for it, step in steps.items() if self._asks(it, changes[it], step)]
+            if alone is not None:
+                alone.update(it for it in few if self._was_alone(it, changes[it], steps[it]))
+                few = [it for it in few if it not in alone]
+            if few:
                 agents = await self.books.agents(few, now_ms)
                 for name in few:
                     steps[name] = limited(states[name], changes[name], now_ms, ask, agents[name])
@@ -139,7 +149,12 @@ class Limiter:
             log.warning("reservations stay until they expire", leases=leases, problem=error.detail)
 
     def _asks(self, target: str, wanted: Sequence[Change], step: Transition) -> bool:
-        return asks(wanted, step, self.books.census.scoped(target))
+        return asks(wanted, step, self.books.census.living(target))
+
+    def _was_alone(self, target: str, wanted: Sequence[Change], step: Transition) -> bool:
+        """Whether nobody lived there at the last look, and nothing else would be to be said."""
+        alone = not is_shared(target) and self.books.census.known(target) == 0
+        return alone and not is_aimed(wanted, step)
 
     def _within(
         self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents | None

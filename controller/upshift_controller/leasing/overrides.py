@@ -6,7 +6,10 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from upshift_agent.contract import (
+    ALL,
+    CPU,
     MAX_LEASE_MS,
+    PROFILES,
     Cause,
     Kind,
     Where,
@@ -14,6 +17,7 @@ from upshift_agent.contract import (
     is_plain,
     one_line,
     shorten,
+    shown,
 )
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import format_duration
@@ -55,18 +59,29 @@ class Overrides:
         hz: int,
         duration_ms: int,
         *,
+        profile: str | None = None,
         where: Where,
         cause: Cause,
     ) -> Outcome:
-        """Grant an operator's lease. Raise `Refused` when it is out of bounds."""
+        """Grant an operator's lease. Raise `Refused` when it is out of bounds.
+
+        hz: in the profile's unit. profile: `ALL` of a cap only; None: as `Override` says.
+        """
         try:
             check_target(target)
         except WireError as error:
             raise Refused(str(error), slug="target", status=422) from error
+        known = [*PROFILES, *([ALL] if kind == "cap" else [])]
+        if profile is not None and profile not in known:
+            raise Refused(
+                f"the profile of a {kind} must be {' or '.join(known)}, got {shorten(profile)}",
+                slug="profile",
+                status=422,
+            )
         lowest, highest = (1 if kind == "boost" else 0), self._rules().max_frequency_hz
         if not lowest <= hz <= highest:
             raise Refused(
-                f"a {kind} must be {lowest}–{highest} Hz here, got {hz}",
+                f"a {kind} must be {lowest}–{shown(profile or CPU, highest)} here, got {hz}",
                 slug="frequency",
                 status=422,
             )
@@ -87,6 +102,7 @@ class Overrides:
         change = Override(
             id=f"{kind}/{secrets.token_hex(4)}",
             kind=kind,
+            profile=profile,
             hz=hz,
             duration_ms=duration_ms,
             where=where,

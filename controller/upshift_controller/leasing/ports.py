@@ -33,12 +33,17 @@ NOTHING = Snapshot(0, {})
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A state to be committed in place of the one it was made from, at `now_us`, Redis time."""
+    """A state to be committed in place of the one it was made from, at `now_us`, Redis time.
+
+    alone: only if no agent reports under its target, which is what it was decided for. Else it is
+    as if another state had been met, only that it is the same.
+    """
 
     before: TargetState
     after: TargetState
     entries: Sequence[Entry]
     now_us: int
+    alone: bool = False
 
     @property
     def now_ms(self) -> int:
@@ -101,10 +106,12 @@ class Budgets(Protocol):
 
 
 class Living(NamedTuple):
-    """How many agents of a target live, and what of a rule's scope any of them reports."""
+    """How many agents of a target live, what of a rule's scope any of them reports, and the
+    profiles that any of them can raise."""
 
     agents: int = 0
     scoped: frozenset[str] = frozenset()
+    profiles: frozenset[str] = frozenset()
 
 
 class Reports(Protocol):
@@ -117,4 +124,5 @@ class Reports(Protocol):
         """Return the last report of each agent of these targets."""
 
     async def live(self) -> Mapping[str, Living]:
-        """Return who lives, by target. A few round trips, and time to read them."""
+        """Return who lives, by each target that they follow: what they report under, their node,
+        and the fleet. A few round trips, and time to read them."""

@@ -118,6 +118,8 @@ class Triggers:
                 reason=reason,
                 rule=claim.rule.name,
                 target=claim.target,
+                profile=claim.rule.profile,
+                hz=claim.rule.frequency_hz,
                 refusal=refusal,
             )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from redis.asyncio.client import Pipeline
 
-from upshift_agent.contract import FLEET, Keys, encode_plan
+from upshift_agent.contract import Keys, encode_plan, is_sharded
 from upshift_rules.leases.state import TargetState, plan_of
 from upshift_rules.leases.stored import encode_state
 from upshift_rules.quick_json import dump
@@ -52,6 +52,7 @@ class _Arguments(NamedTuple):
     until_us: int
     target: str
     next_expiry_ms: int | str
+    alone: str
 
 
 def add(
@@ -69,7 +70,7 @@ def add(
     secret = secrets[0] if secrets else None
     plan = encode_plan(plan_of(after, write.now_ms), secret, dump) if visible else ""
     entries = [encode_entry(entry, write.now_ms) for entry in write.entries]
-    names = [keys.state(target), keys.plan(target), keys.history(target)]
+    names = [keys.state(target), keys.plan(target), keys.history(target), keys.agents(target)]
     if not batch.sharded:
         names += [keys.due, keys.targets]
     next_ms = after.next_expiry_ms
@@ -81,8 +82,7 @@ def add(
         state=seal(target, encode_state(after), secrets),
         plan=plan,
         channel=keys.changes(target),
-        # The fleet's plan goes to every server, because agents are connected to any of them.
-        publish="SPUBLISH" if batch.sharded and target != FLEET else "PUBLISH",
+        publish="SPUBLISH" if batch.sharded and is_sharded(target) else "PUBLISH",
         rev=after.rev,
         history_length=history_length,
         keep_ms=keep_ms,
@@ -91,6 +91,7 @@ def add(
         until_us=valid_us[1],
         target=target,
         next_expiry_ms="" if next_ms is None else next_ms,
+        alone="alone" if write.alone else "",
     )
     _run(batch.on(names[0]), names, arguments, entries, load=load)
 
@@ -110,7 +111,7 @@ def probe(batch: Batch, keys: Keys, *, load: bool) -> None:
     They are in the slot of `due`, without which nothing can be committed.
     """
     prefix = f"{keys.due.removesuffix('due')}{{{keys.due}}}"
-    parts = ["state", "plan", "history", *([] if batch.sharded else ["due", "targets"])]
+    parts = ["state", "plan", "history", "agents", *([] if batch.sharded else ["due", "targets"])]
     names = [f"{prefix}:probe-{part}" for part in parts]
     arguments = _Arguments(
         expected=0,
@@ -126,6 +127,7 @@ def probe(batch: Batch, keys: Keys, *, load: bool) -> None:
         until_us=_NEVER_US,
         target="probe",
         next_expiry_ms="",
+        alone="alone",
     )
     _run(batch.on(keys.due), names, arguments, ["{}"], load=load)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import nlargest
 
-from upshift_agent.contract import FLEET, Plan
+from upshift_agent.contract import ALL, CPU, FLEET, PROFILES, Plan, Profile
 
-from .standing import Standing
+from .standing import Frequencies, Standing
 
 #: Services with figures of their own: those that ask for most.
 MAX_SERVICES = 200
@@ -18,7 +18,8 @@ _SERVICE = "service/"
 
 @dataclass(frozen=True, slots=True)
 class Hz:
-    """Sums over live agents: what they should run at, and what their drivers have confirmed."""
+    """Sums over live agents: what one of their profiles should run at, and what their drivers have
+    confirmed."""
 
     requested: int = 0
     applied: int = 0
@@ -28,17 +29,18 @@ class Hz:
 class Fleet:
     """What there is at `now_ms`, in Redis milliseconds.
 
-    agents: by state. converged, boosted: of those that live. services: those that ask for most, by
-    `service.name`. leases: by kind. stopped: caps on the fleet at 0 Hz.
+    agents: by state. converged, boosted: of those that live. hz: of each profile. services: of
+    those that ask for most of `cpu`, that; by `service.name`. leases: by kind and profile. stopped:
+    caps on the fleet at 0 Hz, of every profile.
     """
 
     now_ms: int
     agents: Mapping[str, int]
     converged: int
     boosted: int
-    hz: Hz
+    hz: Mapping[Profile, Hz]
     services: Mapping[str, Hz]
-    leases: Mapping[str, int]
+    leases: Mapping[tuple[str, str], int]
     stopped: int
 
 
@@ -50,7 +52,7 @@ def fleet(plans: Mapping[str, Plan], agents: Mapping[str, Counter[Standing]], no
     for standing, count in everyone.items():
         states[standing.state] += count
     services = {
-        name.removeprefix(_SERVICE): _hz(rows)
+        name.removeprefix(_SERVICE): _hz(rows, CPU)
         for name, rows in agents.items()
         if rows and name.startswith(_SERVICE)
     }
@@ -61,18 +63,23 @@ def fleet(plans: Mapping[str, Plan], agents: Mapping[str, Counter[Standing]], no
         agents=states,
         converged=sum(count for standing, count in live.items() if standing.converged),
         boosted=sum(count for standing, count in live.items() if standing.boosted),
-        hz=_hz(live),
+        hz={profile: _hz(live, profile) for profile in PROFILES},
         services=dict(most),
-        leases=Counter(str(lease.kind) for lease in leases),
-        stopped=sum(lease.kind == "cap" and lease.hz == 0 for lease in plans[FLEET].leases)
-        if FLEET in plans
-        else 0,
+        leases=Counter((str(lease.kind), lease.profile) for lease in leases),
+        stopped=sum(
+            (lease.kind, lease.profile, lease.hz) == ("cap", ALL, 0)
+            for lease in (plans[FLEET].leases if FLEET in plans else ())
+        ),
     )
 
 
-def _hz(agents: Counter[Standing]) -> Hz:
+def _hz(agents: Counter[Standing], profile: Profile) -> Hz:
     live = [(standing, count) for standing, count in agents.items() if not standing.lost]
     return Hz(
-        requested=sum(standing.hz * count for standing, count in live),
-        applied=sum((standing.applied_hz or 0) * count for standing, count in live),
+        requested=sum(_of(standing.requested, profile) * count for standing, count in live),
+        applied=sum(_of(standing.applied, profile) * count for standing, count in live),
     )
+
+
+def _of(frequencies: Frequencies, profile: Profile) -> int:
+    return next((hz for one, hz in frequencies if one == profile), 0)

@@ -1,25 +1,22 @@
-"""The API's bodies. Their descriptions are the OpenAPI document's. Frequencies in Hz."""
+"""The API's bodies. Their descriptions are the OpenAPI document's.
+
+Frequencies in their profile's unit: Hz, and of `heap` snapshots an hour.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from upshift_agent.contract import MAX_HZ, MAX_LEASE_MS, Kind, State
+from upshift_agent.contract import ALL, MAX_HZ, MAX_LEASE_MS, Kind, Profile
 from upshift_rules.durations import format_duration
 from upshift_rules.model import OutcomeName
 
-Ms = Annotated[int, Field(description="Redis time, in Unix milliseconds")]
-Labels = dict[str, str]
+from .agent_models import AgentView, Body, Ms
+
 Short = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-ShownState = State | Literal["lost"]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+LeaseProfile = Literal[Profile, "all"]
 
 
 class RefusalView(Body):
@@ -38,6 +35,7 @@ class OutcomeView(Body):
     rule: str | None = None
     target: str | None = None
     lease: str | None = None
+    profile: LeaseProfile | None = None
     hz: int | None = None
     until_ms: Ms | None = None
     refusal: RefusalView | None = None
@@ -47,6 +45,7 @@ class RuleView(Body):
     """Whether one rule matches an alert, and why (not)."""
 
     rule: str
+    profiles: Annotated[list[Profile], Field(description="each gets a lease of its own")]
     matches: bool
     reason: str
 
@@ -75,6 +74,7 @@ class LeaseView(Body):
     id: str
     target: str
     kind: Kind
+    profile: Annotated[str, Field(description="all: every one at once, of a cap")]
     hz: int
     since_ms: Ms
     expires_at_ms: Ms
@@ -86,46 +86,11 @@ class LeaseView(Body):
     reason: str
 
 
-class RequestedView(Body):
-    """What an agent should do by the plans of now; `revs` are the revisions of those plans."""
-
-    hz: int
-    revs: dict[str, int]
-    lease: str | None
-    reason: str
-    until_ms: Annotated[int | None, Field(description="when the answer changes next")]
-    clamped_from: Annotated[int | None, Field(description="Hz without the agent's own max_hz")]
-
-
-class AppliedView(Body):
-    """What an agent's driver has confirmed."""
-
-    hz: int
-    revs: dict[str, int]
-    achieved_hz: Annotated[float | None, Field(description="what the profiler says it does")]
-    at_ms: Ms
-
-
-class AgentView(Body):
-    instance: str
-    target: str
-    state: ShownState
-    attributes: Labels
-    driver: str
-    sdk: str
-    reported_ms_ago: int
-    requested: RequestedView
-    known_revs: Annotated[dict[str, int], Field(description="the plans that it says it follows")]
-    applied: AppliedView | None
-    converged: bool
-    error: str | None
-    skipped: Annotated[list[str], Field(description="leases that it cannot follow, and why")]
-    max_hz: int | None
-
-
 class StartingView(Body):
-    """What an agent would run at if it started now."""
+    """What a profile of an agent would run at if it started now. Of those that something asks for,
+    and `cpu`."""
 
+    profile: Profile
     environment: Annotated[str | None, Field(description="null: any that is not listed")]
     where: Annotated[dict[str, str], Field(description="its namespaces and cluster, if they count")]
     hz: int
@@ -160,7 +125,9 @@ class Leases(Body):
 class TargetSummary(Body):
     target: str
     rev: int
-    requested_hz: Annotated[list[int], Field(description="what its live agents should run at")]
+    requested_hz: Annotated[
+        dict[Profile, list[int]], Field(description="what its live agents should run at")
+    ]
     leases: int
     until_ms: Annotated[int | None, Field(description="when its last lease expires")]
     agents: Annotated[int, Field(description="live agents")]
@@ -199,14 +166,22 @@ class LeaseRequest(Body):
 
     target: Annotated[str, Field(description="service/NAME, node/NAME or fleet")]
     kind: Kind
+    profile: Annotated[
+        LeaseProfile | None,
+        Field(description=f"default: cpu, and of a cap at 0 {ALL}, which only a cap may be for"),
+    ] = None
     hz: Annotated[int, Field(strict=True, description=f"0–{MAX_HZ} Hz; a boost at least 1")]
     duration: Annotated[
         str, Field(description=f"1s–{format_duration(MAX_LEASE_MS)}, such as 90s, 10m, 1h30m")
     ]
     where: Annotated[
         dict[Short, Short | Annotated[list[Short], Field(min_length=1, max_length=64)]],
-        Field(max_length=16, description="agent attributes that must match: a value, or one of"),
-    ] = {}
+        Field(
+            default_factory=dict,
+            max_length=16,
+            description="agent attributes that must match: a value, or one of",
+        ),
+    ]
     reason: Annotated[str, Field(max_length=500)] = ""
     by: Annotated[
         str, Field(max_length=64, description="who asks; a token's name counts instead")

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from upshift_agent.contract import FLEET, Baseline, Plan, Status
 from upshift_rules.leases.state import TargetState
 
+from ..leasing.reach import follows, is_shared
 from ..storage.reports.records import Records
 from ..storage.states import States
 from . import view
+from .agent_models import AgentView
 from .fleet import Fleet, fleet
-from .models import Agents, AgentView, Leases, Targets, TargetView
+from .models import Agents, Leases, Targets, TargetView
 from .standing import Standing, followed, standing
+
+#: Time, states of targets, and statuses by what they report under.
+_Read = tuple[int, Mapping[str, TargetState], Mapping[str, Sequence[Status]]]
+
+
+class _Look(NamedTuple):
+    """Each known target's state, plan and agents, as of `now_ms`.
+
+    agents: by what they report under. guests: those on a node that report under something else.
+    """
+
+    now_ms: int
+    states: Mapping[str, TargetState]
+    plans: Mapping[str, Plan]
+    agents: Mapping[str, Counter[Standing]]
+    guests: Mapping[str, Counter[Standing]]
+
+    def followers(self) -> dict[str, Counter[Standing]]:
+        """By what they follow."""
+        nodes = {name: self.agents[name] + guests for name, guests in self.guests.items()}
+        everybody = {FLEET: sum(self.agents.values(), Counter[Standing]())}
+        return {**self.agents, **nodes, **everybody}
 
 
 class Overview:
@@ -30,43 +55,44 @@ class Overview:
 
     async def targets(self) -> Targets:
         """Every known target, in brief."""
-        now_ms, states, plans, agents = await self._standing()
-        agents[FLEET] = sum(agents.values(), Counter())
+        look = await self._look()
+        agents = look.followers()
         return Targets(
-            now_ms=now_ms,
+            now_ms=look.now_ms,
             targets=[
-                view.target_summary(name, states[name], plan, agents[name])
-                for name, plan in plans.items()
+                view.target_summary(name, look.states[name], plan, agents[name])
+                for name, plan in look.plans.items()
             ],
         )
 
     async def fleet(self) -> Fleet:
         """Everything in figures."""
-        now_ms, _, plans, agents = await self._standing()
-        return fleet(plans, agents, now_ms)
+        look = await self._look()
+        return fleet(look.plans, look.agents, look.now_ms)
 
-    async def _standing(
-        self,
-    ) -> tuple[int, Mapping[str, TargetState], Mapping[str, Plan], dict[str, Counter[Standing]]]:
-        """Each known target's state, plan and agents, now."""
+    async def _look(self) -> _Look:
         names = await self._records.known_targets()
         stored = await self._records.stored_statuses(names)
         snapshot = await self._states.read(names)
         now_ms, states = snapshot.now_ms, snapshot.states
         plans, baseline = view.live_plans(states, now_ms), self._baseline()
         agents: dict[str, Counter[Standing]] = {}
+        guests: defaultdict[str, Counter[Standing]] = defaultdict(Counter)
+        nodes = {name for name in names if name.startswith("node/")}
         for name in names:
             await asyncio.sleep(0)  # webhooks are let in
-            agents[name] = Counter(
-                standing(name, status, plans, baseline, now_ms)
-                for status in self._records.read_statuses(name, stored.pop(name))
-            )
-        return now_ms, states, {name: plans[name] for name in names}, agents
+            statuses = self._records.read_statuses(name, stored.pop(name))
+            found = [standing(name, status, plans, baseline, now_ms) for status in statuses]
+            agents[name] = Counter(found)
+            if nodes:
+                for status, agent in zip(statuses, found, strict=True):
+                    for node in follows(status.attributes, name) & nodes - {name}:
+                        guests[node][agent] += 1
+        return _Look(now_ms, states, {name: plans[name] for name in names}, agents, guests)
 
     async def target(self, name: str) -> TargetView:
-        """One target, whole. For the fleet, the agents of all targets."""
-        names = await self._records.known_targets() if name == FLEET else [name]
-        now_ms, states, statuses = await self._read([*names, FLEET])
+        """One target, whole. For the fleet, the agents of all targets, for a node those on it."""
+        now_ms, states, statuses = await self._followers(name)
         agents = await self._agents(states, statuses, now_ms)
         known = [] if agents else await self._records.known_targets()
         # In a thread: to compare thousands of names takes a while.
@@ -82,7 +108,7 @@ class Overview:
 
     async def agents(self) -> Agents:
         """Every agent that reports."""
-        now_ms, states, statuses = await self._read(await self._records.known_targets())
+        now_ms, states, statuses = await self._everybody(await self._records.known_targets())
         return Agents(now_ms=now_ms, agents=await self._agents(states, statuses, now_ms))
 
     async def _agents(
@@ -102,12 +128,23 @@ class Overview:
             ]
         return agents
 
-    async def _read(
-        self, names: Sequence[str]
-    ) -> tuple[int, Mapping[str, TargetState], dict[str, list[Status]]]:
-        statuses = await self._records.statuses(list(dict.fromkeys(names)))
-        targets = set(names).union(
-            *(followed(status, name) for name, rows in statuses.items() for status in rows)
-        )
-        snapshot = await self._states.read(targets)
+    async def _followers(self, name: str) -> _Read:
+        """Those who follow a target, and the states of all that they follow."""
+        if is_shared(name):
+            names = {name, *await self._records.known_targets()}
+            now_ms, states, everybody = await self._everybody(names)
+            found = {
+                home: [it for it in rows if name in follows(it.attributes, home)]
+                for home, rows in everybody.items()
+            }
+            return now_ms, states, found
+        statuses = await self._records.statuses([name])
+        names = {name, FLEET}.union(*(followed(it, name) for it in statuses[name]))
+        snapshot = await self._states.read(names)
+        return snapshot.now_ms, snapshot.states, statuses
+
+    async def _everybody(self, names: Collection[str]) -> _Read:
+        """Those who report under one of `names`, which are all that are known."""
+        statuses = await self._records.statuses(list(names))
+        snapshot = await self._states.read(names)
         return snapshot.now_ms, snapshot.states, statuses

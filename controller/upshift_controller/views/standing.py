@@ -10,21 +10,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from upshift_agent.contract import FLEET, Baseline, Plan, Status, canonical, check_target, is_live
+from upshift_agent.contract import (
+    PROFILES,
+    Baseline,
+    Plan,
+    Profile,
+    Status,
+    canonical,
+    check_target,
+    is_live,
+)
 from upshift_agent.contract.errors import WireError
 from upshift_agent.contract.resolve import Decision, resolve
 
-from ..leasing.reach import resting_hz
-from .models import ShownState
+from ..leasing.reach import follows, resting_hz
+from .agent_models import ShownState
 
 #: Service, node, fleet: more than any agent follows. Each is a read from Redis.
 MAX_FOLLOWED = 8
 
+#: Of some profiles, in the order of `PROFILES`.
+Frequencies = tuple[tuple[Profile, int], ...]
+Decisions = Mapping[Profile, Decision]
+
 
 def followed(status: Status, target: str) -> set[str]:
-    """Return the targets that an agent says it follows, without what is none or too many."""
+    """Return the targets that an agent follows, whether or not it has heard of their plans; and
+    what it says that it follows, without what is none or too many."""
     named = (name for name in status.requested.revs if is_target(name))
-    return {target, FLEET, *islice(named, MAX_FOLLOWED)}
+    return {*follows(status.attributes, target), *islice(named, MAX_FOLLOWED)}
 
 
 def is_target(name: str) -> bool:
@@ -37,15 +51,16 @@ def is_target(name: str) -> bool:
 class Standing(NamedTuple):
     """What an agent should run at by the plans of now, and how it stands to that.
 
-    boosted: a boost or a pin takes it above its baseline. applied_hz: what its driver confirmed.
+    boosted: a boost or a pin takes one of its profiles above the baseline. applied: what its driver
+    confirmed of them.
     """
 
-    hz: int
+    requested: Frequencies
     lost: bool
     converged: bool
     state: ShownState
     boosted: bool
-    applied_hz: int | None
+    applied: Frequencies
 
 
 def standing(
@@ -57,31 +72,49 @@ def standing(
 
 def judged(
     target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
-) -> tuple[Sequence[Plan], Decision, Standing]:
+) -> tuple[Sequence[Plan], Decisions, Standing]:
+    """Return the plans that an agent follows, what each of its profiles should do, and how it
+    stands to that. Loops are written out: there may be 10,000 agents to an answer."""
     known = [plans[name] for name in followed(status, target) if name in plans]
-    decision = resolve(known, status.attributes, baseline, status.max_hz, now_ms)
+    wanted, attributes, most = status.requested.profiles, status.attributes, status.max_hz
+    decisions = {
+        profile: resolve(known, attributes, baseline, most, now_ms, profile)
+        for profile in PROFILES
+        if profile in wanted
+    }
+    confirmed = {} if status.applied is None else status.applied.profiles
     lost = not is_live(status, now_ms)
-    above = decision.lease is not None and decision.lease.kind != "cap"
-    return (
-        known,
-        decision,
-        Standing(
-            hz=decision.hz,
-            lost=lost,
-            converged=not lost and _converged(status, decision, known),
-            state="lost" if lost else status.state,
-            boosted=above and decision.hz > resting_hz(canonical(status.attributes), baseline),
-            applied_hz=status.applied.hz if status.applied else None,
-        ),
+    standing = Standing(
+        requested=tuple([(profile, it.hz) for profile, it in decisions.items()]),
+        lost=lost,
+        converged=not lost and _converged(status, decisions, known),
+        state="lost" if lost else status.state,
+        boosted=_boosted(status, decisions, baseline),
+        applied=tuple([(it, confirmed[it].hz) for it in decisions if it in confirmed]),
     )
+    return known, decisions, standing
 
 
-def _converged(status: Status, decision: Decision, plans: Iterable[Plan]) -> bool:
-    """Applied means applied: the right frequency, from plans no older than ours, confirmed."""
+def _boosted(status: Status, decisions: Decisions, baseline: Baseline) -> bool:
+    for profile, it in decisions.items():
+        if it.lease is None or it.lease.kind == "cap":
+            continue
+        if it.hz > resting_hz(canonical(status.attributes), baseline, profile):
+            return True
+    return False
+
+
+def _converged(status: Status, decisions: Decisions, plans: Iterable[Plan]) -> bool:
+    """Applied means applied: every profile at the right frequency, from plans no older than ours,
+    confirmed."""
     applied = status.applied
-    return (
-        status.state == "applied"
-        and applied is not None
-        and applied.hz == decision.hz
-        and all(applied.revs.get(plan.target, 0) >= plan.rev for plan in plans)
-    )
+    if status.state != "applied" or applied is None:
+        return False
+    for profile, it in decisions.items():
+        confirmed = applied.profiles.get(profile)
+        if confirmed is None or confirmed.hz != it.hz:
+            return False
+    for plan in plans:  # noqa: SIM110  # as `judged` says
+        if applied.revs.get(plan.target, 0) < plan.rev:
+            return False
+    return True

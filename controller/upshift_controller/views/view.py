@@ -8,29 +8,26 @@ from dataclasses import replace
 from itertools import chain, islice, product
 
 from upshift_agent.contract import (
+    ALL,
+    CPU,
     ENVIRONMENT,
     FLEET,
+    PROFILES,
     Baseline,
     Lease,
     Plan,
+    Profile,
     Status,
     canonical,
 )
-from upshift_agent.contract.resolve import Decision, resolve
+from upshift_agent.contract.resolve import resolve
 from upshift_rules.leases.state import TargetState, plan_of
 from upshift_rules.matching import SCOPED
 from upshift_rules.text import nearest
 
-from .models import (
-    AgentView,
-    AppliedView,
-    LeaseView,
-    RequestedView,
-    StartingView,
-    TargetSummary,
-    TargetView,
-)
-from .standing import Standing, judged
+from .agent_models import AgentView, AppliedView, ConfirmedView, RequestedView, WantedView
+from .models import LeaseView, StartingView, TargetSummary, TargetView
+from .standing import Decisions, Frequencies, Standing, judged
 
 #: Where an agent may run: attributes and their values.
 Place = tuple[tuple[str, str], ...]
@@ -43,6 +40,7 @@ def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
         id=lease.id,
         target=target,
         kind=lease.kind,
+        profile=lease.profile,
         hz=lease.hz,
         since_ms=lease.since_ms,
         expires_at_ms=lease.expires_at_ms,
@@ -74,7 +72,7 @@ def agent_view(
     target: str, status: Status, plans: Mapping[str, Plan], baseline: Baseline, now_ms: int
 ) -> AgentView:
     """One agent: what it should do by the plans of now, and what it says that it does."""
-    known, decision, agent = judged(target, status, plans, baseline, now_ms)
+    known, decisions, agent = judged(target, status, plans, baseline, now_ms)
     applied = status.applied
     return AgentView(
         instance=status.instance,
@@ -84,15 +82,17 @@ def agent_view(
         driver=status.driver,
         sdk=status.sdk,
         reported_ms_ago=abs(now_ms - status.at_ms),
-        requested=_requested(decision, known),
+        requested=_requested(decisions, known),
         known_revs=dict(status.requested.revs),
         applied=None
         if applied is None
         else AppliedView(
-            hz=applied.hz,
             revs=dict(applied.revs),
-            achieved_hz=applied.achieved_hz,
             at_ms=applied.at_ms,
+            profiles={
+                profile: ConfirmedView(hz=it.hz, achieved_hz=it.achieved_hz)
+                for profile, it in applied.profiles.items()
+            },
         ),
         converged=agent.converged,
         error=status.error,
@@ -137,21 +137,35 @@ def _near(target: str, known: Iterable[str]) -> str | None:
 
 
 def _starting(plans: Iterable[Plan], baseline: Baseline, now_ms: int) -> list[StartingView]:
-    """By environment, namespaces and cluster; those that differ from the first, any other."""
     whole = [
         replace(plan, leases=tuple(lease for lease in plan.leases if lease.fraction >= 1))
         for plan in plans
     ]
-    named: set[Place] = {((ENVIRONMENT, name),) for name in baseline.environments}
-    leases = (lease for plan in whole for lease in plan.leases)
+    rows = {one: _starting_at(one, whole, baseline, now_ms) for one in PROFILES}
+    return [
+        row
+        for profile, found in rows.items()
+        if profile == CPU or any(it.hz or it.lease for it in found)
+        for row in found
+    ]
+
+
+def _starting_at(
+    profile: Profile, plans: Sequence[Plan], baseline: Baseline, now_ms: int
+) -> list[StartingView]:
+    """By environment, namespaces and cluster; those that differ from the first, any other."""
+    leases = (it for plan in plans for it in plan.leases if it.profile in (profile, ALL))
+    environments = baseline.environments if profile == CPU else ()
+    named: set[Place] = {((ENVIRONMENT, name),) for name in environments}
     named |= set(islice(chain.from_iterable(map(_places, leases)), MAX_PLACES))
     found: list[StartingView] = []
     wider: dict[str | None, tuple[int, str | None]] = {}
     for place in ((), *sorted(named - {()})):  # an environment before its namespaces
         further = dict(place)
         environment = further.pop(ENVIRONMENT, None)
-        decision = resolve(whole, dict(place), baseline, None, now_ms)
+        decision = resolve(plans, dict(place), baseline, None, now_ms, profile)
         starting = StartingView(
+            profile=profile,
             environment=environment,
             where=further,
             hz=decision.hz,
@@ -186,7 +200,7 @@ def target_summary(
     return TargetSummary(
         target=target,
         rev=state.rev,
-        requested_hz=sorted({agent.hz for agent in live}),
+        requested_hz=_requested_hz(agent.requested for agent in live),
         leases=len(plan.leases),
         until_ms=max((lease.expires_at_ms for lease in plan.leases), default=None),
         agents=live.total(),
@@ -204,12 +218,25 @@ def _plan(state: TargetState, now_ms: int) -> Plan:
     )
 
 
-def _requested(decision: Decision, plans: Iterable[Plan]) -> RequestedView:
+def _requested_hz(agents: Iterable[Frequencies]) -> dict[Profile, list[int]]:
+    found = set(chain.from_iterable(agents))
+    by_profile = {
+        profile: sorted(hz for one, hz in found if one == profile) for profile in PROFILES
+    }
+    return {profile: hz for profile, hz in by_profile.items() if hz}
+
+
+def _requested(decisions: Decisions, plans: Iterable[Plan]) -> RequestedView:
     return RequestedView(
-        hz=decision.hz,
         revs={plan.target: plan.rev for plan in plans if plan.rev},
-        lease=decision.lease.id if decision.lease else None,
-        reason=decision.reason,
-        until_ms=decision.until_ms,
-        clamped_from=decision.clamped_from,
+        profiles={
+            profile: WantedView(
+                hz=decision.hz,
+                lease=decision.lease.id if decision.lease else None,
+                reason=decision.reason,
+                until_ms=decision.until_ms,
+                clamped_from=decision.clamped_from,
+            )
+            for profile, decision in decisions.items()
+        },
     )

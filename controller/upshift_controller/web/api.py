@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from aiohttp import web
 from upshift_agent.contract import FLEET, Cause, check_target
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import parse_duration
+from upshift_rules.matching import Verdict
 from upshift_rules.model import Trigger
 
 from ..errors import Refused
@@ -81,6 +83,7 @@ def routes(
             wanted.kind,
             wanted.hz,
             duration_ms,
+            profile=wanted.profile,
             where={k: v if isinstance(v, str) else tuple(v) for k, v in wanted.where.items()},
             cause=asked_by(request[CALLER].name or wanted.by, reason=wanted.reason),
         )
@@ -119,14 +122,7 @@ def routes(
         def add_rules(shown: tuple[Account, dict[str, Any]]) -> None:
             account, row = shown
             if isinstance(account.trigger, Trigger):
-                row["rules"] = [
-                    {
-                        "rule": verdict.rule.name,
-                        "matches": verdict.matches,
-                        "reason": verdict.reason,
-                    }
-                    for verdict in triggers.verdicts(account.trigger)
-                ]
+                row["rules"] = _rules(triggers.verdicts(account.trigger))
 
         await each(add_rules, zip(accounts, document["alerts"], strict=False))
         return web.json_response(document)
@@ -181,6 +177,22 @@ def routes(
 
 def history_entry(line: HistoryLine) -> HistoryEntry:
     return HistoryEntry(target=line.target, rev=line.rev, **line.entry)
+
+
+def _rules(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """A row for each entry of the document: its rules for several profiles match alike."""
+    rows: list[dict[str, Any]] = []
+    for name, group in groupby(verdicts, lambda verdict: verdict.rule.name):
+        first, *others = group
+        rows.append(
+            {
+                "rule": name,
+                "profiles": [verdict.rule.profile for verdict in (first, *others)],
+                "matches": first.matches,
+                "reason": first.reason,
+            }
+        )
+    return rows
 
 
 def _target(name: str) -> str:

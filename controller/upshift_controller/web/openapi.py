@@ -33,7 +33,8 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "info": {
             "title": "Upshift",
             "version": __version__,
-            "description": "Alert-driven sampling control. Frequencies in Hz, times in Unix ms.",
+            "description": "Alert-driven sampling control. Frequencies in Hz, of the profile heap "
+            "in snapshots an hour; times in Unix ms.",
         },
         "paths": paths,
         "components": {

@@ -5,10 +5,11 @@ Advice only: nothing is changed because of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import gcd
 
 from upshift_agent.contract import (
+    CPU,
     ENVIRONMENT,
     HOST,
     INSTANCE,
@@ -16,6 +17,7 @@ from upshift_agent.contract import (
     K8S_NAMESPACE,
     POD,
     SERVICE_NAMESPACE,
+    shown,
 )
 
 from ..durations import format_duration
@@ -46,6 +48,8 @@ _ATTRIBUTES = {
 
 #: After how long Alertmanager repeats an alert, unless its route says otherwise.
 REPEAT_MS = (4 * 60 + 5) * 60 * 1000
+#: Profiles that are sampled by the clock; allocations, locks and snapshots keep no step with it.
+CLOCKED = frozenset({CPU, "wall"})
 
 Advice = Iterator[tuple[Path, str]]
 
@@ -54,17 +58,21 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
     """Warnings about a document, in the order of the file."""
     document = located.document
     rules = document.sampling.rule_set()
-    said = [*_baselines(rules), *_overlaps(rules)]
-    for index, rule in enumerate(rules.rules):
+    entries = [entry.rules() for entry in document.sampling.on_alert]
+    said = [*_baselines(rules), *_overlaps(entries)]
+    for index, entry in enumerate(entries):
         path = ("sampling", "on_alert", index)
-        for advice in (_frequency, _any_alert, _never, _limits, _where):
-            said += [((*path, *at), message) for at, message in advice(rules, rule)]
+        said += [((*path, *at), message) for at, message in _heap(entry)]
+        for rule in entry:
+            for advice in (_frequency, _any_alert, _never, _limits, _where):
+                said += [((*path, *at), message) for at, message in advice(rules, rule)]
     given = document.model_fields_set
     if not rules.rules and "sampling" in given:
         said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
     if document.fallback_strategy:
         said.append((("fallback_strategy",), "only host agents use fallback_strategy"))
-    return tuple(sorted(located.source.problem(path, message) for path, message in said))
+    # Once each: rules of one entry share most of it.
+    return tuple(sorted({located.source.problem(path, message) for path, message in said}))
 
 
 def lock_step(hz: int) -> str | None:
@@ -101,15 +109,19 @@ def _baselines(rules: RuleSet) -> Advice:
     yield from _step(("sampling", "default"), rules.baseline.default)
     for name, hz in rules.baseline.environments.items():
         yield from _step(("sampling", "environments", name), hz)
+    for profile, hz in rules.baseline.profiles.items():
+        if profile in CLOCKED:
+            yield from _step(("sampling", "profiles", profile), hz)
 
 
-def _overlaps(rules: RuleSet) -> Advice:
+def _overlaps(entries: Sequence[Sequence[Rule]]) -> Advice:
     names: dict[str, str] = {}
-    for index, rule in enumerate(rules.rules):
-        path = ("sampling", "on_alert", index)
-        same = rules.by_trigger.get(normalised(rule.trigger), ())
-        if not rule.match and index in same[1:]:
-            other = rules.rules[same[0]]
+    first: dict[tuple[str, str], Rule] = {}
+    for index, entry in enumerate(entries):
+        path, rule = ("sampling", "on_alert", index), entry[0]
+        raised = [(normalised(it.trigger), it.profile) for it in entry if not it.match]
+        other = next((first[it] for it in raised if it in first), None)
+        if other is not None:
             yield (
                 (*path, "trigger"),
                 f"trigger {show(rule.trigger)} is also that of rule {show(other.name)}: "
@@ -121,23 +133,43 @@ def _overlaps(rules: RuleSet) -> Advice:
                 f"name {show(rule.name)} is easily taken for {show(other_name)} above",
             )
         names.setdefault(normalised(rule.name), rule.name)
+        for it in raised:
+            first.setdefault(it, rule)
+
+
+def _heap(entry: Sequence[Rule]) -> Advice:
+    """Snapshots an hour are few, and easily taken for Hz."""
+    for rule in (it for it in entry if it.profile == "heap"):
+        hz, lasts_ms = rule.frequency_hz, rule.duration_ms
+        every_ms = round(3600 / hz) * 1000
+        said = f"heap takes {hz} snapshots an hour, one every {format_duration(every_ms)}"
+        if every_ms > lasts_ms:
+            yield ("frequency",), f"{said}, and the boost lasts {format_duration(lasts_ms)}"
+        elif len(entry) > 1:
+            yield ("frequency",), f"{said}; of the other profiles, {hz} samples a second"
 
 
 def _frequency(rules: RuleSet, rule: Rule) -> Advice:
-    yield from _step(("frequency",), rule.frequency_hz)
+    if rule.profile in CLOCKED:
+        yield from _step(("frequency",), rule.frequency_hz)
     idle = [
-        f"{name} ({hz} Hz)" for name, hz in _baselines_met(rules, rule) if hz >= rule.frequency_hz
+        f"{name} ({shown(rule.profile, hz)})"
+        for name, hz in _baselines_met(rules, rule)
+        if hz >= rule.frequency_hz
     ]
     if idle:
         yield (
             ("frequency",),
-            f"{rule.frequency_hz} Hz raises nothing where the baseline is no lower: "
-            + ", ".join(idle),
+            f"{shown(rule.profile, rule.frequency_hz)} raises nothing where the baseline is no "
+            f"lower: {', '.join(idle)}",
         )
 
 
 def _baselines_met(rules: RuleSet, rule: Rule) -> Iterator[tuple[str, int]]:
-    """The baselines of the environments that a rule can apply to."""
+    """The baselines of the environments that a rule can apply to; other profiles have one each."""
+    if rule.profile != CPU:
+        yield rule.profile, rules.baseline.of("", rule.profile)[0]
+        return
     wanted = rule.where.get(ENVIRONMENT)
     asked = [matcher for matcher in rule.match if matcher.label in rules.labels.environment]
     for name, hz in rules.baseline.environments.items():

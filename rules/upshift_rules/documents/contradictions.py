@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from upshift_agent.contract import MAX_HZ
+from upshift_agent.contract import CPU, MAX_HZ, PROFILES, shown
 
 from ..model import default_frequency
 from ..text import in_words, show
@@ -25,24 +25,29 @@ def contradictions(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 
 def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[Path, str]]:
-    """Return every frequency above `most` Hz, the value of `name`."""
+    """Return every frequency above `most`, the value of `name`, in its profile's own unit."""
     if not _is_hz(most):
         return
-    asked: list[tuple[Path, Any]] = [(("default",), sampling.get("default"))]
-    environments = sampling.get("environments")
-    if isinstance(environments, dict):
-        asked += [(("environments", name), hz) for name, hz in environments.items()]
-    asked += [
-        (("on_alert", i, "frequency"), entry.get("frequency")) for i, entry in _entries(sampling)
-    ]
-    said = f"{most} Hz{default_frequency(most)}"
-    for path, hz in asked:
+    asked: list[tuple[Path, Any, str]] = [(("default",), sampling.get("default"), CPU)]
+    asked += [(path, hz, CPU) for path, hz in _section(sampling, "environments")]
+    asked += [(path, hz, str(path[1])) for path, hz in _section(sampling, "profiles")]
+    for index, entry in _entries(sampling):
+        unit = "heap" if _profiles(entry) == ["heap"] else CPU
+        asked.append((("on_alert", index, "frequency"), entry.get("frequency"), unit))
+    for path, hz, profile in asked:
         if _is_hz(hz) and hz > most:
+            said = f"{shown(profile, most)}{default_frequency(most)}"
             yield path, f"{in_words(path)} must be at most {name}, {said}, got {hz}"
+
+
+def _section(sampling: Mapping[str, Any], name: str) -> list[tuple[Path, Any]]:
+    values = sampling.get(name)
+    return [((name, key), it) for key, it in values.items()] if isinstance(values, dict) else []
 
 
 def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     seen: set[str] = set()
+    keys: dict[str, str] = {}
     for index, entry in _entries(sampling):
         field = "trigger" if entry.get("name") is None else "name"
         name = entry.get(field)
@@ -59,6 +64,20 @@ def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
                 f"name {show(name)} is taken by a rule above; give this one a name of its own",
             )
         seen.add(name)
+        for profile in _profiles(entry):
+            key = name if profile == CPU else f"{name}:{profile}"
+            if keys.setdefault(key, name) != name:
+                yield (
+                    ("on_alert", index, field),
+                    f"boosts by {show(name)} would be called {show(key)}, as some by "
+                    f"{show(keys[key])} above are; give one of the two another name",
+                )
+
+
+def _profiles(entry: Mapping[str, Any]) -> list[str]:
+    """Those that an entry is for, as far as they can be read."""
+    asked = entry.get("profile", CPU)
+    return [it for it in (asked if isinstance(asked, list) else [asked]) if it in PROFILES]
 
 
 def _entries(sampling: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:

@@ -11,149 +11,25 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from upshift_agent.contract import MAX_HZ, MAX_LEASE_MS, Baseline, canonical
+from upshift_agent.contract import MAX_HZ, Baseline
 
-from ..durations import format_duration
-from ..model import Labels, Rule, RuleSet, Scope
-from ..quick_json import dump
-from ..text import show
+from ..model import Labels, RuleSet
 from .contradictions import contradictions
 from .fields import (
     MAX_ENVIRONMENTS,
-    MAX_WHERE_BYTES,
     BaselineHz,
-    Cooldown,
-    Duration,
-    Fraction,
     Hz,
     LabelNames,
-    Matchers,
-    Name,
+    OtherProfile,
     Priority,
+    RestingHz,
     Text,
-    TextOrTexts,
-    Trigger,
 )
 from .located import Document, Located, Section, read_located
 from .nodes import Path
-
-
-def _worked_out(schema: dict[str, Any]) -> None:
-    """Leave out a default that stands for one that depends on other fields."""
-    del schema["default"]
-
-
-class RuleEntry(Section):
-    """One rule: which alerts, which frequency, how long, within which limits."""
-
-    trigger: Trigger = Field(
-        description="Alerts whose `alertname` or `sampling_trigger` label equals this, letter case "
-        "and `-`/`_` ignored. With `match` it is only a name.",
-        examples=["high_cpu"],
-    )
-    frequency: Hz = Field(
-        description="Sampling frequency while the boost lasts, in Hz. It never lowers a baseline.",
-        examples=[99],
-    )
-    duration: Duration = Field(
-        description="How long a boost lasts, 1s–1d, counted from the alert.", examples=["10m"]
-    )
-    max_duration: Duration = Field(
-        default=0,
-        json_schema_extra=_worked_out,
-        description="How long renewals may stretch a boost, from its start. "
-        "Default: 4 × duration, at most 1d.",
-        examples=["1h"],
-    )
-    name: Name = Field(
-        default="",
-        json_schema_extra=_worked_out,
-        description="The rule's name in logs, leases and history; each name once. "
-        "Default: the trigger.",
-        examples=["page_only"],
-    )
-    match: Matchers = Field(
-        default_factory=list,
-        description="Alertmanager matchers; all must fit. They decide instead of the trigger.",
-        examples=[['severity="page"', 'service_name=~"checkout|cart"']],
-    )
-    target: Literal["service", "node", "fleet"] = Field(
-        default="service", description="Whom the boost is addressed to; the name is in the alert."
-    )
-    scope: Scope = Field(
-        default="namespace",
-        json_schema_extra=_worked_out,
-        description="Which agents of the target: those of the environment, namespaces and cluster "
-        "that the alert names, those of its environment, the instance that it names, or all. "
-        "Default: namespace; for a node, target.",
-    )
-    where: dict[Text, TextOrTexts] = Field(
-        default_factory=dict,
-        description="Agents must have these attributes too: one value, or one of a list.",
-        examples=[{"cloud.region": "eu-west-1"}],
-    )
-    on_resolved: Literal["keep", "revert"] = Field(
-        default="keep",
-        description="When the last alert of a boost resolves: keep it to its end, or end it.",
-    )
-    while_firing: bool = Field(
-        default=False,
-        description="Renew the boost while the alert is known to fire, up to max_duration.",
-    )
-    cooldown: Cooldown = Field(
-        default=0,
-        description="After a boost, no new one by this rule on this target and scope for so long, "
-        "0s–7d. Default: 0s.",
-        json_schema_extra={"default": "0s"},
-        examples=["30m"],
-    )
-    fraction: Fraction = Field(
-        default=1.0,
-        description="Share of the agents that take part, above 0 and at most 1.",
-        examples=[0.1],
-    )
-
-    @field_validator("where")
-    @classmethod
-    def _fits_a_lease(cls, value: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
-        if (size := len(dump(value).encode())) > MAX_WHERE_BYTES:
-            raise ValueError(f"must take at most {MAX_WHERE_BYTES} bytes as JSON, takes {size}")
-        return value
-
-    @field_validator("max_duration")
-    @classmethod
-    def _not_shorter(cls, value: int, info: ValidationInfo) -> int:
-        shortest = info.data.get("duration", 0)
-        if value < shortest:
-            raise ValueError(
-                f"must be at least the duration, {format_duration(shortest)}, "
-                f"got {show(format_duration(value))}"
-            )
-        return value
-
-    def rule(self) -> Rule:
-        scope = self.scope
-        if self.target == "node" and "scope" not in self.model_fields_set:
-            scope = "target"  # a node has one environment, and its agent need not know which
-        return Rule(
-            name=self.name or self.trigger,
-            trigger=self.trigger,
-            frequency_hz=self.frequency,
-            duration_ms=self.duration,
-            max_duration_ms=self.max_duration or min(4 * self.duration, MAX_LEASE_MS),
-            match=tuple(chain(*self.match)),
-            target=self.target,
-            scope=scope,
-            where=canonical(
-                {k: v if isinstance(v, str) else tuple(v) for k, v in self.where.items()}
-            ),
-            on_resolved=self.on_resolved,
-            while_firing=self.while_firing,
-            cooldown_ms=self.cooldown,
-            fraction=self.fraction,
-        )
+from .rule_entry import RuleEntry
 
 
 class LabelsEntry(Section):
@@ -200,8 +76,16 @@ class Sampling(Section):
         description="Baseline by `deployment.environment.name`, in Hz.",
         examples=[{"production": 19, "staging": 49, "development": 99}],
     )
+    profiles: dict[OtherProfile, RestingHz] = Field(
+        default_factory=dict,
+        description="Baselines of the other profiles: of wall, alloc and lock in Hz, of heap in "
+        "snapshots an hour. Default: 0 each, off.",
+        examples=[{"wall": 9, "heap": 1}],
+    )
     max_frequency: Hz = Field(
-        default=MAX_HZ, description="No rule and no override goes above this, in Hz."
+        default=MAX_HZ,
+        description="No rule and no override goes above this, in Hz; for heap, in snapshots an "
+        "hour.",
     )
     labels: LabelsEntry = Field(
         default_factory=LabelsEntry,
@@ -213,8 +97,8 @@ class Sampling(Section):
 
     def rule_set(self) -> RuleSet:
         return RuleSet(
-            baseline=Baseline(self.default, dict(self.environments)),
-            rules=tuple(entry.rule() for entry in self.on_alert),
+            baseline=Baseline(self.default, dict(self.environments), dict(self.profiles.items())),
+            rules=tuple(chain(*(entry.rules() for entry in self.on_alert))),
             labels=Labels(**{name: tuple(names) for name, names in self.labels}),
             max_frequency_hz=self.max_frequency,
         )

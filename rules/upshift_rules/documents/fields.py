@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
-from upshift_agent.contract import MAX_HZ, MAX_LEASE_BYTES, MAX_LEASE_MS, is_plain
+from upshift_agent.contract import (
+    CPU,
+    MAX_HZ,
+    MAX_LEASE_BYTES,
+    MAX_LEASE_MS,
+    PROFILES,
+    Profile,
+    is_plain,
+)
 
 from ..durations import DURATION_PATTERN, format_duration, parse_duration
 from ..matchers import parse_matchers
@@ -35,6 +52,8 @@ Hz = Annotated[int, Field(ge=1, le=MAX_HZ), must_be(f"1–{MAX_HZ} Hz"), BeforeV
 BaselineHz = Annotated[
     int, Field(ge=0, le=MAX_HZ), must_be(f"0–{MAX_HZ} Hz"), BeforeValidator(_whole)
 ]
+#: In the unit of a profile that its key names.
+RestingHz = Annotated[int, Field(ge=0, le=MAX_HZ), must_be(f"0–{MAX_HZ}"), BeforeValidator(_whole)]
 Fraction = Annotated[float, Field(gt=0, le=1), must_be("above 0 and at most 1")]
 Priority = Annotated[int, Field(ge=1, le=100), must_be("1–100")]
 
@@ -125,4 +144,50 @@ Matchers = Annotated[
         ]
     ],
     Field(min_length=1),
+]
+
+
+def _one_or_several(value: object, read: Any) -> list[Profile]:
+    if not isinstance(value, list):
+        (one,) = _known(value, read)
+        return [one]
+    several: list[Profile] = read(value)
+    twice = next((it for at, it in enumerate(several) if it in several[:at]), None)
+    if twice is not None:
+        raise ValueError(f"must name each once, got {show(twice)} twice")
+    return several
+
+
+def _known(value: object, read: Any) -> list[Profile]:
+    """Read one that stands alone, which those who see what is wrong never wrote as a list."""
+    try:
+        found: list[Profile] = read([value])
+    except ValidationError as error:
+        raise ValueError(f"must be {_KINDS}, or a list of them, got {show(value)}") from error
+    return found
+
+
+_QUOTED = [f'"{profile}"' for profile in PROFILES]
+_KINDS = f"{', '.join(_QUOTED[:-1])} or {_QUOTED[-1]}"
+_ONE = {"enum": list(PROFILES)}
+_SEVERAL = {"type": "array", "items": _ONE, "minItems": 1, "uniqueItems": True}
+#: One or a list of them.
+Profiles = Annotated[
+    list[Annotated[Profile, must_be(_KINDS)]],
+    Field(min_length=1),
+    WrapValidator(_one_or_several),
+    WithJsonSchema({"anyOf": [_ONE, _SEVERAL]}),
+]
+
+
+def _not_cpu(value: object) -> object:
+    if value == CPU:
+        raise PydanticCustomError("cpu", "must not be cpu: its baseline is sampling.default")
+    return value
+
+
+OtherProfile = Annotated[
+    Literal["wall", "alloc", "lock", "heap"],
+    must_be(_KINDS.removeprefix('"cpu", ')),
+    BeforeValidator(_not_cpu),
 ]

@@ -5,11 +5,11 @@ Triggers are alerts so far, and are called so below.
 Rules for editors. Each answer in `tests/README.md` about an alert is a branch here and a test in
 `tests/rules/test_boosts.py`; change both or neither. The theory:
 
-A **case** is one rule in one scope of one target. It has at most one live boost, and what belongs
-to the boost is kept with it: the lease (its frequency and filter as granted, whatever the rule says
-by now) and when it started. `max_duration` counts from that start; renewals, and alerts that take
-it up again after it ran out (`while_firing`), do not move it. A release or a revert ends it for
-good.
+A **case** is one rule, which is for one profile, in one scope of one target. It has at most one
+live boost, and what belongs to the boost is kept with it: the lease (its frequency and filter as
+granted, whatever the rule says by now) and when it started. `max_duration` counts from that start;
+renewals, and alerts that take it up again after it ran out (`while_firing`), do not move it. A
+release or a revert ends it for good.
 
 An **episode** is one firing of one alert, from its `startsAt` to its resolution. Only the newest
 one of an alert is known, and it is in one of three states:
@@ -46,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from upshift_agent.contract import Cause, Lease
+from upshift_agent.contract import Cause, Lease, shown_all
 
 from ..durations import format_duration
 from ..model import Claim, Outcome, OutcomeName, Refusal
@@ -63,7 +63,7 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
 
     def turn(at: int) -> tuple[object, ...]:
         rule, trigger, _, where, _ = claims[at]
-        scope = scope_key(rule.name, where)
+        scope = scope_key(rule, where)
         case = draft.cases.get(scope)
         new = case is None or trigger.identity not in case.episodes
         # "firing" comes before "resolved".
@@ -75,7 +75,7 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
 def fired(draft: Draft, claim: Claim) -> Outcome:
     """Grant or renew the boost of an alert that fires, or say why not."""
     rule, trigger = claim.rule, claim.trigger
-    scope = scope_key(rule.name, claim.where)
+    scope = scope_key(rule, claim.where)
     case = draft.case(scope)
     episode = case.episodes.get(trigger.identity)
     boost = draft.leases.get(case.lease)
@@ -86,14 +86,14 @@ def fired(draft: Draft, claim: Claim) -> Outcome:
         return _again(draft, claim, scope, case, episode, boost)
     if boost is not None:
         draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
-        return _extend(draft, claim, scope, boost, f"another alert of {rule.name} fires")
+        return _extend(draft, claim, scope, boost, f"another alert of {rule.key} fires")
     if draft.now_ms < case.cooling_ms:
         # No longer than the rule says by now, also where Redis's clock was set back.
         cooling_ms = min(case.cooling_ms, draft.now_ms + rule.cooldown_ms)
         draft.change(scope, cooling_ms=cooling_ms)
         if draft.now_ms < cooling_ms:
             left = format_duration(cooling_ms - draft.now_ms)
-            reason = f"no new boost by {rule.name} here for another {left}"
+            reason = f"no new boost by {rule.key} here for another {left}"
             return _outcome(claim, "cooldown", reason, until_ms=cooling_ms)
     return _grant(draft, claim, scope, draft.now_ms)
 
@@ -101,7 +101,7 @@ def fired(draft: Draft, claim: Claim) -> Outcome:
 def resolved(draft: Draft, claim: Claim) -> Outcome:
     """End the boost of an alert that has resolved, or say why not."""
     rule, trigger = claim.rule, claim.trigger
-    scope = scope_key(rule.name, claim.where)
+    scope = scope_key(rule, claim.where)
     case = draft.case(scope)
     episode = case.episodes.get(trigger.identity)
     if case.refusal is not None and case.refusal.identity == trigger.identity:
@@ -209,14 +209,15 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
     boost = Lease(
         # By the revision: controllers that grant the same thing at once give it the same name,
         # and one that was never committed can never come back.
-        id=f"{rule.name}/{digest(key, 8)}",
+        id=f"{rule.key}/{digest(key, 8)}",
         kind="boost",
+        profile=rule.profile,
         hz=rule.frequency_hz,
         since_ms=draft.now_ms,
         expires_at_ms=end_ms,
         where=where,
         fraction=rule.fraction,
-        cause=Cause.of_rule(rule.name, alertname=trigger.name, fingerprint=trigger.identity),
+        cause=Cause.of_rule(rule.key, alertname=trigger.name, fingerprint=trigger.identity),
     )
     boost = draft.aim(boost)
     if why := draft.unfit(boost):
@@ -227,11 +228,11 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         return _refuse(draft, claim, scope, boost, refusal)
     draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
     draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None)
-    whom = draft.for_whom(boost) + left_out
+    whom = draft.for_whom(boost) + left_out + draft.reaching_nobody(boost)
     draft.put(boost, "granted", boost.reason + whom)
     _cool(draft, claim, scope, end_ms)
-    length = format_duration(end_ms - draft.now_ms)
-    return _outcome(claim, "granted", f"{boost.hz} Hz for {length}{whom}", boost)
+    length = f"{shown_all({rule.profile: boost.hz})} for {format_duration(end_ms - draft.now_ms)}"
+    return _outcome(claim, "granted", length + whom, boost)
 
 
 def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:
@@ -280,7 +281,7 @@ def _cool(draft: Draft, claim: Claim, scope: str, end_ms: int) -> None:
 
 def _longest(claim: Claim) -> str:
     longest = format_duration(claim.rule.max_duration_ms)
-    return f"{claim.rule.name} boosts for {longest} at most (max_duration)"
+    return f"{claim.rule.key} boosts for {longest} at most (max_duration)"
 
 
 def _outcome(
@@ -297,5 +298,6 @@ def _outcome(
         target=claim.target,
         lease=boost.id if boost else None,
         hz=boost.hz if boost else claim.rule.frequency_hz,
+        profile=claim.rule.profile,
         until_ms=boost.expires_at_ms if boost and until_ms is None else until_ms,
     )

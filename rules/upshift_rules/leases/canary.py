@@ -7,25 +7,28 @@ it would select nobody, is where on the circle its arc begins (see
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from upshift_agent.contract import Lease, applies, matches, share
 
-Attributes = Mapping[str, str]
+from .agents import Agent, able
 
 
-def aimed(lease: Lease, agents: Sequence[Attributes]) -> Lease:
+def aimed(lease: Lease, agents: Sequence[Agent]) -> Lease:
     """Return `lease`, moved where that is needed for it to reach one of these live agents."""
-    if lease.fraction >= 1 or any(applies(lease, it) for it in agents):
+    if lease.fraction >= 1:
         return lease
-    shares = [share(lease, it) for it in agents if matches(lease, it)]
+    meant = [it.attributes for it in able(lease, agents) if matches(lease, it.attributes)]
+    if any(applies(lease, it) for it in meant):
+        return lease
+    shares = [share(lease, it) for it in meant]
     return replace(lease, fraction_from=min(shares)) if shares else lease
 
 
-def reached(lease: Lease, agents: Sequence[Attributes]) -> str:
+def reached(lease: Lease, agents: Sequence[Agent]) -> str:
     """Return how many agents a lease reaches now: `for 1 of 5 live agents (fraction 0.1)`."""
-    meant = [it for it in agents if matches(lease, it)]
+    meant = [it.attributes for it in able(lease, agents) if matches(lease, it.attributes)]
     if not meant:
         return f"for none yet: no live agent is meant (fraction {lease.fraction:g})"
     count = sum(applies(lease, it) for it in meant)

@@ -13,7 +13,10 @@ from .state import TargetState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """An operator's lease. `id` comes from the edge, because the core has no randomness."""
+    """An operator's lease. `id` comes from the edge, because the core has no randomness.
+
+    profile: None where nobody named one: cpu, and of a kill switch every profile.
+    """
 
     id: str
     kind: Kind
@@ -21,6 +24,7 @@ class Override:
     duration_ms: int
     where: Where
     cause: Cause
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,24 +10,30 @@ from typing import Any
 
 from upshift_agent.contract import SET_BACK_MS, Cause, Lease, Where, dump, shorten
 
-from ..model import Claim, Outcome, Refusal
-from .canary import Attributes, aimed, reached
+from ..model import Claim, Outcome, Refusal, Rule
+from .agents import Agent, reaching_nobody
+from .canary import aimed, reached
 from .changes import Entry, Event
 from .memory import MEMORY_MS, remembered
 from .rooms import unfit
 from .state import Case, Episode, TargetState
 
 
-def scope_key(rule: str, where: Where) -> str:
+def scope_key(rule: Rule, where: Where) -> str:
     """Return the key of a case: two alerts with the same rule and filter share one boost."""
     if not where:
-        return rule
+        return rule.key
+    return f"{rule.key} {filter_key(where)}"
+
+
+def filter_key(where: Where) -> str:
+    """Return what is the same of filters that mean the same agents; of none, empty."""
     items = tuple(where.items())
-    return f"{rule} {_filter_key(items if len(items) == 1 else tuple(sorted(items)))}"
+    return _key(items if len(items) == 1 else tuple(sorted(items))) if items else ""
 
 
 @lru_cache(maxsize=1024)  # a webhook's alerts share a few filters
-def _filter_key(items: tuple[tuple[str, str | tuple[str, ...]], ...]) -> str:
+def _key(items: tuple[tuple[str, str | tuple[str, ...]], ...]) -> str:
     return digest(dump(items), 16)  # short, because it is remembered
 
 
@@ -43,7 +49,7 @@ class Draft:
         state: TargetState,
         now_ms: int,
         refused: Mapping[str, Refusal],
-        agents: Sequence[Attributes] | None = None,
+        agents: Sequence[Agent] | None = None,
     ) -> None:
         self.before = state
         self.target = state.target
@@ -76,6 +82,10 @@ class Draft:
             return ""
         return f", {reached(lease, self.agents)}"
 
+    def reaching_nobody(self, lease: Lease) -> str:
+        """Return the end of a sentence: that nobody can raise what a lease is for, if so."""
+        return reaching_nobody(lease, self.agents, self.target)
+
     def softened(self, claim: Claim) -> tuple[Where, str]:
         """Return a boost's filter without what of its scope no live agent reports, and a word of
         that for the end of a sentence. Where nobody lives, nobody is missed: all of it stays."""
@@ -83,7 +93,7 @@ class Draft:
             return claim.where, ""
         for name in claim.soft:
             if name not in self._reported:
-                self._reported[name] = any(name in agent for agent in self.agents)
+                self._reported[name] = any(name in it.attributes for it in self.agents)
         out = {it: claim.where[it] for it in claim.soft if not self._reported[it]}
         if not out:
             return claim.where, ""

@@ -6,13 +6,12 @@ it stands for, so whatever is forgotten there frees itself.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from upshift_agent.contract import MAX_HZ, Lease, dump
+from upshift_agent.contract import MAX_HZ, Lease, shown
 
 from ..durations import format_duration
 from ..model import UNLESS_SET, Refusal, default_frequency
@@ -32,7 +31,8 @@ MAX_NEW_TARGETS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What may be raised: Hz, agents of the whole fleet, boosts by each rule. None: no limit.
+    """What may be raised: Hz (of each profile in its own unit), agents of the whole fleet whatever
+    is raised of them, boosts by each rule. None: no limit.
 
     max_new_targets: of which nothing was known, by the alerts of one token, at once and in an hour.
     by_share: `max_boosted_agents` follows from how many agents live (`among`): one in `SHARE`, and
@@ -63,8 +63,9 @@ class Limits:
         most = self.max_frequency_hz
         if lease.kind == "cap" or lease.hz <= most:
             return None
-        said = f"{most} Hz{default_frequency(most)}"
-        reason = f"limits.max_frequency is {said}, and this {lease.kind} asks for {lease.hz} Hz"
+        said = f"{shown(lease.profile, most)}{default_frequency(most)}"
+        asked = shown(lease.profile, lease.hz)
+        reason = f"limits.max_frequency is {said}, and this {lease.kind} asks for {asked}"
         return Refusal("max_frequency", most, lease.hz, reason)
 
 
@@ -77,7 +78,8 @@ class Reservation(NamedTuple):
     """A lease's part of the budget; a tuple, because there may be thousands. Times in Redis ms.
 
     agents: how many it raises, of how many (`known`) that its target had; counted at the grant.
-    rule: whose boost it is; None for an operator's.
+    rule: whose boost it is; None for an operator's. meant: how many agents its filter (as
+    `draft.filter_key` has it) means, whatever they rest at or can raise; 0: all that are known.
     """
 
     target: str
@@ -86,6 +88,8 @@ class Reservation(NamedTuple):
     known: int
     since_ms: int
     expires_at_ms: int
+    meant: int = 0
+    filter: str = ""
 
 
 Budget = Mapping[str, Reservation]
@@ -99,9 +103,15 @@ class _Use:
 
     @property
     def agents(self) -> int:
-        """How many agents they raise: no more than there are, however many boosts reach them."""
-        rows = self.live.values()
-        return min(sum(it.agents for it in rows), max((it.known for it in rows), default=0))
+        """How many agents they raise: no more than there are, nor of those that one filter means
+        than it does, however many boosts reach them, for whatever profiles."""
+        raised: defaultdict[str, int] = defaultdict(int)
+        meant: defaultdict[str, int] = defaultdict(int)
+        for it in self.live.values():
+            raised[it.filter] += it.agents
+            meant[it.filter] = max(meant[it.filter], it.meant or it.known)
+        known = max((it.known for it in self.live.values()), default=0)
+        return min(sum(min(raised[it], meant[it]) for it in raised), known)
 
 
 class Ledger:
@@ -225,25 +235,3 @@ class Ledger:
 def ends_ms(budget: Budget) -> int:
     """Return when nothing of a budget matters any more, in Redis ms."""
     return max((max(it.expires_at_ms, it.since_ms + HOUR_MS) for it in budget.values()), default=0)
-
-
-def encode_budget(budget: Budget) -> str:
-    return dump(budget)
-
-
-def decode_budget(stored: bytes) -> Budget:
-    """Read a budget. Raise `ValueError` or `TypeError` for what `encode_budget` never wrote."""
-    try:
-        document = json.loads(stored)
-    except RecursionError as error:
-        raise ValueError("too deep") from error
-    if not isinstance(document, dict):
-        raise TypeError("not an object")
-    # A newer controller's rows may be longer.
-    budget = {lease: Reservation(*row[:6]) for lease, row in document.items()}
-    for it in budget.values():
-        named = isinstance(it.target, str) and isinstance(it.rule, str | None)
-        # Beyond that it is no time, and `PX` takes none of it.
-        if not named or not all(isinstance(n, int) and 0 <= n < 2**53 for n in it[2:]):
-            raise TypeError(f"not a reservation: {it}")
-    return budget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upshift_agent.contract import Baseline, Lease, dump, shorten
+from upshift_agent.contract import ALL, CPU, Baseline, Kind, Lease, dump, shorten, shown
 
 from ..durations import format_duration
 from ..model import Outcome
@@ -17,10 +17,18 @@ SAY_EVERY_MS = 60 * 1000
 GONE_MS = 5 * SAY_EVERY_MS
 
 
+def unnamed(kind: Kind, hz: int) -> str:
+    """Return the profile of an override that names none. A kill switch is for every one."""
+    return ALL if kind == "cap" and hz == 0 else CPU
+
+
 def override(draft: Draft, change: Override) -> Outcome:
+    usual = unnamed(change.kind, change.hz)
+    profile = change.profile or usual
     lease = Lease(
         id=change.id,
         kind=change.kind,
+        profile=profile,
         hz=change.hz,
         since_ms=draft.now_ms,
         expires_at_ms=draft.now_ms + change.duration_ms,
@@ -38,13 +46,17 @@ def override(draft: Draft, change: Override) -> Outcome:
         return Outcome(
             outcome="refused", reason=refusal.reason, target=draft.target, refusal=refusal
         )
-    draft.put(lease, "granted")
+    nobody = draft.reaching_nobody(lease)
+    draft.put(lease, "granted", lease.reason + nobody)
+    named = "" if profile == usual else f"{profile} "
+    what = f"{change.kind} {named}{shown(profile, change.hz)}"
     return Outcome(
         outcome="granted",
-        reason=f"{change.kind} {change.hz} Hz for {format_duration(change.duration_ms)}",
+        reason=f"{what} for {format_duration(change.duration_ms)}{nobody}",
         target=draft.target,
         lease=lease.id,
         hz=change.hz,
+        profile=profile,
         until_ms=lease.expires_at_ms,
     )
 
@@ -90,6 +102,8 @@ def set_baseline(draft: Draft, change: SetBaseline) -> Outcome:
     """
     mine, said = change.baseline, draft.configured
     reason = f"baseline {mine.default} Hz by default"
+    for profile, hz in mine.profiles.items():
+        reason += f", {profile} {shown(profile, hz)}"
     if mine == draft.baseline:
         if draft.now_ms - said.seen_ms >= SAY_EVERY_MS:
             draft.configured = Configured(max(said.since_ms, change.since_ms), draft.now_ms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from upshift_agent.contract import MAX_LEASE_BYTES, Lease
+from upshift_agent.contract import ALL, MAX_LEASE_BYTES, Lease
 
 from ..quick_json import dump
 
@@ -26,7 +26,7 @@ def room_of(lease: Lease) -> str:
         return RULES
     if lease.kind != "cap":
         return BOOSTS
-    return CAPS if lease.hz or lease.where else STOPS
+    return CAPS if lease.hz or lease.where or lease.profile != ALL else STOPS
 
 
 def unfit(lease: Lease, others: Collection[Lease], target: str) -> str | None:

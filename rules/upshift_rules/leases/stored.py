@@ -1,20 +1,24 @@
-"""How a target's state is stored: as JSON, read leniently, part by part. Pure.
+"""How a target's state is stored, and the fleet's budget: as JSON. Pure.
 
-Only controllers read it, so it may change with the version; agents see `plan_of` it.
+Only controllers read it, so it may change with the version; agents see `plan_of` a state. That is
+read leniently, part by part.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from upshift_agent import contract
 from upshift_agent.contract import Baseline, Lease, shorten
 from upshift_agent.contract.errors import WireError
 from upshift_agent.contract.reading import mapping, string, whole
 
 from ..quick_json import dump, loads
+from .limits import Budget, Reservation
 from .state import (
     NOBODY,
     UNSAID,
@@ -162,3 +166,26 @@ def stored_rev(stored: bytes | None) -> int:
     """Return the revision of a stored state, also of one that cannot be read; 0 for none."""
     found = _PREFIX.match(stored or b"")
     return int(found[1]) if found else 0
+
+
+def encode_budget(budget: Budget) -> str:
+    return contract.dump(budget)
+
+
+def decode_budget(stored: bytes) -> Budget:
+    """Read a budget. Raise `ValueError` or `TypeError` for what `encode_budget` never wrote."""
+    try:
+        document = json.loads(stored)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    if not isinstance(document, dict):
+        raise TypeError("not an object")
+    # A newer controller's rows may be longer.
+    budget = {lease: Reservation(*row[:8]) for lease, row in document.items()}
+    for it in budget.values():
+        texts = isinstance(it.target, str) and isinstance(it.filter, str)
+        named = texts and isinstance(it.rule, str | None)
+        # Beyond that it is no time, and `PX` takes none of it.
+        if not named or not all(isinstance(n, int) and 0 <= n < 2**53 for n in it[2:7]):
+            raise TypeError(f"not a reservation: {it}")
+    return budget

@@ -16,7 +16,7 @@ from upshift_agent.contract import Lease
 
 from ..model import Claim, Outcome, Refusal
 from . import boosts, overrides
-from .canary import Attributes
+from .agents import Agent
 from .changes import Aim, Change, Override, Release, SetBaseline, Transition
 from .draft import Draft
 from .state import TargetState
@@ -29,7 +29,7 @@ def transition(
     changes: Sequence[Change],
     now_ms: int,
     refused: Mapping[str, Refusal] = NOTHING,
-    agents: Sequence[Attributes] | None = None,
+    agents: Sequence[Agent] | None = None,
 ) -> Transition:
     """Apply `changes` in order, after ending what has expired by `now_ms`.
 
@@ -37,7 +37,7 @@ def transition(
 
     `refused`: leases that a limit forbids, by id. Ids do not depend on what is refused, so the
     caller runs this once to see which leases it would grant, and again with the refusals.
-    `agents`: the live ones of the target, where leases for a share of them are at stake.
+    `agents`: the live ones of the target, where it matters whom a lease is to reach.
     """
     draft = Draft(state, now_ms, refused, agents)
     draft.expire()
@@ -64,7 +64,7 @@ def limited(
     changes: Sequence[Change],
     now_ms: int,
     ask: Callable[[Lease], Refusal | None],
-    agents: Sequence[Attributes] | None = None,
+    agents: Sequence[Agent] | None = None,
 ) -> Transition:
     """Call `transition`, and `ask` once for each new lease: what that refuses is not granted."""
     refused: dict[str, Refusal] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from applications import APPLICATION, gunicorn, run
+from contract.statuses import applied_hz
 from servers import RedisServer, eventually
 from upshift_agent.testing import FakeController
 
@@ -27,7 +28,7 @@ def at(hz: int, controller: FakeController) -> set[int]:
     statuses = controller.statuses(HOME).values()
     pids = {int(it.attributes["process.pid"]): it for it in statuses}
     living = {pid: it for pid, it in pids.items() if Path(f"/proc/{pid}").exists()}
-    assert all(it.applied and it.applied.hz == hz for it in living.values())
+    assert all(applied_hz(it) == hz for it in living.values())
     return set(living)
 
 
@@ -66,7 +67,7 @@ from upshift_agent.testing import FakeController
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork among threads
 def at(hz, agent):
     status = agent.status
-    if status is None or status.applied is None or status.applied.hz != hz:
+    if status is None or status.applied is None or status.applied.profiles["cpu"].hz != hz:
         return False
     return agent.connected and status.attributes["process.pid"] == str(os.getpid())
 def follow(hz, agent):

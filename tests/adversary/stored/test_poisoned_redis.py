@@ -25,9 +25,8 @@ from reliability.redis.poison import (
 from servers import RedisServer, eventually
 from upshift_agent.contract import FLEET
 from upshift_agent.contract.errors import WireError
-from upshift_rules.leases.limits import decode_budget
 from upshift_rules.leases.state import TargetState
-from upshift_rules.leases.stored import decode_state, encode_state, stored_rev
+from upshift_rules.leases.stored import decode_budget, decode_state, encode_state, stored_rev
 
 SHORT = """
 sampling:

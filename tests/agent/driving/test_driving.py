@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from contract.statuses import applied_hz
 from servers import eventually
 from upshift_agent import Agent, Decision
 from upshift_agent.driving import progress
@@ -41,7 +42,7 @@ def test_a_driver_that_raises_is_a_refusal_with_its_reason_and_is_tried_again(
 
     def applied() -> bool:
         (status,) = controller.statuses(HOME).values()
-        return status.state == "applied" and status.error is None and status.applied.hz == 100
+        return status.state == "applied" and status.error is None and applied_hz(status) == 100
 
     eventually(applied)
 
@@ -72,7 +73,7 @@ def test_the_newest_decision_wins_over_those_that_came_while_the_driver_was_busy
     driver.wait_for(50)
     for hz in (60, 70, 80):
         controller.boost(HOME, hz=hz, for_s=60)
-    eventually(lambda: agent.decision and agent.decision.hz == 80)
+    eventually(lambda: agent.decisions and agent.decisions["cpu"].hz == 80)
     driver.returns.set()
     driver.wait_for(80)
     assert driver.frequencies == [19, 50, 80]
@@ -95,7 +96,7 @@ def test_a_driver_that_hangs_is_reported_and_delays_neither_timers_nor_reports(
         return status.state == "applying" and "driver has not returned" in (status.error or "")
 
     eventually(noticed, within_s=5)
-    eventually(lambda: agent.decision and agent.decision.hz == 19)
+    eventually(lambda: agent.decisions and agent.decisions["cpu"].hz == 19)
     driver.returns.set()
     driver.wait_for(19)
 
@@ -181,5 +182,5 @@ def test_a_driver_may_stop_its_own_agent(start: Start, controller: FakeControlle
 
     agent = start(driver=driver)
     controller.boost(HOME, hz=100, for_s=60)
-    eventually(lambda: agent.decision is None)
+    eventually(lambda: not agent.decisions)
     eventually(lambda: controller.statuses(HOME) == {})

@@ -2,28 +2,36 @@
 
 from collections.abc import Mapping
 
+from upshift_agent.contract import Profile
 from upshift_agent.contract.resolve import Decision
 from upshift_agent.driving import progress as timing
-from upshift_agent.driving.progress import Progress
+from upshift_agent.driving.progress import Job, Progress
 
 REV: Mapping[str, int] = {"fleet": 1}
 NEWER: Mapping[str, int] = {"fleet": 2}
 
 
+def job(hz: int, wall_hz: int | None = None) -> Job:
+    decisions: dict[Profile, Decision] = {"cpu": Decision(hz=hz)}
+    if wall_hz is not None:
+        decisions["wall"] = Decision(hz=wall_hz)
+    return Job(decisions, REV)
+
+
 def want(progress: Progress, hz: int, now: float = 0, revs: Mapping[str, int] = REV) -> None:
-    progress.want(Decision(hz=hz), revs, now)
+    progress.want(job(hz).decisions, revs, now)
 
 
 def wanted_hz(progress: Progress, now: float = 0) -> int | float | None:
     job = progress.next(now)
-    return job[0].hz if isinstance(job, tuple) else job
+    return job.hz["cpu"] if isinstance(job, Job) else job
 
 
 def applied(hz: int) -> Progress:
     progress = Progress()
     want(progress, hz)
     progress.begin(0)
-    progress.succeed(hz, REV, None, 0)
+    progress.succeed(job(hz), {}, 0)
     return progress
 
 
@@ -50,7 +58,7 @@ def test_nothing_counts_as_applied_while_the_driver_is_busy() -> None:
     progress.begin(1)
     want(progress, 19)
     assert progress.view(1).state == "applying"
-    progress.succeed(100, REV, None, 2)
+    progress.succeed(job(100), {}, 2)
     assert wanted_hz(progress) == 19
 
 
@@ -66,7 +74,7 @@ def test_failures_are_retried_ever_more_slowly_up_to_30_s() -> None:
     want(progress, 100)
     for _ in range(7):
         progress.begin(now)
-        progress.fail(100, "broken", now)
+        progress.fail(job(100), "broken", now)
         wait = progress.next(now)
         assert isinstance(wait, float)
         waits.append(wait)
@@ -80,7 +88,7 @@ def test_another_frequency_does_not_wait_for_the_retry_of_a_failed_one() -> None
     progress = Progress()
     want(progress, 100)
     progress.begin(0)
-    progress.fail(100, "broken", 0)
+    progress.fail(job(100), "broken", 0)
     want(progress, 49, now=0.1)
     assert wanted_hz(progress, 0.1) == 49
     assert progress.view(0.1).error is None
@@ -90,7 +98,7 @@ def test_after_a_failure_even_the_frequency_applied_before_is_set_again() -> Non
     progress = applied(19)
     want(progress, 100)
     progress.begin(1)
-    progress.fail(100, "broken", 1)
+    progress.fail(job(100), "broken", 1)
     want(progress, 19, now=2)
     assert wanted_hz(progress, 2) == 19
 
@@ -111,7 +119,7 @@ def test_a_driver_is_looked_at_in_time_though_nobody_tells_that_it_was_called() 
     want(progress, 100)
     assert progress.view(0).slow_in_s == timing.SLOW_AFTER_S
     progress.begin(0)
-    progress.fail(100, "broken", 0)
+    progress.fail(job(100), "broken", 0)
     assert progress.view(0).slow_in_s == timing.FIRST_RETRY_S + timing.SLOW_AFTER_S
     progress.begin(1)
     assert progress.view(3).slow_in_s == timing.SLOW_AFTER_S - 2
@@ -122,10 +130,21 @@ def test_a_failure_stays_reported_while_it_is_being_retried() -> None:
     progress = Progress()
     want(progress, 100)
     progress.begin(0)
-    progress.fail(100, "broken", 0)
+    progress.fail(job(100), "broken", 0)
     progress.begin(1)
     assert progress.view(1).state == "failed"
-    progress.succeed(100, REV, 99.5, 2)
+    progress.succeed(job(100), {"cpu": 99.5}, 2)
     view = progress.view(2)
     assert view.confirmed is not None
-    assert (view.state, view.error, view.confirmed.achieved_hz) == ("applied", None, 99.5)
+    assert (view.state, view.error, view.confirmed.achieved_hz) == ("applied", None, {"cpu": 99.5})
+
+
+def test_one_profile_that_changes_is_news_for_the_driver_of_all() -> None:
+    progress = Progress()
+    progress.want(job(19, 0).decisions, REV, 0)
+    progress.begin(0)
+    progress.succeed(job(19, 0), {}, 0)
+    assert progress.next(0) is None
+    progress.want(job(19, 49).decisions, NEWER, 1)
+    assert progress.view(1).state == "applying"
+    assert progress.next(1) == Job(job(19, 49).decisions, NEWER)

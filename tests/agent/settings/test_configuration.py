@@ -60,13 +60,32 @@ def test_a_password_is_in_no_message() -> None:
 
 
 def test_an_agent_follows_its_service_and_the_fleet() -> None:
-    assert Config(redis_url=URL, service="a").targets == ("service/a", "fleet")
+    assert Config(redis_url=URL, service="a").targets({}) == ("service/a", "fleet")
 
 
 def test_a_host_agent_reports_under_its_node() -> None:
     config = Config(redis_url=URL, service="a", node="worker-3")
-    assert config.targets == ("node/worker-3", "service/a", "fleet")
+    assert config.targets({}) == ("node/worker-3", "service/a", "fleet")
+    assert config.targets({"host.name": "worker-3"}) == config.targets({})
     assert config.identity({}, "1f")["host.name"] == "worker-3"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "node"),
+    [
+        ({"host.name": "worker-3"}, ("node/worker-3",)),
+        ({"host.name": "worker-3", "k8s.node.name": "node-7"}, ("node/node-7",)),
+        ({"host.name": "checkout-7d9f", "k8s.pod.name": "checkout-7d9f"}, ()),
+        ({"k8s.pod.name": "checkout-7d9f", "k8s.node.name": "node-7"}, ("node/node-7",)),
+        ({"host.name": "two\nlines"}, ()),
+        ({"host.name": ""}, ()),
+    ],
+)
+def test_an_agent_follows_the_node_that_its_attributes_name(
+    attributes: dict[str, str], node: tuple[str, ...]
+) -> None:
+    targets = Config(redis_url=URL, service="a").targets(attributes)
+    assert targets == ("service/a", *node, "fleet")
 
 
 def test_resource_attributes_are_percent_decoded() -> None:

@@ -110,9 +110,7 @@ class Side:
     def controller(self) -> HttpServer:
         """`upshift serve`, as anybody would start it; its log goes to a file."""
         config = self._folder / "upshift.yaml"
-        settings = self.code.tree / "controller" / "upshift_controller" / "settings.py"
-        known = '"unlimited"' in settings.read_text()
-        config.write_text(RULES + (UNLIMITED if known else ""))
+        config.write_text(RULES + (UNLIMITED if knows_unlimited(self.code.tree) else ""))
         options = [f"--config={config}", f"--redis={self.redis.url}"]
         return self._http(
             "upshift", *self.code.prefix, "-m", "upshift_controller", "serve", *options
@@ -159,3 +157,9 @@ class Side:
         assert server.process is not None
         self._pids.append(server.process.pid)
         return server
+
+
+def knows_unlimited(tree: Path) -> bool:
+    """Whether a limit can be lifted in the code there; there is none by default where it cannot."""
+    modules = (tree / "controller" / "upshift_controller").glob("*.py")
+    return any('"unlimited"' in module.read_text() for module in modules)

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 
 from upshift_agent.contract import (
+    CPU,
     DEFAULT_NAMESPACE,
     FLEET,
     INSTANCE,
     Baseline,
     Requested,
     Status,
+    Wanted,
     encode_status,
 )
 from upshift_agent.contract.resolve import Decision, resolve
@@ -53,6 +55,7 @@ class Member:
 
     def report(self) -> tuple[str, int]:
         now_ms, revs = self._follower.now_ms(), self._follower.plans.revs(self.targets)
+        wanted = Wanted(hz=self._decision.hz, reason=self._decision.reason)
         status = Status(
             instance=self._attributes[INSTANCE],
             attributes=self._attributes,
@@ -60,7 +63,7 @@ class Member:
             at_ms=now_ms,
             state="applied",
             since_ms=now_ms,
-            requested=Requested(hz=self._decision.hz, revs=revs, reason=self._decision.reason),
+            requested=Requested(revs=revs, profiles={CPU: wanted}),
         )
         return encode_status(status), now_ms
 

@@ -17,13 +17,16 @@ from typing import TypeVar
 import redis
 
 from upshift_agent.contract import (
+    CPU,
     INSTANCE,
     Applied,
     Cause,
+    Confirmed,
     Keys,
     Lease,
     Requested,
     Status,
+    Wanted,
     encode_plan,
     encode_status,
 )
@@ -107,8 +110,8 @@ def _status(target: str, instance: str, at_ms: int) -> Status:
         at_ms=at_ms,
         state="applied",
         since_ms=at_ms,
-        requested=Requested(hz=19, revs=revs, reason="baseline (default)"),
-        applied=Applied(hz=19, revs=revs, at_ms=at_ms),
+        requested=Requested(revs=revs, profiles={CPU: Wanted(hz=19, reason="baseline (default)")}),
+        applied=Applied(revs=revs, at_ms=at_ms, profiles={CPU: Confirmed(hz=19)}),
         sdk="python/0.1.0",
     )
 

@@ -16,6 +16,7 @@ from upshift_agent.contract import (
     Baseline,
     Lease,
     Plan,
+    Profile,
     decode_plan,
     encode_plan,
     selects,
@@ -25,7 +26,7 @@ from upshift_agent.contract.resolve import resolve
 from upshift_agent.following.clock import RedisClock
 from upshift_agent.following.plans import Plans
 
-from ..strategies import attributes, baselines, followed, hertz, leases, moments
+from ..strategies import attributes, baselines, followed, hertz, leases, moments, profiles
 from ..test_vectors import CASES
 from .taken_apart import code
 
@@ -35,7 +36,12 @@ def test_the_page_s_resolve_gives_every_vector(case: dict[str, Any]) -> None:
     plans = [decode_plan(json.dumps(plan)) for plan in case["plans"]]
     baseline = Baseline.from_json(case["baseline"])
     hz, lease, until_ms, clamped_from = code("shares", "resolve")["resolve"](
-        plans, case["attributes"], baseline, case["local_max"], case["now_ms"]
+        plans,
+        case["attributes"],
+        baseline,
+        case["local_max"],
+        case["now_ms"],
+        case.get("profile", "cpu"),
     )
     assert {
         "hz": hz,
@@ -48,9 +54,9 @@ def test_the_page_s_resolve_gives_every_vector(case: dict[str, Any]) -> None:
 PAGE_RESOLVE = code("shares", "resolve")
 
 
-@given(st.tuples(followed, attributes, baselines, st.none() | hertz, moments))
+@given(st.tuples(followed, attributes, baselines, st.none() | hertz, moments, profiles))
 def test_the_page_s_resolve_is_ours(
-    arguments: tuple[list[Plan], dict[str, str], Baseline, int | None, int],
+    arguments: tuple[list[Plan], dict[str, str], Baseline, int | None, int, Profile],
 ) -> None:
     ids = [lease.id for plan in arguments[0] for lease in plan.leases]
     assume(len(set(ids)) == len(ids))  # an id names one lease

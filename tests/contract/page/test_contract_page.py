@@ -51,7 +51,9 @@ def test_the_tables_name_every_field_that_is_written_and_no_other() -> None:
         ("lease", pin),
         ("status", status),
         ("requested", status["requested"]),
+        ("a profile requested", status["requested"]["profiles"]["cpu"]),
         ("applied", status["applied"]),
+        ("a profile applied", status["applied"]["profiles"]["cpu"]),
     ):
         assert named(name) == set(document), name
 
@@ -145,7 +147,10 @@ def test_each_reason_shown_is_so() -> None:
             assert lease.reason == reason
         else:
             where = {"deployment.environment.name": "staging" if "staging" in cells[0] else "qa"}
-            assert resolve([], where, Baseline(19, {"staging": 49}), None, 0).reason == reason
+            profile = "wall" if "wall" in cells[0] else "cpu"
+            has = {} if cells[0].endswith("none") else {"wall": 10}
+            baseline = Baseline(19, {"staging": 49}, has)
+            assert resolve([], where, baseline, None, 0, profile).reason == reason
 
 
 def test_each_text_shown_is_cleaned_so() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from contract.statuses import requested
 from controller.conftest import Running, Start, alert, outcomes
-from upshift_agent.contract import AGENT, Keys, Lease, Requested, Status, applies, encode_status
+from upshift_agent.contract import AGENT, Keys, Lease, Status, applies, encode_status
 from upshift_controller.leasing import canaries
 
 KEYS = Keys()
@@ -33,7 +34,7 @@ def report(running: Running, *names: str) -> None:
             at_ms=now_ms,
             state="applied",
             since_ms=now_ms,
-            requested=Requested(hz=19, revs={}),
+            requested=requested(19),
         )
         running.redis.hset(KEYS.agents(HOME), name, encode_status(status))
 

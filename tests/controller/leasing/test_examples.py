@@ -1,7 +1,8 @@
 """Each example of rules says in its comment what it would do to a fleet, and does it.
 
-A line is `ALERT → HZ Hz: WHOM`: WHOM are agents by namespace and environment, `*` for any, or a
-host agent by its node; `one of` a few is a canary. Whoever is not named stays at their baseline.
+A line is `ALERT → 100 Hz: WHOM`, of profiles other than cpu too `wall 97 Hz, heap 12 an hour`: WHOM
+are agents by namespace and environment, `*` for any, or a host agent by its node; `one of` a few is
+a canary. Whoever is not named stays at their baseline.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 
 from controller.limiting import at_rest
 from rules.world import START_MS
-from upshift_agent.contract import FLEET, Status
+from upshift_agent.contract import FLEET, Profile, Status, shown_all
 from upshift_agent.contract.resolve import resolve
 from upshift_controller.configuration import load
 from upshift_controller.leasing.committer import Committer
@@ -49,6 +50,7 @@ AGENTS = {
 }
 HOST_AGENTS = {"worker-1": {"host.name": "worker-1", "upshift.agent.id": "worker-1"}}
 REPORTING = {HOME: AGENTS, NODE: HOST_AGENTS}
+ABLE: tuple[Profile, ...] = ("cpu", "wall", "heap")
 
 
 class Fleet:
@@ -70,7 +72,7 @@ class NoBudget:
 
 
 def _status(attributes: Mapping[str, str]) -> Status:
-    return at_rest(attributes["upshift.agent.id"], attributes, START_MS)
+    return at_rest(attributes["upshift.agent.id"], attributes, START_MS, *ABLE)
 
 
 def _lines() -> Iterator[tuple[Path, str, str]]:
@@ -112,12 +114,12 @@ async def test_an_example_does_what_its_comment_says(example: Path, alert: str, 
         [trigger]
     )
     raised = await _raised(rules, limiter, fleet, trigger)
-    granted = {it.hz for it in account.outcomes if it.outcome == "granted"}
+    granted = {it.profile: it.hz for it in account.outcomes if it.outcome == "granted" and it.hz}
     if said == "nobody":
         assert raised == {}
         return
-    frequency, _, whom = said.partition(" Hz: ")
-    assert set(raised.values()) == granted == {int(frequency)}
+    frequencies, whom = said.split(": ")
+    assert {*raised.values()} == {shown_all(cast("dict[Profile, float]", granted))} == {frequencies}
     several = whom.removeprefix("one of ")
     meant = {
         it
@@ -133,21 +135,22 @@ async def test_an_example_does_what_its_comment_says(example: Path, alert: str, 
 
 async def _raised(
     rules: RuleSet, limiter: Limiter, fleet: Fleet, trigger: Trigger
-) -> dict[str, int]:
-    """The agents above their baseline once the claims of an alert are granted, with their Hz."""
-    changes: dict[str, Sequence[Change]] = {
-        it.target: [it] for it in claims_of(rules, trigger) if isinstance(it, Claim)
-    }
+) -> dict[str, str]:
+    """The agents above their baseline once the claims of an alert are granted, and how far."""
+    changes: dict[str, list[Change]] = {}
+    for it in claims_of(rules, trigger):
+        if isinstance(it, Claim):
+            changes.setdefault(it.target, []).append(it)
     steps = await limiter.steps(await fleet.read([*changes]), changes)
     plans = {target: plan_of(step.state, START_MS) for target, step in steps.items()}
 
-    def hz(attributes: Mapping[str, str], *followed: str) -> int:
+    def hz(profile: Profile, attributes: Mapping[str, str], *followed: str) -> int:
         mine = [plans[it] for it in followed if it in plans]
-        return resolve(mine, attributes, rules.baseline, None, START_MS).hz
+        return resolve(mine, attributes, rules.baseline, None, START_MS, profile).hz
 
     found = {
-        name: (hz(attributes, home, FLEET), hz(attributes))
+        name: {it: now for it in ABLE if (now := hz(it, at, home, FLEET)) > hz(it, at)}
         for home, agents in REPORTING.items()
-        for name, attributes in agents.items()
+        for name, at in agents.items()
     }
-    return {name: now for name, (now, rest) in found.items() if now > rest}
+    return {name: shown_all(now) for name, now in found.items() if now}

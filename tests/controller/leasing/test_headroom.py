@@ -10,6 +10,7 @@ from upshift_agent.contract import ENVIRONMENT, FLEET, Cause, Kind, Lease
 from upshift_controller.leasing.limiting.census import Census
 from upshift_controller.leasing.limiting.headroom import Headroom
 from upshift_controller.leasing.ports import Living
+from upshift_rules.leases.agents import Agent
 from upshift_rules.leases.changes import Change, Override, Release
 from upshift_rules.leases.limits import Ledger, Limits, Reservation
 
@@ -23,7 +24,8 @@ class Reports:
 
     async def live(self) -> Mapping[str, Living]:
         self.looks += 1
-        return {f"service/{name}": Living(count) for name, count in self.services.items()}
+        services = {f"service/{name}": Living(count) for name, count in self.services.items()}
+        return services | {FLEET: Living(sum(self.services.values()))}
 
 
 async def known(*used: Reservation, **services: int) -> Headroom:
@@ -106,13 +108,16 @@ async def test_who_lives_is_not_counted_anew_for_each_that_asks() -> None:
 async def test_what_was_read_for_one_grant_is_known_to_the_next() -> None:
     reports = Reports(cart=1)
     census = Census(cast("Any", reports))
-    agent = {"service.name": "late", ENVIRONMENT: "production", "host.name": "a"}
+    attributes = {"service.name": "late", ENVIRONMENT: "production", "host.name": "a"}
+    agent = Agent(attributes, ("cpu", "wall"))
     census.learn("service/late", [agent])
     assert census.known("service/late") is None  # nobody has counted yet
     await census.look()
     assert census.known("service/late") == 0
     census.learn("service/late", [agent])
     assert census.known("service/late") == 1
-    assert census.scoped("service/late") == {ENVIRONMENT}
+    assert census.living("service/late") == Living(
+        1, frozenset({ENVIRONMENT}), frozenset({"cpu", "wall"})
+    )
     census.learn("service/cart", [])
     assert census.known("service/cart") == 1

@@ -19,7 +19,7 @@ from upshift_agent.contract import (
 )
 from upshift_controller.leasing.limiter import Limiter
 from upshift_controller.leasing.limiting.books import Books
-from upshift_controller.leasing.ports import Snapshot, Stored
+from upshift_controller.leasing.ports import Living, Snapshot, Stored
 from upshift_rules.leases.limits import Budget, Limits
 from upshift_rules.leases.state import TargetState
 from upshift_rules.model import Claim
@@ -92,6 +92,9 @@ class Asked:
     async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
         return True
 
+    async def live(self) -> Mapping[str, Living]:
+        return {}
+
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(max_boosts_per_hour=9)])
 async def test_agents_are_asked_only_where_a_boost_is_granted_whose_scope_may_be_softened(
@@ -114,3 +117,37 @@ async def test_agents_are_asked_only_where_a_boost_is_granted_whose_scope_may_be
     state = TargetState(target=HOME)
     assert await told(tuple(SHOP)) == [HOME]
     assert await told(tuple(SHOP)) == [], "a repeat grants nothing"
+
+
+async def test_where_nobody_lived_at_the_last_look_the_commit_makes_sure_in_place_of_asking() -> (
+    None
+):
+    asked = Asked()
+    books = Books(asked, asked, baseline=lambda: Baseline(19), limits=Limits)
+    limiter = Limiter(books)
+    claim = Claim(HIGH_CPU, trigger(), HOME, dict(SHOP), tuple(SHOP))
+    snapshot = Snapshot(START_MS * 1000, {HOME: TargetState(target=HOME)})
+    unsure: set[str] = set()
+    await limiter.steps(snapshot, {HOME: [claim]}, alone=unsure)
+    assert (asked.targets, unsure) == ([HOME], set()), "nobody has looked yet"
+    asked.targets.clear()
+    books = Books(asked, asked, baseline=lambda: Baseline(19), limits=Limits)
+    await books.census.look()
+    await Limiter(books).steps(snapshot, {HOME: [claim]}, alone=unsure)
+    assert (asked.targets, unsure) == ([], {HOME})
+    await Limiter(books).steps(snapshot, {HOME: [claim]})
+    assert asked.targets == [HOME]
+
+
+async def test_an_agent_that_came_since_the_last_look_is_not_missed(start: Start) -> None:
+    """One after the other, so that some alerts at least come after a look and before the next."""
+    async with start(RULES + "limits: {max_boosted_agents: unlimited}\n") as running:
+        await running.notify(alert({"alertname": "HighCPU", "service_name": "other"}))
+        now_ms = running.redis.time()[0] * 1000
+        for number in range(20):
+            service = f"late-{number}"
+            message = encode_status(at_rest("a", SHOP | {"service.name": service}, now_ms))
+            running.redis.hset(KEYS.agents(f"service/{service}"), "1", message)
+            about = ABOUT["labels"] | {"service_name": service}
+            answer = await running.notify(alert(about))
+            assert answer.body["alerts"][0]["outcomes"][0]["reason"] == f"99 Hz for 10m{LEFT_OUT}"

@@ -17,7 +17,7 @@ from upshift_controller.storage.reports.statuses import read_quickly
 def test_what_an_agent_reports_is_read_quickly(status: Status) -> None:
     read = read_quickly(encode_status(status).encode())
     assert read is not None
-    assert encode_status(read) == encode_status(status)
+    assert plain(read) == plain(status)
 
 
 values = (
@@ -54,4 +54,9 @@ def check(message: bytes) -> None:
         with suppress(WireError):
             decode_status(message)
     else:
-        assert encode_status(read) == encode_status(decode_status(message))
+        assert plain(read) == plain(decode_status(message))
+
+
+def plain(status: Status) -> str:
+    """In one order, for that of profiles means nothing; 1 is not True."""
+    return json.dumps(json.loads(encode_status(status)), sort_keys=True)

@@ -54,6 +54,21 @@ def test_an_agent_that_starts_in_the_namespace_of_a_boost_is_told_of() -> None:
     assert [(it.environment, it.where) for it in anywhere][1:] == [("staging", {}), (None, shop)]
 
 
+def test_an_agent_that_starts_is_told_of_other_profiles_where_something_asks_for_them() -> None:
+    def rows(*leases: Lease) -> list[tuple[str, str | None, int, str | None]]:
+        found = seen(*leases).starting
+        return [(it.profile, it.environment, it.hz, it.lease) for it in found]
+
+    cpu = [("cpu", None, 19, None), ("cpu", "staging", 49, None)]
+    assert rows() == cpu
+    here = {"deployment.environment.name": "staging"}
+    boost = lease("boost", 7, profile="wall", where=here)
+    assert rows(boost) == [*cpu, ("wall", None, 0, None), ("wall", "staging", 7, "boost/7")]
+    stopped = lease("cap", 0, profile="all")
+    assert rows(stopped) == [("cpu", None, 0, "cap/0")], "what is off anyway is not told of"
+    assert rows(boost, stopped)[1:] == [("wall", None, 0, None), ("wall", "staging", 0, "cap/0")]
+
+
 def test_no_filter_makes_more_places_than_can_be_looked_at() -> None:
     many = tuple(f"n{number}" for number in range(100))
     where = {"k8s.namespace.name": many, "k8s.cluster.name": many, "service.namespace": many}

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from contract.statuses import applied, requested
 from controller.conftest import Running, alert
-from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
+from upshift_agent.contract import Keys, Status, encode_status
 from upshift_controller.views import models
 
 KEYS = Keys()
@@ -43,6 +44,9 @@ async def test_an_override_is_granted_and_its_author_is_in_the_history(upshift: 
         ({"hz": 10**30}, "a boost must be 1–1000 Hz here, got 1000"),
         ({"hz": -1, "kind": "cap"}, "a cap must be 0–1000 Hz here, got -1"),
         ({"hz": 49.5}, "hz: input should be a valid integer"),
+        ({"hz": 1001, "profile": "heap"}, "a boost must be 1–1000 an hour here, got 1001"),
+        ({"profile": "gpu"}, "profile: input should be 'cpu', 'wall', 'alloc', 'lock', 'heap'"),
+        ({"profile": "all"}, "a boost must be cpu or wall or alloc or lock or heap, got 'all'"),
         ({"duration": "25h"}, "a lease must last 1s–1d, got 1d1h"),
         ({"duration": "0s"}, "a lease must last 1s–1d, got 0s"),
         ({"duration": "ten"}, "duration"),
@@ -95,8 +99,8 @@ async def report(upshift: Running, instance: str, **changes: Any) -> None:
         "at_ms": now_ms,
         "state": "applied",
         "since_ms": now_ms,
-        "requested": Requested(hz=100, revs=revs),
-        "applied": Applied(hz=100, revs=revs, at_ms=now_ms),
+        "requested": requested(100, revs),
+        "applied": applied(100, revs, now_ms),
     }
     status = Status(**fields | changes)
     upshift.redis.hset(KEYS.agents("service/checkout"), instance, encode_status(status))
@@ -109,7 +113,7 @@ async def test_an_agent_has_converged_when_its_driver_confirmed_the_newest_plan(
     await report(upshift, "late/1", applied=None, state="applying")
     await upshift.notify(alert())
     await report(upshift, "good/1")
-    await report(upshift, "old/1", applied=Applied(hz=100, revs={}, at_ms=1))
+    await report(upshift, "old/1", applied=applied(100, at_ms=1))
     await report(upshift, "nack/1", state="failed", error="no such profiler")
     await report(upshift, "gone/1", at_ms=1)
     answer = await upshift.ask("GET", "/api/v1/targets/service/checkout")
@@ -123,14 +127,16 @@ async def test_an_agent_has_converged_when_its_driver_confirmed_the_newest_plan(
     }
     assert view.converged is False
     good = next(it for it in view.agents if it.instance == "good/1")
-    assert (good.requested.hz, good.requested.reason[:14]) == (100, "boost high_cpu")
+    wanted = good.requested.profiles["cpu"]
+    assert (wanted.hz, wanted.reason[:14]) == (100, "boost high_cpu")
     summary = await upshift.ask("GET", "/api/v1/targets")
     (row,) = [
         it
         for it in models.Targets.model_validate(summary.body).targets
         if it.target == "service/checkout"
     ]
-    assert (row.requested_hz, row.agents, row.converged, row.lost) == ([100], 4, 1, 1)
+    assert row.requested_hz == {"cpu": [100]}
+    assert (row.agents, row.converged, row.lost) == (4, 1, 1)
     everybody = await upshift.ask("GET", "/api/v1/agents")
     assert len(models.Agents.model_validate(everybody.body).agents) == 5
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from contract.statuses import applied, requested
 from controller.conftest import UNLIMITED, Running, Start, alert
-from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
+from upshift_agent.contract import Keys, Status, encode_status
 from upshift_controller import metrics
 
 HOME = "service/checkout"
@@ -28,8 +29,8 @@ def report(running: Running, *names: str, hz: int = 19) -> None:
             at_ms=now_ms,
             state="applied",
             since_ms=now_ms,
-            requested=Requested(hz=hz, revs={}),
-            applied=Applied(hz=hz, revs={HOME: 2**52, "fleet": 2**52}, at_ms=now_ms),
+            requested=requested(hz),
+            applied=applied(hz, {HOME: 2**52, "fleet": 2**52}, now_ms),
         )
         running.redis.hset(Keys().agents(HOME), name, encode_status(status))
         running.redis.zadd(Keys().reporting, {HOME: now_ms})
@@ -49,12 +50,13 @@ async def test_the_fleet_is_told_in_sums(start: Start) -> None:
         report(running, "a", "b", "c")
         found = await scraped(running)
         assert found["upshift_agents applied"] == found["upshift_converged_agents"] == 3
-        assert found["upshift_requested_hertz"] == found["upshift_applied_hertz"] == 3 * 19
-        assert (found["upshift_boosted_agents"], found["upshift_leases boost"]) == (0, 0)
+        assert found["upshift_requested_hertz cpu"] == found["upshift_applied_hertz cpu"] == 3 * 19
+        assert (found["upshift_requested_hertz wall"], found["upshift_leases cap all"]) == (0, 0)
+        assert (found["upshift_boosted_agents"], found["upshift_leases boost cpu"]) == (0, 0)
 
         await running.notify(alert({"alertname": "HighCPU", "service_name": "checkout"}))
         found = await scraped(running)
-        assert found["upshift_leases boost"] == 1
+        assert found["upshift_leases boost cpu"] == 1
         assert (found["upshift_boosted_agents"], found["upshift_converged_agents"]) == (3, 0)
         assert found["upshift_service_requested_hertz checkout"] == 3 * 100
         assert found["upshift_service_applied_hertz checkout"] == 3 * 19

@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from applications import gunicorn, run
+from contract.statuses import applied_hz
 from servers import eventually, redis_server
 from upshift_agent.contract import Keys, Status
 from upshift_agent.testing import FakeController
@@ -113,7 +114,7 @@ def prefork(folder: Path, size: Size) -> Row:
 
 
 def _applied(controller: FakeController) -> list[int | None]:
-    return [it.applied and it.applied.hz for it in controller.statuses(HOME).values()]
+    return [applied_hz(it) for it in controller.statuses(HOME).values()]
 
 
 def _pid(status: Status) -> int:

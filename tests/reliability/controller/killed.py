@@ -51,7 +51,7 @@ def _kills(folder: Path, scene: int, times: int) -> tuple[Ends, list[str]]:
             eventually(lambda: fleet.all_at(19), within_s=10)
             for agent in eventually(lambda: upshift.target()["agents"]):
                 runs_at = fleet.hz()[agent["instance"].partition("/")[0]]
-                if runs_at != agent["requested"]["hz"]:
+                if runs_at != agent["requested"]["profiles"]["cpu"]["hz"]:
                     broken.append(f"kill {number}: {agent['instance']} runs at {runs_at} Hz")
         history = upshift.history()
         return ends(fleet.calls, expiries(history, server.url)), [*broken, *told_twice(history)]

@@ -48,7 +48,7 @@ def main(redis_url: str, kind: str, slow_s: str, output: str) -> None:
         woke = time.monotonic()
         longest_stall_s = max(longest_stall_s, woke - began - NAP_S)
         if agent is not None:
-            _ = agent.status, agent.decision, agent.connected
+            _ = agent.status, agent.decisions, agent.connected
             longest_call_s = max(longest_call_s, time.monotonic() - woke)
     lines.write(json.dumps({"stall_s": longest_stall_s, "call_s": longest_call_s}) + "\n")
 

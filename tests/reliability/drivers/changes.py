@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from contract.statuses import applied_hz
 from upshift_agent.contract import Cause, Keys, Lease, Plan, encode_plan
 
 from ..table import Row, Size
@@ -32,7 +33,8 @@ def many_changes(folder: Path, size: Size) -> Row:
             pipeline.execute()
             pushed_s.append(time.monotonic() - began)
             until = now.until(
-                lambda it, hz=last_hz: it.state == "applied" and it.applied.hz == hz, within_s=60
+                lambda it, hz=last_hz: it.state == "applied" and applied_hz(it) == hz,
+                within_s=60,
             )
             took_s.append(until - began)
             steps = now.application.frequencies[before:]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.statuses import applied_hz, requested_hz
 from servers import RedisServer, eventually, redis_server
 from upshift_agent.contract import Status
 from upshift_agent.testing import FakeController
@@ -88,7 +89,7 @@ def scene(folder: Path, kind: str, slow_s: float = 0) -> Iterator[Scene]:
             for it in (kind, "none")
         ]
         now = Scene(server, controller, *applications)
-        now.until(lambda status: status.state == "applied" and status.applied.hz == 19)
+        now.until(lambda status: status.state == "applied" and applied_hz(status) == 19)
         yield now
 
 
@@ -121,7 +122,7 @@ def raising(folder: Path, size: Size) -> Row:
             told_s.append(
                 now.until(lambda it: it.state == "failed" and "no permission" in it.error) - began
             )
-            back = now.until(lambda it: it.state == "applied" and it.applied.hz == 19)
+            back = now.until(lambda it: it.state == "applied" and applied_hz(it) == 19)
             told_s.append(back - began - 4)
             if (tries := now.application.frequencies.count(100)) < 2 * (number + 1):
                 broken.append(f"only {tries} tries")
@@ -150,7 +151,7 @@ def hanging(folder: Path, size: Size) -> Row:
             told_s.append(now.until(lambda it: "not returned" in (it.error or "")) - began)
             if (state := now.status().state) != "applying":
                 broken.append(f"the state was {state}")
-            wanted_s.append(now.until(lambda it: it.requested.hz == 19) - began - 5.5)
+            wanted_s.append(now.until(lambda it: requested_hz(it) == 19) - began - 5.5)
             worst, stalled = now.stalls()
             stalls.append(worst)
             broken += stalled
@@ -170,14 +171,17 @@ def dawdling(folder: Path, size: Size) -> Row:
     slow_s = size.of(10, 1)
     with scene(folder, "dawdles", slow_s) as now:
         now.controller.boost(HOME, hz=50, for_s=60)
-        began = now.until(lambda it: it.state == "applying" and it.requested.hz == 50)
+        began = now.until(lambda it: it.state == "applying" and requested_hz(it) == 50)
         for hz in (60, 70, 80, 90, 100):
             now.controller.boost(HOME, hz=hz, for_s=60)
         told_s = 0.0
         if slow_s > HUNG_S:
             told_s = now.until(lambda it: "not returned" in (it.error or "")) - began
         took_s = (
-            now.until(lambda it: it.state == "applied" and it.applied.hz == 100, within_s=60)
+            now.until(
+                lambda it: it.state == "applied" and applied_hz(it) == 100,
+                within_s=60,
+            )
             - began
         )
         steps = now.application.frequencies

@@ -13,8 +13,9 @@ from typing import Any
 
 import redis
 
+from contract.statuses import applied, requested
 from servers import eventually, redis_server
-from upshift_agent.contract import Applied, Keys, Requested, Status, encode_status
+from upshift_agent.contract import Keys, Status, encode_status
 
 from ..parts.controllers import Controller, controller, firing
 from ..parts.ends import recorded_late
@@ -166,10 +167,8 @@ def _status(instance: str, target: str, at_ms: int) -> str:
             at_ms=at_ms,
             state="applied",
             since_ms=at_ms,
-            requested=Requested(
-                hz=19, revs=revs, lease=None, reason="baseline", until_ms=None, clamped_from=None
-            ),
-            applied=Applied(hz=19, revs=revs, at_ms=at_ms, achieved_hz=None),
+            requested=requested(19, revs, reason="baseline"),
+            applied=applied(19, revs, at_ms),
             error=None,
             skipped=(),
             max_hz=None,

@@ -70,6 +70,13 @@ def test_one_trigger_in_two_spellings_means_both_rules() -> None:
     ]
 
 
+def test_one_trigger_for_two_profiles_is_left_in_peace() -> None:
+    other = "    - {trigger: HighCPU, name: b, profile: %s, frequency: 49, duration: 1m}\n"
+    assert advice_on_rule(before=other % "[wall, alloc]") == []
+    assert len(advice_on_rule(before=other % "[wall, cpu]")) == 1
+    assert len(advice_on_rule("profile: [cpu, wall]", before=other % "[alloc, wall]")) == 1
+
+
 def test_names_that_differ_in_spelling_only_are_pointed_out() -> None:
     other = "    - {trigger: b, name: HighCPU, frequency: 49, duration: 1m}\n"
     assert advice_on_rule(before=other) == [
@@ -81,6 +88,38 @@ def test_a_frequency_that_raises_nothing_is_pointed_out() -> None:
     assert advice_on_rule("frequency: 19") == [
         "f:6:18: 19 Hz raises nothing where the baseline is no lower: default (19 Hz)"
     ]
+
+
+def test_advice_on_a_rule_for_several_profiles_is_given_once() -> None:
+    (said,) = advice_on_rule("frequency: 100", "profile: [cpu, wall, alloc]")
+    assert said.startswith("f:6:18: 100 Hz samples every 10 ms")
+
+
+def test_what_is_not_sampled_by_the_clock_is_in_step_with_nothing() -> None:
+    assert len(advice_on_rule("frequency: 100", "profile: wall")) == 1
+    for profile in ("alloc", "lock", "heap"):
+        assert advice_on_rule("frequency: 100", f"profile: {profile}") == []
+    resting = "sampling:\n  profiles: {wall: 10, lock: 10}\n  on_alert: %s\n"
+    rule = "[{trigger: a, profile: heap, frequency: 60, duration: 1m}]"
+    assert [it[:6] for it in advice_on(resting % rule)] == ["f:2:20"]
+
+
+def test_a_baseline_of_the_same_profile_is_what_a_rule_has_to_exceed() -> None:
+    resting = "  profiles: {wall: 99, lock: 9}\n"
+    assert advice_on_rule("profile: [cpu, wall, lock]", before=resting) == [
+        "f:7:18: 99 Hz raises nothing where the baseline is no lower: wall (99 Hz)"
+    ]
+
+
+def test_snapshots_an_hour_are_told_from_hz() -> None:
+    assert advice_on_rule("frequency: 4", "profile: heap") == [
+        "f:6:18: heap takes 4 snapshots an hour, one every 15m, and the boost lasts 10m"
+    ]
+    assert advice_on_rule("profile: [cpu, heap]") == [
+        "f:7:18: heap takes 99 snapshots an hour, one every 36s; of the other profiles, 99 samples "
+        "a second"
+    ]
+    assert advice_on_rule("frequency: 6", "profile: heap") == []
 
 
 ENVIRONMENTS = "  environments: {production: 9, development: 99}\n"

@@ -1,12 +1,13 @@
 """What rule documents say arrives, beside other settings as well, and the schema describes it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rules.documents.read import ROOT, rules_of
-from upshift_agent.contract import Baseline
+from upshift_agent.contract import PROFILES, Baseline
 from upshift_rules.documents.advice import advise
 from upshift_rules.documents.document import RuleDocument, read_rules
 from upshift_rules.documents.located import DocumentError, Located, Section, read_located
@@ -79,6 +80,7 @@ def test_every_field_of_a_rule_arrives() -> None:
               duration: 10m
               max_duration: 1h
               match: ['severity="page"', '{team!="research", tier=~"1|2"}']
+              profile: [wall]
               target: node
               scope: instance
               where: {deployment.environment: production, cloud.zone: [a, b]}
@@ -96,6 +98,7 @@ def test_every_field_of_a_rule_arrives() -> None:
         duration_ms=10 * MINUTE,
         max_duration_ms=60 * MINUTE,
         match=rule.match,
+        profile="wall",
         target="node",
         scope="instance",
         where={"deployment.environment.name": "production", "cloud.zone": ("a", "b")},
@@ -112,15 +115,31 @@ def test_the_rest_of_the_sampling_section_arrives() -> None:
         sampling:
           default: 0
           environments: {production: 19, no: 49, 2024: 99}
+          profiles: {wall: 9, heap: 0}
           max_frequency: 199
           labels: {service: [svc]}
         """
     )
     assert rules == RuleSet(
-        baseline=Baseline(0, {"production": 19, "no": 49, "2024": 99}),
+        baseline=Baseline(0, {"production": 19, "no": 49, "2024": 99}, {"wall": 9, "heap": 0}),
         labels=Labels(service=("svc",)),
         max_frequency_hz=199,
     )
+
+
+@pytest.mark.parametrize("said", ["cpu", "[cpu]"])
+def test_to_say_cpu_says_nothing_new(said: str) -> None:
+    plain = USERS.split("\n    - trigger: high_latency")[0] + "\n"
+    assert rules_of(f"{plain}      profile: {said}\n") == rules_of(plain)
+
+
+def test_a_list_of_profiles_makes_a_rule_for_each_which_share_all_else() -> None:
+    text = USERS.replace("100\n", "100\n      profile: [wall, cpu, heap]\n")
+    wall, cpu, heap, latency = rules_of(text).rules
+    assert (cpu, latency) == rules_of(USERS).rules
+    assert (wall, heap) == (replace(cpu, profile="wall"), replace(cpu, profile="heap"))
+    keys = ["high_cpu:wall", "high_cpu", "high_cpu:heap", "high_latency"]
+    assert [rule.key for rule in rules_of(text).rules] == keys
 
 
 def test_max_duration_is_four_times_the_duration_and_at_most_a_day() -> None:
@@ -202,6 +221,11 @@ def test_the_schema_gives_the_ranges_that_the_reader_holds_to() -> None:
     assert (rule["frequency"]["minimum"], rule["frequency"]["maximum"]) == (1, 1000)
     assert rule["cooldown"]["default"] == "0s"
     assert "default" not in rule["max_duration"]
+    one, several = rule["profile"]["anyOf"]
+    assert one == several["items"] == {"enum": [*PROFILES]}
+    assert (rule["profile"]["default"], several["uniqueItems"]) == ("cpu", True)
+    resting = schema()["$defs"]["Sampling"]["properties"]["profiles"]
+    assert resting["propertyNames"] == {"enum": [*PROFILES[1:]]}
 
 
 def test_the_reference_names_every_field() -> None:

@@ -56,12 +56,13 @@ scalars = st.sampled_from(
     ["19", "100", "-1", "1e9", ".nan", "10m", "1:30", "yes", "true", "null", "~", "", '"', "'",
      "{}", "[]", "[1]", "{a: 1}", "*a", "&a 5", "!!int x", "!!set {a}", "\t", "\x00", "\ud800",
      "é", '{"a\\nb": 999, "": 5}', "production", "<<", "high_cpu",
-     'a="b"', "9" * 40, "service", '"\\ud800"']
+     'a="b"', "9" * 40, "service", '"\\ud800"', "wall", "[cpu, wall]", "[{}, [heap]]"]
 )  # fmt: skip  # one a line would fill the screen
 keys = st.sampled_from(
     ["sampling", "default", "environments", "on_alert", "- trigger", "frequency", "duration",
      "max_duration", "match", "where", "fraction", "labels", "service", "max_frequency", "name",
-     "fallback_strategy", "- method", "priority", "scope", "<<", "? x", "-"]
+     "fallback_strategy", "- method", "priority", "scope", "profile", "profiles", "wall", "<<",
+     "? x", "-"]
 )  # fmt: skip  # one a line would fill the screen
 lines = st.builds(
     lambda depth, key, value: f"{'  ' * depth}{key}: {value}", st.integers(0, 4), keys, scalars
@@ -80,7 +81,7 @@ def test_no_text_crashes_the_reader_and_every_fault_is_located(text: str | bytes
 
 leaves = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-    | st.sampled_from(["10m", "high_cpu", "service", 'a="b"', 19, 99])
+    | st.sampled_from(["10m", "high_cpu", "service", 'a="b"', 19, 99, "heap"])
 )  # fmt: skip  # reads better as one sum
 fields = st.sampled_from(
     [*RuleDocument.model_json_schema()["$defs"]["RuleEntry"]["properties"], "typo"]

@@ -15,14 +15,19 @@ from upshift_rules.leases.limits import (
     Ledger,
     Limits,
     Reservation,
-    decode_budget,
-    encode_budget,
     ends_ms,
 )
+from upshift_rules.leases.stored import decode_budget, encode_budget
 
 
 def part(
-    agents: int = 1, *, target: str = "service/checkout", known: int = 0, rule: str | None = "r"
+    agents: int = 1,
+    *,
+    target: str = "service/checkout",
+    known: int = 0,
+    rule: str | None = "r",
+    meant: int = 0,
+    where: str = "",
 ) -> Reservation:
     return Reservation(
         target=target,
@@ -31,6 +36,8 @@ def part(
         known=max(known, agents),
         since_ms=START_MS,
         expires_at_ms=START_MS + 10 * MINUTE,
+        meant=meant,
+        filter=where,
     )
 
 
@@ -63,6 +70,16 @@ def test_agents_that_two_boosts_share_out_count_as_many_as_there_may_be() -> Non
     book = ledger(max_boosted_agents=10)
     assert book.take("staging", part(6, known=20)) is None
     assert book.take("production", part(6, known=20)) is not None
+
+
+def test_agents_that_boosts_of_two_profiles_reach_by_one_filter_count_once() -> None:
+    book = ledger(max_boosted_agents=12)
+    shop = part(6, known=30, meant=6, where="shop")
+    assert [book.take(it, shop) for it in ("cpu", "wall", "alloc")] == [None] * 3
+    assert book.boosted_agents == 6
+    assert book.take("bank", part(6, known=30, meant=8, where="bank")) is None
+    assert book.take("bank's wall", part(1, known=30, meant=8, where="bank")) is not None
+    assert book.boosted_agents == 12, "the seventh may be another one that is meant"
 
 
 def test_an_hour_has_so_many_boosts_by_each_rule() -> None:
@@ -127,7 +144,17 @@ def test_max_frequency_binds_whatever_raises(kind: str, refused: bool) -> None:
     assert (refusal is not None) == refused
     if refusal:
         assert (refusal.limit, refusal.value, refusal.used) == ("max_frequency", 100, 200)
+        said = f"limits.max_frequency is 100 Hz, and this {kind} asks for 200 Hz"
+        assert refusal.reason == said
     assert Limits(max_frequency_hz=200).too_fast(lease) is None
+
+
+def test_max_frequency_binds_each_profile_in_its_own_unit() -> None:
+    lease = Lease(id="x/1", kind="boost", hz=200, since_ms=0, expires_at_ms=1, profile="heap")
+    refusal = Limits(max_frequency_hz=100).too_fast(lease)
+    assert refusal is not None
+    said = "limits.max_frequency is 100 an hour, and this boost asks for 200 an hour"
+    assert refusal.reason == said
 
 
 # Never over the limit
@@ -154,6 +181,7 @@ moves = st.lists(
         st.sampled_from(["take", "take", "take", "keep", "end", "drop"]),
         st.sampled_from(sorted(TARGETS)),
         st.sets(st.integers(0, 8)),  # which of the target's agents
+        st.sampled_from([0, 0, 2, 3]),  # of those whose number this filter divides; 0: of all
         st.sampled_from(["r1", "r2", None]),
         st.integers(1, 90),  # for how many minutes
         st.integers(0, 40),  # after how many minutes
@@ -164,18 +192,19 @@ moves = st.lists(
 
 @given(moves, st.integers(1, 12), st.integers(1, 4))
 def test_no_sequence_of_events_passes_a_limit(
-    script: list[tuple[str, str, set[int], str | None, int, int]], most: int, per_hour: int
+    script: list[tuple[str, str, set[int], int, str | None, int, int]], most: int, per_hour: int
 ) -> None:
     limits = Limits(max_boosted_agents=most, max_boosts_per_hour=per_hour)
     truth, now_ms = Truth(), START_MS
     budget: Budget = {}
-    for number, (move, target, picked, rule, minutes, passed) in enumerate(script):
+    for number, (move, target, picked, means, rule, minutes, passed) in enumerate(script):
         now_ms += passed * MINUTE
         book = Ledger(budget, limits, now_ms)
         live = sorted(name for name, (end_ms, _) in truth.boosts.items() if end_ms > now_ms)
         end_ms = now_ms + minutes * MINUTE
         size = TARGETS[target]
-        agents = frozenset(f"{target} {it % size}" for it in picked)
+        meant = {it for it in range(size) if not means or it % means == 0}
+        agents = frozenset(f"{target} {it % size}" for it in picked if it % size in meant)
         wanted = Reservation(
             target=target,
             rule=rule,
@@ -183,6 +212,8 @@ def test_no_sequence_of_events_passes_a_limit(
             known=size if agents else 0,
             since_ms=now_ms,
             expires_at_ms=end_ms,
+            meant=len(meant) if agents and means else 0,
+            filter=f"{means}" if means else "",
         )
         if move == "take":
             if book.take(f"{number}", wanted) is None:

@@ -12,18 +12,22 @@ from upshift_agent.contract import (
     MAX_LEASE_BYTES,
     MAX_LEASES,
     MAX_TARGET_BYTES,
+    PROFILES,
     Baseline,
     Cause,
     Kind,
     Lease,
     Plan,
+    Profile,
     Where,
     decode_plan,
     encode_plan,
 )
+from upshift_agent.contract.resolve import resolve
 from upshift_rules.documents.fields import MAX_ENVIRONMENTS, MAX_TEXT
 from upshift_rules.leases.changes import Override
 from upshift_rules.leases.rooms import ROOMS
+from upshift_rules.leases.state import plan_of
 from upshift_rules.quick_json import dump
 
 
@@ -134,7 +138,7 @@ def test_the_largest_plan_there_can_be_is_read_by_agents_signed_too(filler: str)
         now_ms=2**53,
         after=2**62,
         leases=tuple(_largest(number, filler) for number in range(MAX_LEASES)),
-        baseline=Baseline(MAX_HZ, dict.fromkeys(names, MAX_HZ)),
+        baseline=Baseline(MAX_HZ, dict.fromkeys(names, MAX_HZ), dict.fromkeys(PROFILES, MAX_HZ)),
     )
     secret = b"0123456789abcdef"
     for message in (encode_plan(plan), encode_plan(plan, secret, dump)):
@@ -142,11 +146,20 @@ def test_the_largest_plan_there_can_be_is_read_by_agents_signed_too(filler: str)
     assert decode_plan(encode_plan(plan, secret).encode(), [secret]) == plan
 
 
-@given(st.lists(st.tuples(st.sampled_from(["boost", "pin", "cap"]), st.integers(0, 3)), max_size=9))
-def test_whatever_was_asked_for_before_the_kill_switch_is_granted(
-    asked: list[tuple[Kind, int]],
+kinds = st.sampled_from(["boost", "pin", "cap"])
+profiles = st.sampled_from([None, *PROFILES])
+
+
+@given(st.lists(st.tuples(kinds, st.integers(0, 3), profiles), max_size=9))
+def test_whatever_was_asked_for_before_the_kill_switch_is_granted_and_stops_every_profile(
+    asked: list[tuple[Kind, int, Profile | None]],
 ) -> None:
     world = World()
-    for number, (kind, hz) in enumerate(asked):
-        world.told(override(str(number), kind, hz + (kind == "boost")))
+    for number, (kind, hz, profile) in enumerate(asked):
+        change = override(str(number), kind, hz + (kind == "boost"))
+        assert world.told(replace(change, profile=profile)).outcome == "granted"
     assert world.told(override("last")).outcome == "granted"
+    baseline = Baseline(19, profiles=dict.fromkeys(PROFILES, 9))
+    plan = plan_of(world.state, world.now_ms)
+    for profile in PROFILES:
+        assert resolve([plan], {}, baseline, None, world.now_ms, profile).hz == 0

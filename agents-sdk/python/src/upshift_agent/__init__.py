@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from .agent import Agent
     from .contract.errors import ConfigurationError, UpshiftError
+    from .contract.profiles import Profile
     from .contract.resolve import Decision
-    from .drivers.driver import Driver, Profile
+    from .drivers.driver import Driver
 
 __all__ = [
     "Agent",
@@ -40,7 +41,7 @@ _HOMES = {
     "ConfigurationError": "contract.errors",
     "Decision": "contract.resolve",
     "Driver": "drivers.driver",
-    "Profile": "drivers.driver",
+    "Profile": "contract.profiles",
     "UpshiftError": "contract.errors",
 }
 

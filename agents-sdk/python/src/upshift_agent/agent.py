@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from .config import Config
-    from .contract import Status
+    from .contract import Profile, Status
     from .contract.resolve import Decision
     from .drivers.adapter import AdaptedDriver
     from .engine import Engine
@@ -36,8 +36,9 @@ class Agent:
     service: what OpenTelemetry calls `service.name`.
     node: for a host agent: the node whose plans it follows.
     attributes: further OpenTelemetry Resource attributes, which a lease's `where` may ask for.
-    baseline_hz: the frequency in Hz while Redis has never been reached.
-    max_hz: the frequency in Hz that this process never exceeds, whatever is asked for.
+    baseline_hz: cpu's frequency in Hz while Redis has never been reached; all else is off.
+    max_hz: the frequency that no profile of this process exceeds, whatever is asked for: in Hz, of
+        `heap` in snapshots an hour.
     secrets: what plans must be signed with; several while they are being changed.
 
     Raises `ConfigurationError` for arguments that cannot work. After that nothing is ever raised:
@@ -120,10 +121,10 @@ class Agent:
         self.stop()
 
     @property
-    def decision(self) -> Decision | None:
-        """What the agent wants of its driver now; None until it has started."""
+    def decisions(self) -> Mapping[Profile, Decision]:
+        """What the agent wants of its driver now, by profile; empty until it has started."""
         engine = self._run and self._run.engine
-        return engine.decision if engine else None
+        return engine.decisions if engine else {}
 
     @property
     def status(self) -> Status | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .contract import (
     canonical,
     check_namespace,
     check_target,
+    node_of,
     node_target,
     service_target,
     shorten,
@@ -40,7 +42,7 @@ class Config:
     baseline_hz: Hz without any plan, until the fleet's plan brings a baseline.
     max_hz: Hz that this process never exceeds, whatever anybody asks for.
     secrets: any of these may have signed a plan; empty means that plans need no signature.
-    node: follow this node's plans too, as a host agent does.
+    node: follow this node's plans first of all, as a host agent does, and report under it.
     """
 
     redis_url: str = field(repr=False)  # it may hold a password
@@ -73,23 +75,34 @@ class Config:
             if value is not None and not isinstance(value, str):
                 raise ConfigurationError(f"{name} must be text, got {shorten(value)}")
         try:
-            for target in self.targets:
+            for target in self._named:
                 check_target(target)
         except WireError as error:
             raise ConfigurationError(f"service or node cannot be used: {error}") from error
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """What the agent follows; it reports under the first."""
+    def _named(self) -> tuple[str, ...]:
         node = [] if self.node is None else [node_target(self.node)]
         service = [] if self.service is None else [service_target(self.service)]
-        return (*node, *service, FLEET)
+        return (*node, *service)
+
+    def targets(self, attributes: Mapping[str, str]) -> tuple[str, ...]:
+        """What an agent with these attributes follows; it reports under the first.
+
+        The node that it is on comes last but the fleet: what holds for all of a node holds for
+        those, too, whom no host agent looks after.
+        """
+        found = node_of(attributes)
+        node = () if found is None else (node_target(found),)
+        with suppress(WireError):  # a host may be called anything
+            return tuple(dict.fromkeys((*self._named, *map(check_target, node), FLEET)))
+        return (*self._named, FLEET)
 
     @property
     def source(self) -> tuple[str, str, tuple[bytes, ...], str]:
         """Agents that have the same one share what they follow with. See `following.thread`."""
         sharded = parse_address(self.redis_url).kind == "cluster"
-        home = self.targets[0] if sharded else FLEET
+        home = self._named[0] if sharded else FLEET
         return self.redis_url, self.namespace, tuple(self.secrets), home
 
     def identity(self, environ: Mapping[str, str], agent: str) -> dict[str, str]:

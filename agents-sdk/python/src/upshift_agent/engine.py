@@ -9,22 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from . import __version__
 from .config import Config
 from .contract import (
+    CPU,
     INSTANCE,
     Applied,
     Baseline,
+    Confirmed,
+    Plan,
     Requested,
     State,
     Status,
+    Wanted,
     encode_status,
+    shown_all,
 )
 from .contract.resolve import Decision, resolve
 from .drivers.adapter import AdaptedDriver
+from .driving.progress import Decisions, Standing
 from .driving.thread import DriverThread
 from .following.follower import Follower
 from .runtime.complaints import Complaints
@@ -45,24 +51,25 @@ class Engine:
     """A member of its follower. The attributes, `join_driver` and `end_driver` serve any thread."""
 
     def __init__(self, config: Config, driver: AdaptedDriver, follower: Follower) -> None:
-        self.targets = config.targets
-        self.home = config.targets[0]
         # Nothing that an agent is told, or finds, is sure to be its own: see `AGENT`.
         self.field = os.urandom(8).hex()
         self._config = config
         self._follower = follower
         self._attributes = config.identity(os.environ, self.field)
         self._instance = self._attributes[INSTANCE]
-        self._driver_name = driver.name
+        self.targets = config.targets(self._attributes)
+        self.home = self.targets[0]
+        self._profiles = driver.profiles
         self._driver = DriverThread(driver, self._attributes, self._driver_moved)
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._until_ms: int | None = None  # when any of the decisions changes
         self._expiry: asyncio.TimerHandle | None = None
         self._slow: asyncio.TimerHandle | None = None
         self._looking = False
         self._since: tuple[State, int] | None = None
         self._complaints = Complaints()
-        self.decision = self._resolve()
+        self.decisions = self._resolve()
         self._revs: Mapping[str, int] = {}  # of the plans that it was made of
         self.status: Status | None = None
 
@@ -87,48 +94,61 @@ class Engine:
 
     def end_driver(self) -> None:
         """After all else has failed: nobody else will take the profiler down."""
-        self._driver.close(Decision(hz=self._config.baseline_hz))
+        resting = {CPU: self._config.baseline_hz}
+        self._driver.close({one: Decision(hz=resting.get(one, 0)) for one in self._profiles})
 
     def plans_changed(self) -> None:
-        former, decision = self.decision, self._resolve()
-        self.decision = decision
+        former, decisions = self.decisions, self._resolve()
+        self.decisions = decisions
+        self._until_ms = min(
+            (it.until_ms for it in decisions.values() if it.until_ms is not None), default=None
+        )
         self._sleep_until_due()  # first of all: nothing that follows must keep a lease from ending
         self._revs = self._follower.plans.revs(self.targets)
-        self._driver.want(decision, self._revs)
-        if decision.hz != former.hz:
-            log.info("%d Hz: %s", decision.hz, decision.reason)
+        self._driver.want(decisions, self._revs)
+        for profile, decision in decisions.items():
+            if decision.hz != former[profile].hz:
+                log.info("%s: %s", shown_all({profile: decision.hz}), decision.reason)
         self.refresh()
 
     def _sleep_until_due(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
-        if self.decision.until_ms is not None:
-            delay_s = max(0, self.decision.until_ms - self._follower.now_ms()) / 1000
+        if self._until_ms is not None:
+            delay_s = max(0, self._until_ms - self._follower.now_ms()) / 1000
             self._expiry = self._loop.call_later(min(delay_s, NAP_S), self._awake)
 
     def _awake(self) -> None:
-        until_ms = self.decision.until_ms
-        if until_ms is None or until_ms <= self._follower.now_ms():
+        if self._until_ms is None or self._until_ms <= self._follower.now_ms():
             self.plans_changed()
             return
         self._sleep_until_due()
         self._follower.watch_clocks()
 
-    def _resolve(self, *, leases: bool = True) -> Decision:
+    def _resolve(self, *, leases: bool = True) -> Decisions:
+        """Decide for each profile of the driver."""
         try:
-            plans = self._follower.plans.known(self.targets)
-            return resolve(
-                plans if leases else [replace(plan, leases=()) for plan in plans],
-                self._attributes,
-                Baseline(self._config.baseline_hz),
-                self._config.max_hz,
-                self._follower.now_ms(),
-            )
+            plans: Sequence[Plan] = self._follower.plans.known(self.targets)
+            if not leases:
+                plans = [replace(plan, leases=()) for plan in plans]
+            baseline, now_ms = Baseline(self._config.baseline_hz), self._follower.now_ms()
+            return {
+                profile: resolve(
+                    plans, self._attributes, baseline, self._config.max_hz, now_ms, profile
+                )
+                for profile in self._profiles
+            }
         except Exception as error:  # noqa: BLE001  # no memory, or a mistake of ours: down, not up
             self._complaints.make(f"cannot decide: {describe(error)}")
-            hz = min(self.decision.hz, self._config.baseline_hz)
+            resting = {CPU: self._config.baseline_hz}
             reason = "baseline (no decision could be made; trying again)"
-            return Decision(hz=hz, reason=reason, until_ms=self._follower.now_ms() + UNDECIDED_MS)
+            until_ms = self._follower.now_ms() + UNDECIDED_MS
+            return {
+                profile: Decision(
+                    hz=min(former.hz, resting.get(profile, 0)), reason=reason, until_ms=until_ms
+                )
+                for profile, former in self.decisions.items()
+            }
 
     def _driver_moved(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to be done
@@ -150,40 +170,53 @@ class Engine:
     def _look(self) -> Status:
         """Bring `status` up to date, and see to it that a slow driver is noticed in time."""
         self._looking = False
-        decision, now_ms = self.decision, self._follower.now_ms()
+        now_ms = self._follower.now_ms()
         view = self._driver.view()
         if self._slow is not None:
             self._slow.cancel()
         if view.slow_in_s is not None:
             self._slow = self._loop.call_later(view.slow_in_s, self.refresh)
-        if self._since is None or self._since[0] != view.state:
-            self._since = view.state, now_ms
+        state, error = view.state, view.error
+        if state == "applied" and (trouble := self._driver.trouble()) is not None:
+            state, error = "failed", trouble
+        if self._since is None or self._since[0] != state:
+            self._since = state, now_ms
         self.status = Status(
             instance=self._instance,
             attributes=self._attributes,
-            driver=self._driver_name,
+            driver=self._driver.name,
             at_ms=now_ms,
-            state=view.state,
+            state=state,
             since_ms=self._since[1],
             requested=Requested(
-                hz=decision.hz,
                 revs=self._revs,
-                lease=None if decision.lease is None else decision.lease.id,
-                reason=decision.reason,
-                until_ms=decision.until_ms,
-                clamped_from=decision.clamped_from,
+                profiles={one: _wanted(decision) for one, decision in self.decisions.items()},
             ),
-            applied=None
-            if view.confirmed is None
-            else Applied(
-                hz=view.confirmed.hz,
-                revs=view.confirmed.revs,
-                at_ms=self._follower.clock.now_ms(view.confirmed.at_s * 1000),
-                achieved_hz=view.confirmed.achieved_hz,
-            ),
-            error=view.error,
+            applied=None if view.confirmed is None else self._applied(view.confirmed),
+            error=error,
             skipped=self._follower.plans.skipped(self.targets),
             max_hz=self._config.max_hz,
             sdk=f"python/{__version__}",
         )
         return self.status
+
+    def _applied(self, standing: Standing) -> Applied:
+        achieved_hz = {**standing.achieved_hz, **self._driver.achieved_hz()}
+        return Applied(
+            revs=standing.revs,
+            at_ms=self._follower.clock.now_ms(standing.at_s * 1000),
+            profiles={
+                one: Confirmed(hz=hz, achieved_hz=achieved_hz.get(one))
+                for one, hz in standing.hz.items()
+            },
+        )
+
+
+def _wanted(decision: Decision) -> Wanted:
+    return Wanted(
+        hz=decision.hz,
+        lease=None if decision.lease is None else decision.lease.id,
+        reason=decision.reason,
+        until_ms=decision.until_ms,
+        clamped_from=decision.clamped_from,
+    )

@@ -17,6 +17,7 @@ from typing import Any
 from redis import Redis
 
 from .contract import (
+    CPU,
     DEFAULT_NAMESPACE,
     Baseline,
     Cause,
@@ -24,25 +25,29 @@ from .contract import (
     Kind,
     Lease,
     Plan,
+    Profile,
     Status,
     Where,
     decode_status,
     encode_plan,
 )
 from .contract.resolve import Decision
-from .drivers.driver import Profile
 
 
 class RecordingDriver:
     """Remembers every decision. Set `error` to make it fail, clear `returns` to make it hang.
 
+    `decisions` and what comes of them are cpu's, or of the first of `profiles`; `applied` has all.
     It has no `close`, so that its last decision is what an agent leaves behind.
     """
 
     name = "recording"
-    profiles: tuple[Profile, ...] = ("cpu",)
 
-    def __init__(self, achieved_hz: float | None = None) -> None:
+    def __init__(
+        self, achieved_hz: float | None = None, profiles: tuple[Profile, ...] = (CPU,)
+    ) -> None:
+        self.profiles = profiles
+        self.applied: list[Mapping[Profile, Decision]] = []
         self.decisions: list[Decision] = []
         self.called_at: list[float] = []  # of time.monotonic()
         self.achieved_hz = achieved_hz
@@ -53,13 +58,14 @@ class RecordingDriver:
 
     def apply(self, decisions: Mapping[Profile, Decision]) -> Mapping[Profile, float] | None:
         with self._called:
-            self.decisions.append(decisions["cpu"])
+            self.applied.append(decisions)
+            self.decisions.append(decisions[self.profiles[0]])
             self.called_at.append(time.monotonic())
             self._called.notify_all()
         self.returns.wait()
         if self.error is not None:
             raise self.error
-        return None if self.achieved_hz is None else {"cpu": self.achieved_hz}
+        return None if self.achieved_hz is None else {self.profiles[0]: self.achieved_hz}
 
     @property
     def frequencies(self) -> list[int]:
@@ -100,6 +106,7 @@ class FakeController:
         hz: int,
         for_s: float,
         where: Where | None = None,
+        profile: str = CPU,
         because: Mapping[str, Any] | None = None,
         publish: bool = True,
     ) -> str:
@@ -113,6 +120,7 @@ class FakeController:
             since_ms=now_ms,
             expires_at_ms=now_ms + int(for_s * 1000),
             where=where or {},
+            profile=profile,
             cause=Cause(because or {"by": "test"}),
         )
         plan = self._plan(target)
@@ -125,9 +133,12 @@ class FakeController:
         left = [lease for lease in plan.leases if lease_id and lease.id != lease_id]
         self.commit(replace(plan, leases=tuple(left)))
 
-    def set_baseline(self, default: int, **environments: int) -> None:
-        """The fleet's baseline, in Hz."""
-        self.commit(replace(self._plan("fleet"), baseline=Baseline(default, environments)))
+    def set_baseline(
+        self, default: int, *, profiles: Mapping[str, int] | None = None, **environments: int
+    ) -> None:
+        """The fleet's baseline, in Hz (of `heap`, snapshots an hour)."""
+        baseline = Baseline(default, environments, profiles or {})
+        self.commit(replace(self._plan("fleet"), baseline=baseline))
 
     def commit(self, plan: Plan, *, publish: bool = True) -> None:
         """Write a plan at a new revision."""

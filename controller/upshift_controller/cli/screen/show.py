@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from upshift_agent.contract import CPU, shown_all
+
 from . import text
 from .text import Json
 
@@ -55,12 +57,22 @@ def targets(rows: Iterable[Json], now_ms: int) -> Table:
         until = row["until_ms"]
         grid.add_row(
             row["target"],
-            Text(" ".join(map(str, row["requested_hz"])) or "–", "bold"),
+            Text(_frequencies(row["requested_hz"]), "bold"),
             _converged(row),
             str(row["leases"] or "–"),
             text.span(until - now_ms) if until else "–",
         )
     return grid
+
+
+def _frequencies(hz: Json) -> str:
+    """What a target's agents run at: `19 100`, `19, wall 0 100`; off goes without saying."""
+    said = [
+        ([] if profile == CPU else [profile]) + [text.hz(profile, each) for each in several]
+        for profile, several in hz.items()
+        if profile == CPU or any(several)
+    ]
+    return ", ".join(map(" ".join, said)) or "–"
 
 
 def _converged(row: Json) -> Text:
@@ -81,7 +93,7 @@ def leases(rows: Iterable[Json], now_ms: int) -> Table:
             row["id"],
             row["target"],
             row["kind"],
-            Text(str(row["hz"]), "bold"),
+            Text(text.named_hz(row["profile"], row["hz"]), "bold"),
             text.span(row["expires_at_ms"] - now_ms),
             text.why_lease(row),
         )
@@ -98,17 +110,28 @@ def agents(rows: Sequence[Json], *, of: str = "fleet") -> Table:
         if of == "fleet" and row["target"] != heading:
             heading = row["target"]
             grid.add_row("", Text(heading, "bold"))
-        standing, applied = text.condition(row), row["applied"] or {}
-        colour = _MARKS[standing][1]
-        grid.add_row(
-            _mark(standing),
-            names[id(row)],
-            str(row["requested"]["hz"]),
-            Text(text.hz(applied.get("hz")), colour),
-            text.hz(applied.get("achieved_hz")),
-            Text(text.why_agent(row), "" if standing == "converged" else colour),
-        )
+        for line in _agent(row, names[id(row)]):
+            grid.add_row(*line)
     return grid
+
+
+def _agent(row: Json, name: str) -> Iterable[tuple[str | Text, ...]]:
+    """A line for each of its profiles that is not off; what holds for all stands in the first."""
+    standing, applied = text.condition(row), row["applied"] or {"profiles": {}}
+    colour = _MARKS[standing][1]
+    for number, profile in enumerate(text.profiles(row)):
+        wanted, first = row["requested"]["profiles"].get(profile) or {}, number == 0
+        confirmed = applied["profiles"].get(profile) or {}
+        why = text.why_agent(row, profile) if first else wanted["reason"]
+        named = ", ".join([name] * first + [profile] * (profile != CPU))
+        yield (
+            _mark(standing) if first else "",
+            named if first else f"  {named}",
+            text.hz(profile, wanted.get("hz")),
+            Text(text.hz(profile, confirmed.get("hz")), colour),
+            text.hz(profile, confirmed.get("achieved_hz")),
+            Text(why, "" if standing == "converged" or not first else colour),
+        )
 
 
 def _urgency(agent: Json, troubled: Collection[str]) -> tuple[bool, str, bool, str]:
@@ -120,12 +143,12 @@ def history(rows: Iterable[Json], *, day: bool = True) -> Table:
     grid = table(f"WHEN ({text.zone()})", "TARGET", "EVENT", ">HZ", ">FOR", "WHY")
     for row in rows:
         lease, baseline = row.get("lease") or {}, row.get("baseline") or {}
-        frequency = lease.get("hz", baseline.get("default"))
+        profile, frequency = lease.get("profile", CPU), lease.get("hz", baseline.get("default"))
         grid.add_row(
             Text(text.clock(row["at_ms"], day=day), "dim"),
             row["target"],
             Text(row["event"], _EVENTS.get(row["event"], "")),
-            "–" if frequency is None else str(frequency),
+            "–" if frequency is None else text.named_hz(profile, frequency),
             text.lasted(row),
             row["reason"] + (f"; {whom}" if lease and (whom := text.whom(lease)) else ""),
         )
@@ -134,7 +157,9 @@ def history(rows: Iterable[Json], *, day: bool = True) -> Table:
 
 def baseline(document: Json) -> str:
     named = [f"{name} {hz}" for name, hz in document["environments"].items()]
-    return f"Baseline {document['default']} Hz" + (f" ({', '.join(named)})" if named else "")
+    said = f"Baseline {document['default']} Hz" + (f" ({', '.join(named)})" if named else "")
+    others = {name: hz for name, hz in document.get("profiles", {}).items() if hz}
+    return ", ".join(filter(None, (said, shown_all(others))))
 
 
 def counted(count: int, what: str) -> str:

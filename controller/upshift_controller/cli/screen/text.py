@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from upshift_agent.contract import AGENT, FLEET, PID
+from upshift_agent.contract import AGENT, CPU, FLEET, PID, shown
 from upshift_rules.durations import format_duration
 
 Json = Mapping[str, Any]
@@ -57,9 +58,27 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def hz(value: float | None) -> str:
-    """A frequency without its unit; profilers report odd ones."""
-    return "–" if value is None else f"{value:.1f}".removesuffix(".0")
+def hz(profile: str, value: float | None) -> str:
+    """A frequency in a column: hertz go without their unit, and profilers report odd ones."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}".removesuffix(".0") + ("/h" if profile == "heap" else "")
+
+
+def named_hz(profile: str, value: float) -> str:
+    """The same with its profile, unless that is cpu: `100`, `wall 100`, `heap 4/h`, `all 0`."""
+    return hz(profile, value) if profile == CPU else f"{profile} {hz(profile, value)}"
+
+
+def rule(name: str, profiles: Sequence[str]) -> str:
+    """A rule, with the profiles that it is for unless that is cpu alone: `high_cpu (cpu, wall)`."""
+    return name if list(profiles) == [CPU] else f"{name} ({', '.join(profiles)})"
+
+
+def rule_key(outcome: Json) -> str:
+    """The rule of an outcome, as its leases are called: `high_cpu`, `high_cpu:wall`."""
+    name, profile = outcome["rule"] or "–", outcome["profile"]
+    return name if profile in (None, CPU) else f"{name}:{profile}"
 
 
 def only(where: Mapping[str, str | Sequence[str]]) -> str:
@@ -92,20 +111,38 @@ def lasted(entry: Json) -> str:
 
 
 def starting(view: Json) -> str:
-    """What an agent of the target would run at if it started now, by where that is."""
-    rows = view["starting"]
+    """What an agent of the target would run at if it started now, by where that is. Of other
+    profiles than cpu what leases say, unless it is the same."""
     who = "An agent that starts now runs at"
     if view["target"] == FLEET:
         who = f"By the fleet's leases alone, {who[:1].lower()}{who[1:]}"
-    if all(row["lease"] is None for row in rows):
-        return f"{who} its baseline."
+    said: list[str] = []
+    answers: list[list[tuple[Any, ...]]] = []
+    for profile, group in groupby(view["starting"], lambda row: row["profile"]):
+        rows = list(group)
+        answer = [(_place(row), row["hz"], row["lease"]) for row in rows]
+        if any(row["lease"] is not None for row in rows) and answer not in answers[:1]:
+            said.append(_starting(who, rows))
+        elif profile == CPU:
+            said.append(f"{who} its baseline.")
+        answers.append(answer)
+        who = "If it can raise {}, that runs at"
+    return "\n".join(said)
+
+
+def _starting(who: str, rows: Sequence[Json]) -> str:
     anywhere, *others = rows
+    who = who.format(anywhere["profile"])
     if not others:
-        return f"{who} {anywhere['hz']} Hz: {anywhere['reason']}."
+        return f"{who} {_hz(anywhere)}: {anywhere['reason']}."
     places = [*((f"in {_place(other)}", other) for other in others), ("elsewhere", anywhere)]
     return f"{who}\n" + "\n".join(
-        f"  {stage['hz']} Hz {place}: {stage['reason']}" for place, stage in places
+        f"  {_hz(stage)} {place}: {stage['reason']}" for place, stage in places
     )
+
+
+def _hz(row: Json) -> str:
+    return shown(row["profile"], row["hz"])
 
 
 def _place(row: Json) -> str:
@@ -141,8 +178,21 @@ def condition(agent: Json) -> str:
     return "behind" if agent["state"] == "applied" else str(agent["state"])
 
 
-def why_agent(agent: Json) -> str:
-    """Why it should run at what it should, preceded by why it does not."""
+def profiles(agent: Json) -> list[str]:
+    """Those of an agent's profiles that are to be seen: cpu, and of others what is not off."""
+    wanted, applied = agent["requested"]["profiles"], agent["applied"] or {"profiles": {}}
+    seen = [
+        profile
+        for profile in wanted
+        if profile == CPU
+        or wanted[profile]["hz"]
+        or applied["profiles"].get(profile, wanted[profile])["hz"]
+    ]
+    return seen or [*wanted, CPU][:1]
+
+
+def why_agent(agent: Json, profile: str) -> str:
+    """Why a profile should run at what it should, preceded by why the agent does not."""
     standing = condition(agent)
     wrong = {
         "converged": "",
@@ -151,5 +201,6 @@ def why_agent(agent: Json) -> str:
     }.get(standing, standing)
     if agent["error"]:
         wrong = f"{wrong or 'reports'}: {agent['error']}"
-    said = [wrong, agent["requested"]["reason"], *(f"skipped {why}" for why in agent["skipped"])]
+    reason = agent["requested"]["profiles"].get(profile, {}).get("reason")
+    said = [wrong, reason, *(f"skipped {why}" for why in agent["skipped"])]
     return "; ".join(filter(None, said))

@@ -59,7 +59,7 @@ def _is_sound(file: Path) -> bool:
     for it in warnings:
         said = f"{it.filename}:{it.line}:{it.column}: warning: {it.message}"
         out.print(plain(said), style="yellow", soft_wrap=True)
-    rules = show.counted(len(configuration.rules.rules), "rule")
+    rules = show.counted(configuration.entries, "rule")
     if configuration.rules_from != str(file):
         rules += f" from {plain(configuration.rules_from)}"
     out.print(f"{name}: {rules}, {show.counted(len(warnings), 'warning')}", soft_wrap=True)

@@ -52,14 +52,15 @@ def cost(
 
     Alerts are taken to come at random, spread evenly over the rules, each about the whole node.
     """
-    from upshift_rules.cost import Load, always, forecasts
+    from upshift_rules.cost import Load, always, forecasts, uncounted
 
     configuration = _read(file)
     rules, coefficients = configuration.rules, configuration.settings.cost
     load = Load(alerts_per_day=alerts_per_day, firing_ms=parse_duration(firing_for))
     found = forecasts(rules, load, coefficients)
+    beyond = uncounted(rules)
     if as_json:
-        show.answer({"per_node": [asdict(size) for size in found]})
+        show.answer({"per_node": [asdict(size) for size in found], "uncounted": beyond})
         return
     highest = max(size.highest_hz for size in found)
     several = [*found, always(highest, coefficients)]
@@ -69,6 +70,7 @@ def cost(
         "\nPer node; boosted for a share of the time; stored in 30 days.",
         *_verdicts(several),
         f"Every boost is within the {configuration.settings.limits.in_words()}.",
+        *([f"Of cpu alone; not counted: {', '.join(beyond)}."] if beyond else []),
         sep="\n",
         soft_wrap=True,
     )

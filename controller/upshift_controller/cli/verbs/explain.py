@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..client import Client, Json
 from ..options import DEFAULT_URL, AsJson, CaFile, TokenFile, Url
-from ..screen import show
+from ..screen import show, text
 
 
 def explain(
@@ -58,7 +58,7 @@ def _show(account: Json) -> None:
     rules = show.table("", "RULE", "WHY")
     for rule in account.get("rules") or ():
         mark = Text("✓", "green") if rule["matches"] else Text("–", "dim")
-        rules.add_row(mark, rule["rule"], rule["reason"])
+        rules.add_row(mark, text.rule(rule["rule"], rule["profiles"]), rule["reason"])
     if rules.row_count:
         out.print(rules)
     outcomes = show.table("OUTCOME", "RULE", "TARGET", "WHY")
@@ -68,7 +68,7 @@ def _show(account: Json) -> None:
                 outcome["outcome"],
                 "green" if outcome["outcome"] in ("granted", "renewed") else "yellow",
             ),
-            outcome["rule"] or "–",
+            text.rule_key(outcome),
             outcome["target"] or "–",
             outcome["reason"],
         )

@@ -9,7 +9,7 @@ from functools import partial
 
 import typer
 
-from upshift_agent.contract import DEFAULT_NAMESPACE, FLEET, Kind
+from upshift_agent.contract import ALL, CPU, DEFAULT_NAMESPACE, FLEET, Kind, shown
 
 from .. import options
 from ..client import Client, Json
@@ -25,6 +25,8 @@ from ..options import (
     Hz,
     LeaseOrTarget,
     Namespace,
+    OfCapProfile,
+    OfProfile,
     Reason,
     SecretFile,
     Target,
@@ -46,6 +48,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         target: Target,
         hz: Hz,
         duration: For,
+        profile: OfProfile = None,
         where: Where = None,
         reason: Reason = "",
         wait: Wait = False,
@@ -63,6 +66,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         body: Json = {
             "target": target,
             "kind": kind,
+            "profile": profile,
             "hz": hz,
             "duration": duration,
             "where": options.where(where or []),
@@ -76,6 +80,8 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             outcome = client.post("leases", body=body)["outcome"]
         _tell(outcome, _account(body, outcome), as_json=as_json)
         if direct is not None:
+            if beyond := outcome["reason"].partition("; ")[2]:
+                show.console(stderr=True).print(f"Note: {beyond}", soft_wrap=True)
             return
         from .wait import note_unless_reached, wait_for
 
@@ -87,6 +93,8 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
     verb.__name__, verb.__doc__ = kind, says
     if kind == "boost":
         verb.__annotations__["hz"] = BoostHz
+    if kind == "cap":
+        verb.__annotations__["profile"] = OfCapProfile
     return verb
 
 
@@ -176,10 +184,14 @@ def _first(ways: Sequence[Callable[[], Json]]) -> Json:
 
 
 def _account(asked: Json, outcome: Json) -> str:
-    target, hz, lease = asked["target"], asked["hz"], outcome["lease"]
-    done = f"{target} {_DONE[asked['kind']]} {hz} Hz"
+    target, hz, lease, profile = asked["target"], asked["hz"], outcome["lease"], outcome["profile"]
     if hz == 0:
-        done = f"profiling stops {'everywhere' if target == FLEET else f'on {target}'}"
+        what = "profiling" if profile == ALL else f"{profile} profiling"
+        done = f"{what} stops {'everywhere' if target == FLEET else f'on {target}'}"
+    else:
+        whose = {CPU: target, ALL: f"every profile of {target}"}
+        what = whose.get(profile, f"{profile} of {target}")
+        done = f"{what} {_DONE[asked['kind']]} {shown(profile, hz)}"
     limits = text.only(asked["where"])
     until = f"{text.clock(outcome['until_ms'])} {text.zone()}"
     return (

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from upshift_agent.contract import Lease, applies, canonical
+from upshift_agent.contract import ALL, CPU, FLEET, Lease, applies, canonical, shown
 from upshift_rules.durations import parse_duration
 
 from ..client import Client, Json
@@ -44,7 +44,8 @@ def wait_for(
             if len(settled) == len(reached) or time.monotonic() > deadline:
                 break
             time.sleep(_POLL_S)
-    _report(show.console(stderr=stderr), target, view["rev"], reached, timeout)
+    profile = next(row["profile"] for row in view["leases"] if row["id"] == lease_id)
+    _report(show.console(stderr=stderr), target, view["rev"], reached, timeout, profile)
 
 
 def note_unless_reached(client: Client, target: str, lease_id: str) -> None:
@@ -71,7 +72,15 @@ def _reached(view: Json, lease_id: str) -> Sequence[Json]:
     reached = [agent for agent in live if applies(lease, canonical(agent["attributes"]))]
     if not reached:
         raise Failed(_misses(lease, live))
-    return reached
+    able = [it for it in reached if _is_about(lease, it["requested"]["profiles"])]
+    if not able:
+        whose = "the fleet" if view["target"] == FLEET else view["target"]
+        raise Failed(f"no agent of {whose} can raise {lease.profile}")
+    return able
+
+
+def _is_about(lease: Lease, profiles: Json) -> bool:
+    return any(lease.profile in (ALL, profile) for profile in profiles)
 
 
 def _misses(lease: Lease, live: Sequence[Json]) -> str:
@@ -90,7 +99,10 @@ def _settled(agent: Json, target: str, rev: int) -> bool:
     return bool(agent["converged"]) or (agent["state"] == "failed" and knows_it)
 
 
-def _report(out: Console, target: str, rev: int, reached: Sequence[Json], timeout: str) -> None:
+def _report(
+    out: Console, target: str, rev: int, reached: Sequence[Json], timeout: str, profile: str
+) -> None:
+    """profile: what the lease is about."""
     missing = [agent for agent in reached if not agent["converged"]]
     if missing:
         out.print(show.agents(missing, of=target))
@@ -103,10 +115,15 @@ def _report(out: Console, target: str, rev: int, reached: Sequence[Json], timeou
                 + [f"{late} did not apply it within {timeout}"] * bool(late)
             )
         )
-    running = Counter((agent["requested"]["hz"], agent["requested"]["reason"]) for agent in reached)
-    for (hz, reason), count in running.most_common():
+    running = Counter(_runs_at(agent["requested"]["profiles"], profile) for agent in reached)
+    for (at, reason), count in running.most_common():
         verb = "runs" if count == 1 else "run"
-        out.print(
-            f"✓ {show.counted(count, 'agent')} {verb} at {hz} Hz: {reason}",
-            soft_wrap=True,
-        )
+        out.print(f"✓ {show.counted(count, 'agent')} {verb} {at}: {reason}", soft_wrap=True)
+
+
+def _runs_at(wanted: Json, profile: str) -> tuple[str, str]:
+    """What an agent runs at, such as `at 100 Hz` or `wall at 100 Hz`, and why."""
+    if profile == ALL:
+        profile = CPU if CPU in wanted else next(iter(wanted))
+    named = "" if profile == CPU else f"{profile} "
+    return f"{named}at {shown(profile, wanted[profile]['hz'])}", wanted[profile]["reason"]

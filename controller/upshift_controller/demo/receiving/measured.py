@@ -30,8 +30,8 @@ class Worker:
 
     def report(self, agent: Mapping[str, Any]) -> None:
         """Take in what the controller's API says of its agent."""
-        self.requested = agent["requested"]["hz"]
-        self.applied = agent["applied"] and agent["applied"]["hz"]
+        self.requested = agent["requested"]["profiles"]["cpu"]["hz"]
+        self.applied = agent["applied"] and agent["applied"]["profiles"]["cpu"]["hz"]
         self.converged = agent["converged"]
         self.error = agent["error"]
 

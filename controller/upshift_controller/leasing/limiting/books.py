@@ -10,11 +10,13 @@ from contextlib import suppress
 import structlog
 
 from upshift_agent.contract import FLEET, Baseline, Lease
+from upshift_rules.leases.agents import Agent
+from upshift_rules.leases.draft import filter_key
 from upshift_rules.leases.limits import Ledger, Limits, Reservation
 
 from ...errors import Unavailable
 from ..ports import Budgets, Reports
-from ..reach import Attributes, live_agents, reach
+from ..reach import followers, is_shared, live_agents, meant, reach
 from .census import Census
 from .headroom import Headroom, Note
 
@@ -28,7 +30,7 @@ LOOK_S = 5.0
 #: one entry.
 BOOK_AFTER_S = 0.05
 
-Agents = Sequence[Attributes]
+Agents = Sequence[Agent]
 
 
 class Books:
@@ -140,18 +142,23 @@ class Books:
             known=max(raised, len(agents)) if raised else 0,
             since_ms=lease.since_ms,
             expires_at_ms=lease.expires_at_ms,
+            meant=meant(lease, agents) if raised else 0,
+            filter=filter_key(lease.where) if raised else "",
         )
 
     async def agents(self, targets: Iterable[str], now_ms: int) -> dict[str, Agents]:
-        """The live agents of each target; the fleet's are all."""
-        names = list(targets)
+        """The live agents of each target; the fleet's are all, a node's those that are on it."""
+        names = dict.fromkeys(targets)
         if not names:
             return {}
-        everyone = await self._reports.known_targets() if FLEET in names else []
+        shared = list(filter(is_shared, names))
+        everyone = await self._reports.known_targets() if shared else []
         statuses = await self._reports.statuses(list(dict.fromkeys([*names, *everyone])))
-        agents: dict[str, Agents] = {it: live_agents(rows, now_ms) for it, rows in statuses.items()}
-        for target, living in agents.items():
-            self.census.learn(target, living)
-        if everyone:
-            agents[FLEET] = [it for rows in agents.values() for it in rows]
-        return agents
+        reporting = {it: live_agents(rows, now_ms) for it, rows in statuses.items()}
+        found: dict[str, Agents] = {**reporting}
+        if shared:
+            found |= followers(shared, reporting)
+        for target, living in found.items():
+            if target in names or not is_shared(target):  # of other nodes not all are here
+                self.census.learn(target, living)
+        return found

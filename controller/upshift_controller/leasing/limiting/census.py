@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 
 from upshift_agent.contract import FLEET
+from upshift_rules.leases.agents import Agent
 from upshift_rules.matching import SCOPED
 
 from ..ports import Living, Reports
-from ..reach import Attributes
 
 #: From one look to the next, unless nobody was found: a fleet may start just now. Longer where a
 #: look takes long, so that it takes one part in so many of the controller's time. (10,000 agents
@@ -25,7 +25,6 @@ class Census:
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
         self._live: dict[str, Living] | None = None
-        self._fleet = Living()
         self._until = 0.0
 
     async def look(self) -> None:
@@ -36,34 +35,33 @@ class Census:
         live = await self._reports.live()
         took = time.monotonic() - began
         self._live = dict(live)
-        self._fleet = Living(
-            sum(each.agents for each in live.values()),
-            frozenset().union(*(each.scoped for each in live.values())),
-        )
-        self._until = began + max(EVERY_S if self._fleet.agents else 0, ONE_PART_IN * took)
+        self._until = began + max(EVERY_S if self._count() else 0, ONE_PART_IN * took)
 
-    def learn(self, target: str, agents: Sequence[Attributes]) -> None:
+    def learn(self, target: str, agents: Sequence[Agent]) -> None:
         """These live there now, as somebody has read who asked for one target. Nobody is no news: a
         service that starts just now would be put off until the next look."""
         if self._live is not None and agents:
-            scoped = frozenset().union(*(agent.keys() & SCOPED.keys() for agent in agents))
-            self._live[target] = Living(len(agents), scoped)
+            self._live[target] = Living(
+                len(agents),
+                frozenset().union(*(it.attributes.keys() & SCOPED.keys() for it in agents)),
+                frozenset().union(*(it.profiles for it in agents)),
+            )
 
     async def total(self) -> int:
         """Return how many live in the whole fleet. Raise `Unavailable` where nobody has counted."""
-        if not self._fleet.agents:
+        if not self._count():
             await self.look()
-        return self._fleet.agents
+        return self._count()
 
-    def scoped(self, target: str) -> frozenset[str]:
-        """Return what of a rule's scope a live agent of the target reports, as far as is known."""
-        return self._of(target).scoped
+    def _count(self) -> int:
+        return self.living(FLEET).agents
 
     def known(self, target: str) -> int | None:
-        """Return how many live of a target; the fleet's are all. None: nobody has counted."""
+        """Return how many live of a target. None: nobody has counted."""
         if self._live is None:
             return None
-        return self._of(target).agents
+        return self.living(target).agents
 
-    def _of(self, target: str) -> Living:
-        return self._fleet if target == FLEET else (self._live or {}).get(target, Living())
+    def living(self, target: str) -> Living:
+        """Return who lives there, as far as is known."""
+        return (self._live or {}).get(target, Living())

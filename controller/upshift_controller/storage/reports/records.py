@@ -17,12 +17,9 @@ from upshift_agent.contract import (
     FLEET,
     Keys,
     Status,
-    canonical,
     decode_status,
-    is_live,
 )
 from upshift_agent.contract.errors import WireError
-from upshift_rules.matching import SCOPED
 
 from ...leasing.ports import Living
 from ...runtime.slices import each
@@ -32,6 +29,7 @@ from ..connect import Servers, now_us
 from ..states import mend
 from ..unreadable import Unreadable
 from .statuses import read_quickly
+from .tally import Tally
 
 log = structlog.get_logger()
 
@@ -81,28 +79,23 @@ class Records:
         return found
 
     async def live(self) -> dict[str, Living]:
-        """Return who lives, by target. A few round trips, and 10 µs an agent."""
+        """As `Reports.live`. A few round trips, and 10 µs an agent."""
         with guarded():
             now_ms = await now_us(self.servers, self.keys) // 1000
             batch, key = await self.servers.batch(), self.keys.reporting
             batch.on(key).zrange(key, 0, -1)
             names = self._targets(key, (await self._values(batch, [key]))[0])
-        found: dict[str, Living] = {}
+        tally = Tally(now_ms)
         for start in range(0, len(names), _AT_ONCE):
             for target, rows in (
                 await self.stored_statuses(names[start : start + _AT_ONCE])
             ).items():
-                live = await each(partial(self._scoped, target, now_ms), rows)
-                scoped = [names for names in live if names is not None]
-                found[target] = Living(len(scoped), frozenset().union(*scoped))
-        return found
+                await each(partial(self._count, tally, target), rows)
+        return tally.living()
 
-    def _scoped(self, target: str, now_ms: int, stored: bytes) -> frozenset[str] | None:
-        """What of a rule's scope a live agent reports; None of another."""
-        status = self._status(target, stored)
-        if status is None or not is_live(status, now_ms):
-            return None
-        return frozenset(canonical(status.attributes)) & SCOPED.keys()
+    def _count(self, tally: Tally, home: str, stored: bytes) -> None:
+        if (status := self._status(home, stored)) is not None:
+            tally.add(home, status)
 
     async def stored_statuses(self, targets: Sequence[str]) -> dict[str, list[bytes]]:
         """Return statuses for `read_statuses`: for callers that need not hold all at once."""

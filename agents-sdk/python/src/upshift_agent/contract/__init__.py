@@ -31,6 +31,8 @@ from .keys import (
     canonical,
     check_namespace,
     check_target,
+    is_sharded,
+    node_of,
     node_target,
     service_target,
 )
@@ -41,7 +43,6 @@ from .plan import (
     MAX_LEASES,
     MAX_PUSH_AGE_MS,
     SET_BACK_MS,
-    Baseline,
     Kind,
     Lease,
     Plan,
@@ -49,15 +50,18 @@ from .plan import (
     decode_plan,
     encode_plan,
 )
+from .profiles import ALL, CPU, PROFILES, Baseline, Profile, shown, shown_all
 from .reading import MAX_MESSAGE_BYTES, dump, parse, shorten
 from .selection import applies, matches, selects, share
 from .status import (
     STATUS_INTERVAL_S,
     STATUS_LOST_MS,
     Applied,
+    Confirmed,
     Requested,
     State,
     Status,
+    Wanted,
     decode_status,
     encode_status,
     is_live,
@@ -66,6 +70,8 @@ from .text import is_plain, one_line
 
 __all__ = [
     "AGENT",
+    "ALL",
+    "CPU",
     "DEFAULT_NAMESPACE",
     "ENVIRONMENT",
     "FLEET",
@@ -85,6 +91,7 @@ __all__ = [
     "NAMESPACE",
     "PID",
     "POD",
+    "PROFILES",
     "SERVICE_NAMESPACE",
     "SET_BACK_MS",
     "STARTED",
@@ -93,13 +100,16 @@ __all__ = [
     "Applied",
     "Baseline",
     "Cause",
+    "Confirmed",
     "Keys",
     "Kind",
     "Lease",
     "Plan",
+    "Profile",
     "Requested",
     "State",
     "Status",
+    "Wanted",
     "Where",
     "applies",
     "canonical",
@@ -112,7 +122,9 @@ __all__ = [
     "encode_status",
     "is_live",
     "is_plain",
+    "is_sharded",
     "matches",
+    "node_of",
     "node_target",
     "one_line",
     "parse",
@@ -120,4 +132,6 @@ __all__ = [
     "service_target",
     "share",
     "shorten",
+    "shown",
+    "shown_all",
 ]

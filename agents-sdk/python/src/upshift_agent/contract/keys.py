@@ -61,6 +61,22 @@ def node_target(name: str) -> str:
     return f"node/{name}"
 
 
+def node_of(attributes: Mapping[str, str]) -> str | None:
+    """Return the node that an agent is on, by its attributes, or None if they do not tell.
+
+    A host's name is a node's, unless a pod is known and no node: it is the pod's then.
+    """
+    if name := attributes.get(K8S_NODE):
+        return name
+    return None if POD in attributes else attributes.get(HOST)
+
+
+def is_sharded(target: str) -> bool:
+    """Whether, in a cluster, its changes are pushed by its own server only. A service's are. Those
+    of the fleet and of nodes, which concern agents that are connected to any server, go to all."""
+    return target.startswith("service/")
+
+
 def check_target(target: str) -> str:
     """Return `target`, or raise `WireError` saying what a target looks like."""
     kind, slash, name = target.partition("/")

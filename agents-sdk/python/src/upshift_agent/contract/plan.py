@@ -1,4 +1,4 @@
-"""Leases, baselines and plans: what controllers publish and agents follow."""
+"""Leases and plans: what controllers publish and agents follow."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, Literal
 from .cause import Cause
 from .errors import SignatureRefused, WireError
 from .keys import check_target
+from .profiles import ALL, CPU, PROFILES, Baseline
 from .reading import VERSION, check_version, dump, mapping, parse, shorten, string, whole
 from .signing import signature_of, verify
 from .text import one_line
 
-PROFILE = "cpu"
 KINDS = ("boost", "pin", "cap")
 Kind = Literal["boost", "pin", "cap"]
 
-#: What a rule or an override may ask for, in Hz. 1000 is where every profiler that we drive gives
-#: up keeping count (above it pyroscope-io burns a core).
+#: What a rule or an override may ask for, in a profile's own unit. 1000 Hz is where every profiler
+#: that we drive gives up keeping count (above it pyroscope-io burns a core).
 MAX_HZ = 1000
 #: Most leases of a plan, and the most bytes that each takes as JSON. With these every plan that a
 #: controller commits fits into a message (`MAX_MESSAGE_BYTES`), signed or not, so agents take it.
@@ -42,9 +42,10 @@ Where = Mapping[str, "str | tuple[str, ...]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One claim on a target's frequency. `hz` in Hz, times in Redis milliseconds.
+    """One claim on a target's frequency. Times in Redis milliseconds.
 
-    `fraction` and `fraction_from`: the share of its agents that it is for, see `selection`.
+    `hz`: in the unit of its profile. `profile`: which one, or of a cap `ALL`. `fraction` and
+    `fraction_from`: the share of its agents that it is for, see `selection`.
     """
 
     id: str
@@ -55,7 +56,7 @@ class Lease:
     where: Where = field(default_factory=dict)
     fraction: float = 1.0
     fraction_from: float = 0.0
-    profile: str = PROFILE
+    profile: str = CPU
     cause: Cause = field(default_factory=Cause)
 
     @property
@@ -110,28 +111,8 @@ class Lease:
             where={key: _where_value(key, value) for key, value in where.items()},
             fraction=float(fraction),
             fraction_from=float(fraction_from),
-            profile=string(lease, "profile", "lease") if "profile" in lease else PROFILE,
+            profile=string(lease, "profile", "lease") if "profile" in lease else CPU,
             cause=Cause(mapping(lease.get("because", {}), "lease.because")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """Hz where no lease applies: by environment, else the default."""
-
-    default: int
-    environments: Mapping[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {"default": self.default, "environments": dict(self.environments)}
-
-    @classmethod
-    def from_json(cls, document: object) -> Baseline:
-        baseline = mapping(document, "baseline")
-        environments = mapping(baseline.get("environments", {}), "baseline.environments")
-        return cls(
-            whole(baseline, "default", "baseline"),
-            {name: whole(environments, name, "baseline.environments") for name in environments},
         )
 
 
@@ -217,10 +198,10 @@ def decode_plan(message: bytes | str, secrets: Sequence[bytes] = ()) -> Plan:
 def _unknown(row: object) -> str | None:
     if not isinstance(row, dict):
         return None
-    name, kind, profile = row.get("id"), row.get("kind"), row.get("profile", PROFILE)
+    name, kind, profile = row.get("id"), row.get("kind"), row.get("profile", CPU)
     if isinstance(kind, str) and kind not in KINDS:
         return f"lease {shorten(name)}: unknown kind {shorten(kind)}"
-    if profile != PROFILE:
+    if profile not in PROFILES and (kind, profile) != ("cap", ALL):
         return f"lease {shorten(name)}: unknown profile {shorten(profile)}"
     return None
 

@@ -1,4 +1,5 @@
-"""The one place where a frequency is decided: plans, attributes and a moment → a decision.
+"""The one place where a frequency is decided: plans, attributes and a moment → a decision, for one
+profile at a time.
 
 Pure: it is handed `now_ms` and never asks for it. The controller calls the same function to say
 what an agent should be doing; `agents-sdk/contract` tells it in words, and its `vectors.json` holds
@@ -13,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import (
+    ALL,
+    CPU,
     ENVIRONMENT,
     FLEET,
     INSTANCE_ATTRIBUTES,
@@ -22,6 +25,7 @@ from . import (
     Where,
     applies,
     canonical,
+    shown,
 )
 
 #: 9999-12-31T23:59:59.999Z, the last millisecond that a datetime can hold.
@@ -30,9 +34,9 @@ _LAST_MS = 253_402_300_799_999
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What an agent does now.
+    """What an agent does now, of one profile.
 
-    hz: the frequency, in Hz; 0 means that the profiler stands still.
+    hz: the frequency, in Hz (of `heap`, snapshots an hour); 0 means that the profiler stands still.
     because: whose doing it is: the deciding lease's own `because`, or `{"baseline": NAME}`.
     reason: the same in one line for people; log, history, API and CLI carry it unchanged.
     lease: the lease that decided, None for the baseline.
@@ -63,13 +67,14 @@ def resolve(
     baseline: Baseline,
     local_max: int | None,
     now_ms: int,
+    profile: str = CPU,
 ) -> Decision:
-    """Decide the frequency of one agent.
+    """Decide the frequency of one profile of one agent.
 
     plans: the newest plan of each target that the agent follows, in any order.
     attributes: its OpenTelemetry Resource attributes.
     baseline: its own, in force until the fleet's plan brings one.
-    local_max: its `max_hz` in Hz, None for none.
+    local_max: its `max_hz`, None for none.
     now_ms: Redis time in milliseconds. A lease is live until its last millisecond has passed.
     """
     attributes = canonical(attributes)
@@ -80,21 +85,21 @@ def resolve(
         claims += [
             (_width(plan.target, lease.where), lease)
             for lease in plan.leases
-            if now_ms < lease.expires_at_ms and applies(lease, attributes)
+            if lease.profile in (profile, ALL)
+            and now_ms < lease.expires_at_ms
+            and applies(lease, attributes)
         ]
-    environment = attributes.get(ENVIRONMENT, "")
-    base_hz = baseline.environments.get(environment, baseline.default)
+    base_hz, named = baseline.of(attributes.get(ENVIRONMENT, ""), profile)
     ranked = _ranked(claims)
     lease = ranked.decisive(base_hz)
     if lease is not None:
         hz, because, reason = lease.hz, lease.cause.said, lease.reason
     else:
-        named = environment if environment in baseline.environments else "default"
         hz, because, reason = base_hz, {"baseline": named}, f"baseline ({named})"
     clamped_from = None
     if local_max is not None and hz > local_max:
         hz, clamped_from = local_max, hz
-        reason += f"; held to this agent's max_hz, asked for {clamped_from} Hz"
+        reason += f"; held to this agent's max_hz, asked for {shown(profile, clamped_from)}"
     return Decision(
         hz=hz,
         because=because,

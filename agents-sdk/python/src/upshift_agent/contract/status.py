@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import WireError
+from .profiles import PROFILES, Profile
 from .reading import (
     VERSION,
     check_version,
@@ -34,11 +35,10 @@ STATES: tuple[State, ...] = ("applying", "applied", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requested:
-    """What an agent has resolved to: Hz, the revisions it knows, the lease that decided."""
+class Wanted:
+    """What an agent has resolved to for one profile: Hz, and the lease that decided."""
 
     hz: int
-    revs: Mapping[str, int]
     lease: str | None = None
     reason: str = ""
     until_ms: int | None = None
@@ -46,13 +46,28 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """What its driver has confirmed. `achieved_hz` is what the profiler says that it does."""
+class Requested:
+    """What an agent wants, by the plans of these revisions, of each profile that it can raise."""
+
+    revs: Mapping[str, int]
+    profiles: Mapping[Profile, Wanted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """What a driver has confirmed for one profile. achieved_hz: what the profiler says it does."""
 
     hz: int
+    achieved_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What its driver has confirmed last, all profiles at once."""
+
     revs: Mapping[str, int]
     at_ms: int
-    achieved_hz: float | None = None
+    profiles: Mapping[Profile, Confirmed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +99,16 @@ def is_live(status: Status, now_ms: int) -> bool:
 def encode_status(status: Status) -> str:
     document: dict[str, Any] = {"v": VERSION}
     for name in Status.__slots__:
-        value = getattr(status, name)
-        if isinstance(value, Requested | Applied):
-            value = {key: getattr(value, key) for key in value.__slots__}
-            value["revs"] = dict(value["revs"])
-        document[name] = dict(value) if isinstance(value, Mapping) else value
+        document[name] = _plain(getattr(status, name))
     return dump(document)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Requested | Applied | Wanted | Confirmed):
+        return {name: _plain(getattr(value, name)) for name in value.__slots__}
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
 
 
 def decode_status(message: bytes | str) -> Status:
@@ -99,7 +118,6 @@ def decode_status(message: bytes | str) -> Status:
     state = string(document, "state", "status")
     if state not in STATES:
         raise WireError(f"status.state must be one of {', '.join(STATES)}, got {shorten(state)}")
-    requested = mapping(document.get("requested"), "status.requested")
     applied = document.get("applied")
     return Status(
         instance=string(document, "instance", "status"),
@@ -108,14 +126,7 @@ def decode_status(message: bytes | str) -> Status:
         at_ms=whole(document, "at_ms", "status"),
         state=state,
         since_ms=whole(document, "since_ms", "status"),
-        requested=Requested(
-            hz=whole(requested, "hz", "status.requested"),
-            revs=revs(requested, "status.requested"),
-            lease=optional_text(requested, "lease", "status.requested"),
-            reason=optional_text(requested, "reason", "status.requested") or "",
-            until_ms=optional_whole(requested, "until_ms", "status.requested"),
-            clamped_from=optional_whole(requested, "clamped_from", "status.requested"),
-        ),
+        requested=_requested(mapping(document.get("requested"), "status.requested")),
         applied=None if applied is None else _applied(mapping(applied, "status.applied")),
         error=optional_text(document, "error", "status"),
         skipped=tuple(string_list(document.get("skipped", []), "status.skipped")),
@@ -124,19 +135,55 @@ def decode_status(message: bytes | str) -> Status:
     )
 
 
+def _requested(document: Mapping[str, Any]) -> Requested:
+    return Requested(
+        revs=revs(document, "status.requested"),
+        profiles={
+            profile: Wanted(
+                hz=whole(wanted, "hz", where),
+                lease=optional_text(wanted, "lease", where),
+                reason=optional_text(wanted, "reason", where) or "",
+                until_ms=optional_whole(wanted, "until_ms", where),
+                clamped_from=optional_whole(wanted, "clamped_from", where),
+            )
+            for profile, wanted, where in _profiles(document, "status.requested")
+        },
+    )
+
+
 def _applied(document: Mapping[str, Any]) -> Applied:
-    achieved = document.get("achieved_hz")
-    if achieved is not None and (
+    return Applied(
+        revs=revs(document, "status.applied"),
+        at_ms=whole(document, "at_ms", "status.applied"),
+        profiles={
+            profile: Confirmed(
+                hz=whole(confirmed, "hz", where), achieved_hz=_achieved_hz(confirmed, where)
+            )
+            for profile, confirmed, where in _profiles(document, "status.applied")
+        },
+    )
+
+
+def _profiles(
+    document: Mapping[str, Any], where: str
+) -> Iterator[tuple[Profile, Mapping[str, Any], str]]:
+    """Those that are known here, each with where it stands."""
+    where += ".profiles"
+    profiles = mapping(document.get("profiles"), where)
+    for profile in PROFILES:
+        if profile in profiles:
+            place = f"{where}.{profile}"
+            yield profile, mapping(profiles[profile], place), place
+
+
+def _achieved_hz(confirmed: Mapping[str, Any], where: str) -> float | None:
+    achieved = confirmed.get("achieved_hz")
+    if achieved is None:
+        return None
+    if (
         isinstance(achieved, bool)
         or not isinstance(achieved, int | float)
         or not 0 <= achieved < 2**63  # also what keeps float() below from overflowing
     ):
-        raise WireError(
-            f"status.applied.achieved_hz must be a number from 0 up, got {shorten(achieved)}"
-        )
-    return Applied(
-        hz=whole(document, "hz", "status.applied"),
-        revs=revs(document, "status.applied"),
-        at_ms=whole(document, "at_ms", "status.applied"),
-        achieved_hz=None if achieved is None else float(achieved),
-    )
+        raise WireError(f"{where}.achieved_hz must be a number from 0 up, got {shorten(achieved)}")
+    return float(achieved)

@@ -11,10 +11,11 @@ from inspect import iscoroutine, iscoroutinefunction, signature
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ..contract import one_line, shorten
+from ..contract import CPU, PROFILES, Profile, one_line, shorten
 from ..contract.errors import ConfigurationError
 from ..contract.resolve import Decision
-from .driver import PROFILES, Driver, Profile
+from ..runtime.log import MAX_ERROR, describe
+from .driver import Driver
 
 WANTED = "a driver is a callable that takes a Decision, or an object as upshift_agent.Driver says"
 REQUIRED = ("name", "profiles", "apply")
@@ -58,17 +59,30 @@ class AdaptedDriver:
         self._apply: Any = given if self._bare else _checked(given)
         self._identify = None if self._bare else _member(given, "identify")
         self._close = None if self._bare else _member(given, "close")
+        self._achieved = None if self._bare else _member(given, "achieved")
+        self._trouble = None if self._bare else _member(given, "trouble")
+        #: Of those that there are, the ones that it can raise.
+        self.profiles = (CPU,) if self._bare else _profiles(given)
         _check_call(self._apply, None)
         _check_call(self._identify, None)
         _check_call(self._close)
-        names = (_member(given, "name"), _member(given, "__name__"))
-        name = next(
-            (text for text in names if isinstance(text, str) and text), type(given).__name__
-        )
-        self.name = one_line(name, MAX_NAME)
+        _check_call(self._achieved)
+        _check_call(self._trouble)
+        self._given = given
         # Alive, so that its id stays its own.
         self._owner = getattr(self._apply, "__self__", self._apply)
         self.renew_turn()
+
+    @property
+    def name(self) -> str:
+        """As it is called now, in one line."""
+        given = self._given
+        for name in ("name", "__name__"):
+            with suppress(Exception):  # it may be a property, and fail
+                text = _member(given, name)
+                if isinstance(text, str) and text:
+                    return one_line(text, MAX_NAME)
+        return one_line(type(given).__name__, MAX_NAME)
 
     def renew_turn(self) -> None:
         """Also in a forked child, where nobody may be left to give the parent's back."""
@@ -80,9 +94,27 @@ class AdaptedDriver:
 
     def apply(self, decisions: Mapping[Profile, Decision]) -> dict[Profile, float]:
         """Set the frequencies. Return those achieved, in Hz, that the driver can tell."""
-        if self._bare:
-            return _achieved({"cpu": self._call(decisions["cpu"])})
-        return _achieved(self._call(dict(decisions)))
+        returned = self._call(decisions[CPU] if self._bare else dict(decisions))
+        return self._safe(returned)
+
+    def achieved(self) -> dict[Profile, float]:
+        """Ask the driver for the frequencies that it achieves now. Nothing is waited for."""
+        if self._achieved is None:
+            return {}
+        try:
+            return self._safe(self._achieved())
+        except Exception:  # noqa: BLE001  # a figure less in the status
+            return {}
+
+    def trouble(self) -> str | None:
+        """Ask the driver why what it has confirmed does not hold any more. It must not wait."""
+        if self._trouble is None:
+            return None
+        try:
+            said = self._trouble()
+        except Exception as error:  # noqa: BLE001  # then nobody knows whether it holds
+            said = describe(error)
+        return one_line(said, MAX_ERROR) if isinstance(said, str) and said else None
 
     def close(self, last: Mapping[Profile, Decision] | None) -> None:
         """End the profiler, or else leave it at `last`, None if it runs so already."""
@@ -98,22 +130,44 @@ class AdaptedDriver:
             raise TypeError("the driver returned a coroutine, which nobody awaits")
         return returned
 
+    def _safe(self, returned: object) -> dict[Profile, float]:
+        """What is a frequency of what a driver returned: whatever that is, its work is done. The
+        number of a driver that has one profile is of that."""
+        achieved: dict[Profile, float] = {}
+        for profile in self.profiles:
+            with suppress(Exception):  # its class may raise at any touch, and 10 ** 400 is no float
+                hz = returned
+                if isinstance(returned, Mapping):
+                    hz = returned.get(profile)
+                elif len(self.profiles) > 1:
+                    continue
+                if isinstance(hz, int | float) and not isinstance(hz, bool):
+                    hz = float(hz)
+                    if math.isfinite(hz) and 0 <= hz <= MAX_ACHIEVED_HZ:
+                        achieved[profile] = hz
+        return achieved
+
 
 def _checked(given: object) -> Any:
     """The `apply` of an object. Raise `ConfigurationError` unless it has all that it needs."""
     if lacking := [name for name in REQUIRED if _member(given, name) is None]:
         raise ConfigurationError(f"{WANTED}; {shorten(given)} has no {', '.join(lacking)}")
+    return _member(given, "apply")
+
+
+def _profiles(given: object) -> tuple[Profile, ...]:
     profiles = _member(given, "profiles")
     if isinstance(profiles, str) or not isinstance(profiles, Collection):
         raise ConfigurationError(
             f'profiles must be a collection such as ("cpu",), got {shorten(profiles)}'
         )
-    if not any(known in profiles for known in PROFILES):
+    raised = tuple([profile for profile in PROFILES if profile in profiles])
+    if not raised:
         raise ConfigurationError(
             f"none of the driver's profiles can be raised: {shorten(profiles)}; "
             f"known are: {', '.join(PROFILES)}"
         )
-    return _member(given, "apply")
+    return raised
 
 
 def _member(given: object, name: str) -> Any:
@@ -143,16 +197,3 @@ def _check_call(call: Any, *arguments: object) -> None:
         takes.bind(*arguments)
     except TypeError as error:
         raise ConfigurationError(f"{WANTED}; this one cannot be called so: {error}") from None
-
-
-def _achieved(returned: object) -> dict[Profile, float]:
-    """What is a frequency of what a driver returned: whatever that is, its work is done."""
-    achieved: dict[Profile, float] = {}
-    for profile in PROFILES:
-        with suppress(Exception):  # its class may raise at any touch, and 10 ** 400 is no float
-            hz = returned.get(profile) if isinstance(returned, Mapping) else None
-            if isinstance(hz, int | float) and not isinstance(hz, bool):
-                hz = float(hz)
-                if math.isfinite(hz) and 0 <= hz <= MAX_ACHIEVED_HZ:
-                    achieved[profile] = hz
-    return achieved

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
+from ..contract.profiles import Profile
 from ..contract.resolve import Decision
-
-#: What can be raised; `cpu` is in samples a second, Hz.
-Profile = Literal["cpu"]
-PROFILES: tuple[Profile, ...] = ("cpu",)
 
 
 class Driver(Protocol):
     """Sets the frequency of one kind of profiler.
 
-    Any object with these members is one; it need not inherit from this class. `identify` and
-    `close` may be left out, because most profilers have nothing to do there: then nothing is told,
-    and at the end the baseline is applied.
+    Any object with these members is one; it need not inherit from this class. `identify`, `close`,
+    `achieved` and `trouble` may be left out, because most profilers have nothing to do there: then
+    nothing is told, and at the end the baseline is applied.
 
-    All methods are called by one thread, Upshift's own, one at a time, and may take their time:
-    nothing else waits for them. In a forked child that thread is another one, and the object a copy
-    of the parent's. Agents that share an object take turns, each from its start to its end.
+    All but the last two are called by one thread, Upshift's own, one at a time, and may take their
+    time: nothing else waits for them. In a forked child that thread is another one, and the object
+    a copy of the parent's. Agents that share an object take turns, each from its start to its end.
     """
 
     @property
     def name(self) -> str:
-        """Which profiler it is, for statuses: one line of at most 100 characters."""
+        """Which profiler it is, for statuses: one line of at most 100 characters. It may change."""
         ...
 
     @property
@@ -45,9 +42,27 @@ class Driver(Protocol):
     def apply(self, decisions: Mapping[Profile, Decision]) -> Mapping[Profile, float] | None:
         """Run each profile at its decision's `hz`, 0 for off, and return once that is so.
 
-        Returns the frequencies that the profiler truly achieves, in Hz, as far as it can tell.
+        All of `profiles` are there each time. What cannot run together is the driver's to settle,
+        by a rule that it documents.
+        Returns the frequencies that the profiler truly achieves, as far as it can tell: 0 of one
+        that had to stand back, for instance.
         Whatever it raises is a refusal (a NACK): the controller is told why, and the newest
         decisions are applied again after 1 s, at last every 30 s.
+        """
+        ...
+
+    def achieved(self) -> Mapping[Profile, float] | None:
+        """Say again what is truly achieved, as known now; it replaces what `apply` has returned.
+
+        Called for each status, by another thread than the rest, while `apply` may be at work. It
+        must not wait.
+        """
+        ...
+
+    def trouble(self) -> str | None:
+        """Say why what `apply` has done does not hold any more; None while it does.
+
+        Called as `achieved` is. The status is `failed` meanwhile, with this as its reason.
         """
         ...
 

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..contract import Cause
+from ..contract import Cause, Profile, shown_all
 from ..contract.resolve import Decision
 from ..drivers.adapter import AdaptedDriver, Turn
 from ..runtime.complaints import Complaints
 from ..runtime.elapsed import elapsed_s
 from ..runtime.gate import gate
 from ..runtime.log import describe
-from .progress import Progress, View
+from .progress import Decisions, Job, Progress, View
 
 #: How often a thread looks whether it is its turn, while another still has the driver.
 TURN_S = 0.5
@@ -40,12 +40,24 @@ class DriverThread:
     def start(self) -> None:
         self._thread.start()
 
-    def want(self, decision: Decision, revs: Mapping[str, int]) -> None:
+    def want(self, decisions: Decisions, revs: Mapping[str, int]) -> None:
         with self._news:
-            self._progress.want(decision, revs, elapsed_s())
+            self._progress.want(decisions, revs, elapsed_s())
             self._news.notify()
 
-    def close(self, last: Decision) -> None:
+    def achieved_hz(self) -> Mapping[Profile, float]:
+        """What the driver says at this moment, if it can; it does not wait."""
+        return self._driver.achieved()
+
+    def trouble(self) -> str | None:
+        """Why what was confirmed does not hold any more, if the driver can tell."""
+        return self._driver.trouble()
+
+    @property
+    def name(self) -> str:
+        return self._driver.name
+
+    def close(self, last: Decisions) -> None:
         """End as soon as the driver returns: close it, or leave the profiler at `last`."""
         with self._news:
             self._closing = True
@@ -68,7 +80,7 @@ class DriverThread:
         try:
             while (job := self._take()) is not None:
                 with gate:
-                    self._do(*job)
+                    self._do(job)
             with gate:
                 self._end()
         finally:
@@ -94,49 +106,44 @@ class DriverThread:
             self._progress.idle()
         return True
 
-    def _do(self, decision: Decision, revs: Mapping[str, int]) -> None:
+    def _do(self, job: Job) -> None:
         try:
-            achieved_hz = self._apply(decision)
+            achieved_hz = self._apply(job)
         except BaseException as error:  # noqa: BLE001  # SystemExit and Rust panics, too
             said = describe(error)
             with self._news:
-                self._progress.fail(decision.hz, said, elapsed_s())
-            self._complaints.make(f"driver failed to set {decision.hz} Hz: {said}")
+                self._progress.fail(job, said, elapsed_s())
+            self._complaints.make(f"driver failed to set {shown_all(job.hz)}: {said}")
         else:
             self._complaints.forget()
             with self._news:
-                self._progress.succeed(decision.hz, revs, achieved_hz, elapsed_s())
+                self._progress.succeed(job, achieved_hz, elapsed_s())
         self._changed()
 
-    def _apply(self, decision: Decision) -> float | None:
+    def _apply(self, job: Job) -> Mapping[Profile, float]:
         if not self._called:
             self._driver.identify(self._attributes)
         self._called = True
-        return self._driver.apply({"cpu": decision}).get("cpu")
+        return self._driver.apply(self._for_driver(job))
 
-    def _take(self) -> tuple[Decision, Mapping[str, int]] | None:
-        """Wait for a decision that needs the driver; None when there will be no more."""
+    def _take(self) -> Job | None:
+        """Wait for decisions that need the driver; None when there will be no more."""
         with self._news:
             while not self._closing:
                 now = elapsed_s()
                 job = self._progress.next(now)
-                if isinstance(job, tuple):
+                if isinstance(job, Job):
                     self._progress.begin(now)
-                    return self._with_previous(job[0]), job[1]
+                    return job
                 self._news.wait(job)
         return None
 
-    def _with_previous(self, decision: Decision) -> Decision:
-        confirmed = self._progress.confirmed
-        lease = decision.lease
-        return replace(
-            decision,
-            previous_hz=None if confirmed is None else confirmed.hz,
-            # Of its own: what a driver does to them must not reach the plan.
-            because=dict(decision.because),
-            lease=lease
-            and replace(lease, where=dict(lease.where), cause=Cause(dict(lease.cause.said))),
-        )
+    def _for_driver(self, job: Job) -> Decisions:
+        before = self._progress.confirmed
+        return {
+            profile: _of_its_own(decision, None if before is None else before.hz.get(profile))
+            for profile, decision in job.decisions.items()
+        }
 
     def _end(self) -> None:
         """Nobody will step this profiler down any more, so leave it as if no lease applied."""
@@ -144,8 +151,18 @@ class DriverThread:
             return
         last = self._progress.next(math.inf)
         try:
-            self._driver.close(
-                {"cpu": self._with_previous(last[0])} if isinstance(last, tuple) else None
-            )
+            self._driver.close(self._for_driver(last) if isinstance(last, Job) else None)
         except BaseException as error:  # noqa: BLE001  # nobody is left to be told but the log
             self._complaints.make(f"driver failed to stop: {describe(error)}")
+
+
+def _of_its_own(decision: Decision, previous_hz: int | None) -> Decision:
+    """What a driver does to it must not reach the plan."""
+    lease = decision.lease
+    return replace(
+        decision,
+        previous_hz=previous_hz,
+        because=dict(decision.because),
+        lease=lease
+        and replace(lease, where=dict(lease.where), cause=Cause(dict(lease.cause.said))),
+    )

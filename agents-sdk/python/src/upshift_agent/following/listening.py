@@ -1,4 +1,4 @@
-"""Hear what is pushed: one subscribing connection, in a cluster one for each target.
+"""Hear what is pushed: one subscribing connection, in a cluster one for each service.
 
 Targets come and go meanwhile. Whoever listens is told once the server has confirmed a target: what
 is committed from then on is pushed.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from redis.asyncio.client import PubSub
 
-from ..contract import FLEET, Keys
+from ..contract import FLEET, Keys, is_sharded
 from ..runtime.elapsed import elapsed_s
 from ..runtime.loop import end, until_one_fails
 from . import timing
@@ -85,15 +85,21 @@ class Listening:
                     await pubsub.subscribe(*new)
 
     async def _listen_apart(self) -> None:
-        """In a cluster: each target's server has a connection, which hears the fleet's plan too."""
+        """In a cluster: each service's server has a connection, which hears what goes to all
+        servers, too. Without a service any server will do for that."""
         listening: dict[str, asyncio.Task[None]] = {}
+        relayed: set[str] = set()
         try:
             while True:
-                new, wanted = self._take_new(), self._channels.keys() - {FLEET}
+                new, before = self._take_new(), relayed
+                wanted = set(filter(is_sharded, self._channels)) or {FLEET}
+                relayed = self._channels.keys() - wanted | {FLEET}
+                if relayed != before:
+                    new |= wanted
                 ended = listening.keys() - (wanted - new)
                 await end(*[listening.pop(target) for target in ended])
                 for target in wanted - listening.keys():
-                    listening[target] = asyncio.create_task(self._listen(target))
+                    listening[target] = asyncio.create_task(self._listen(target, relayed))
                 changed = asyncio.create_task(self._changed.wait())
                 try:
                     await asyncio.wait(
@@ -107,14 +113,14 @@ class Listening:
         finally:
             await end(*listening.values())
 
-    async def _listen(self, target: str) -> None:
+    async def _listen(self, target: str, relayed: Iterable[str]) -> None:
         home = self._servers.holding(self._keys.plan(target), timing.TIMEOUT_S)
         async with home as client, client.pubsub() as pubsub:
             line = Line()
             async with asyncio.timeout(timing.TIMEOUT_S):
-                await pubsub.subscribe(self._keys.changes(FLEET))
-                # Not every redis-py from 6.2 on has a method for it.
-                await pubsub.execute_command("SSUBSCRIBE", self._keys.changes(target))
+                await pubsub.subscribe(*map(self._keys.changes, relayed))
+                if is_sharded(target):  # not every redis-py from 6.2 on has a method for it
+                    await pubsub.execute_command("SSUBSCRIBE", self._keys.changes(target))
             await until_one_fails(hear=self._hear_all(pubsub, line), ask=_keep_asking(pubsub, line))
 
     async def _hear_all(self, pubsub: PubSub, line: Line) -> None:

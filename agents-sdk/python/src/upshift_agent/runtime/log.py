@@ -16,6 +16,7 @@ from .gate import gate
 
 NAME = "upshift_agent"
 MAX_LINE = 1000  # characters
+MAX_ERROR = 500  # characters of what was raised
 MAX_WAITING = 100  # lines; while a handler blocks, further ones are dropped and counted
 INFO, WARNING, ERROR = 20, 30, 40  # as in logging, which is loaded when it is needed
 
@@ -97,7 +98,7 @@ def _hand_over(level: int, line: str) -> None:
         logging.getLogger(NAME).log(level, "%s", line)
 
 
-def text_of(error: BaseException, most: int = 500) -> str:
+def text_of(error: BaseException, most: int = MAX_ERROR) -> str:
     """What an error says, on one line of at most `most` characters, whatever its class does."""
     from ..contract.text import one_line
 
@@ -108,7 +109,7 @@ def text_of(error: BaseException, most: int = 500) -> str:
         return "it cannot say why"
 
 
-def describe(error: BaseException, most: int = 500) -> str:
+def describe(error: BaseException, most: int = MAX_ERROR) -> str:
     """The same after the name of its class."""
     name = type.__dict__["__name__"].__get__(type(error))
     text = text_of(error, most)

@@ -1,0 +1,55 @@
+"""Who lives, counted while statuses are read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+
+from upshift_agent.contract import Status, canonical, is_live
+from upshift_rules.matching import SCOPED
+
+from ...leasing.ports import Living
+from ...leasing.reach import follows
+
+
+@dataclass(slots=True)
+class _Count:
+    agents: int = 0
+    scoped: frozenset[str] = frozenset()
+    profiles: frozenset[str] = frozenset()
+
+    def add(self, scoped: frozenset[str], profiles: frozenset[str]) -> None:
+        self.agents += 1
+        if not scoped <= self.scoped:
+            self.scoped |= scoped
+        if not profiles <= self.profiles:
+            self.profiles |= profiles
+
+
+class Tally:
+    """Counts agents, for each target that they follow. `now_ms`: Redis time."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._counts: defaultdict[str, _Count] = defaultdict(_Count)
+
+    def add(self, home: str, status: Status) -> None:
+        """Count an agent that reports under `home`, if it lives."""
+        if not is_live(status, self._now_ms):
+            return
+        attributes = canonical(status.attributes)
+        scoped = _kept(frozenset(attributes.keys() & SCOPED.keys()))
+        profiles = _kept(frozenset(status.requested.profiles))
+        for target in follows(attributes, home):
+            self._counts[target].add(scoped, profiles)
+
+    def living(self) -> dict[str, Living]:
+        counts = self._counts.items()
+        return {target: Living(it.agents, it.scoped, it.profiles) for target, it in counts}
+
+
+@lru_cache(maxsize=256)
+def _kept(names: frozenset[str]) -> frozenset[str]:
+    """The same, once: agents have few such sets, and there may be a node for each of them."""
+    return names

@@ -1,0 +1,156 @@
+"""One entry of `on_alert`: what it may say, and the rules that it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from upshift_agent.contract import CPU, MAX_LEASE_MS, canonical
+
+from ..durations import format_duration
+from ..model import Rule, Scope
+from ..quick_json import dump
+from ..text import show
+from .fields import (
+    MAX_WHERE_BYTES,
+    Cooldown,
+    Duration,
+    Fraction,
+    Hz,
+    Matchers,
+    Name,
+    Profiles,
+    Text,
+    TextOrTexts,
+    Trigger,
+)
+from .located import Section
+
+
+def _worked_out(schema: dict[str, Any]) -> None:
+    """Leave out a default that stands for one that depends on other fields."""
+    del schema["default"]
+
+
+class RuleEntry(Section):
+    """One rule: which alerts, which frequency, how long, within which limits."""
+
+    trigger: Trigger = Field(
+        description="Alerts whose `alertname` or `sampling_trigger` label equals this, letter case "
+        "and `-`/`_` ignored. With `match` it is only a name.",
+        examples=["high_cpu"],
+    )
+    frequency: Hz = Field(
+        description="Sampling frequency while the boost lasts, in Hz; of heap, in snapshots an "
+        "hour. It never lowers a baseline.",
+        examples=[99],
+    )
+    duration: Duration = Field(
+        description="How long a boost lasts, 1s–1d, counted from the alert.", examples=["10m"]
+    )
+    max_duration: Duration = Field(
+        default=0,
+        json_schema_extra=_worked_out,
+        description="How long renewals may stretch a boost, from its start. "
+        "Default: 4 × duration, at most 1d.",
+        examples=["1h"],
+    )
+    name: Name = Field(
+        default="",
+        json_schema_extra=_worked_out,
+        description="The rule's name in logs, leases and history; each name once. "
+        "Default: the trigger.",
+        examples=["page_only"],
+    )
+    match: Matchers = Field(
+        default_factory=list,
+        description="Alertmanager matchers; all must fit. They decide instead of the trigger.",
+        examples=[['severity="page"', 'service_name=~"checkout|cart"']],
+    )
+    profile: Profiles = Field(
+        default=[CPU],
+        description="What is raised: one kind of profile, or a list of them, which get a boost "
+        "each. Default: cpu.",
+        json_schema_extra={"default": CPU},
+        examples=["wall", ["cpu", "wall"]],
+    )
+    target: Literal["service", "node", "fleet"] = Field(
+        default="service", description="Whom the boost is addressed to; the name is in the alert."
+    )
+    scope: Scope = Field(
+        default="namespace",
+        json_schema_extra=_worked_out,
+        description="Which agents of the target: those of the environment, namespaces and cluster "
+        "that the alert names, those of its environment, the instance that it names, or all. "
+        "Default: namespace; for a node, target.",
+    )
+    where: dict[Text, TextOrTexts] = Field(
+        default_factory=dict,
+        description="Agents must have these attributes too: one value, or one of a list.",
+        examples=[{"cloud.region": "eu-west-1"}],
+    )
+    on_resolved: Literal["keep", "revert"] = Field(
+        default="keep",
+        description="When the last alert of a boost resolves: keep it to its end, or end it.",
+    )
+    while_firing: bool = Field(
+        default=False,
+        description="Renew the boost while the alert is known to fire, up to max_duration.",
+    )
+    cooldown: Cooldown = Field(
+        default=0,
+        description="After a boost, no new one by this rule on this target and scope for so long, "
+        "0s–7d. Default: 0s.",
+        json_schema_extra={"default": "0s"},
+        examples=["30m"],
+    )
+    fraction: Fraction = Field(
+        default=1.0,
+        description="Share of the agents that take part, above 0 and at most 1.",
+        examples=[0.1],
+    )
+
+    @field_validator("where")
+    @classmethod
+    def _fits_a_lease(cls, value: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+        if (size := len(dump(value).encode())) > MAX_WHERE_BYTES:
+            raise ValueError(f"must take at most {MAX_WHERE_BYTES} bytes as JSON, takes {size}")
+        return value
+
+    @field_validator("max_duration")
+    @classmethod
+    def _not_shorter(cls, value: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("duration", 0)
+        if value < shortest:
+            raise ValueError(
+                f"must be at least the duration, {format_duration(shortest)}, "
+                f"got {show(format_duration(value))}"
+            )
+        return value
+
+    def rules(self) -> tuple[Rule, ...]:
+        """One for each profile; they share all else."""
+        scope = self.scope
+        if self.target == "node" and "scope" not in self.model_fields_set:
+            scope = "target"  # a node has one environment, and its agent need not know which
+        rule = Rule(
+            name=self.name or self.trigger,
+            trigger=self.trigger,
+            frequency_hz=self.frequency,
+            duration_ms=self.duration,
+            max_duration_ms=self.max_duration or min(4 * self.duration, MAX_LEASE_MS),
+            match=tuple(chain(*self.match)),
+            target=self.target,
+            scope=scope,
+            where=canonical(
+                {k: v if isinstance(v, str) else tuple(v) for k, v in self.where.items()}
+            ),
+            on_resolved=self.on_resolved,
+            while_firing=self.while_firing,
+            cooldown_ms=self.cooldown,
+            fraction=self.fraction,
+        )
+        return tuple(replace(rule, profile=profile) for profile in self.profile)
