@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import structlog
 from aiohttp import web
+
+from upshift_rules.model import BadTrigger, Trigger
 
 from . import log as logs
 from .configuration import Configuration, InForce
@@ -20,6 +23,7 @@ from .metrics import Metrics
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.api import Truncated
+from .sources.past.recording import Kept, Recorder
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
@@ -71,6 +75,8 @@ class Controller:
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self._truncated = Truncated(in_force.alertmanager)
+        folder = in_force.now.settings.record
+        self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
         self._configured()
 
@@ -81,7 +87,7 @@ class Controller:
             middlewares=[problems.middleware(self.metrics.reject)],
         )
         served = [
-            *webhook.routes(self.triggers, self.metrics, self._truncated),
+            *webhook.routes(self.triggers, self.metrics, self._truncated, self._record),
             *api.routes(
                 self.triggers,
                 self.overrides,
@@ -103,6 +109,8 @@ class Controller:
     async def running(self) -> AsyncIterator[None]:
         """Commit, revert and sweep for as long as the context lasts."""
         async with AsyncExitStack() as stack:
+            if self.recorder is not None:
+                stack.callback(self.recorder.drain)
             stack.push_async_callback(self._looks.aclose)
             await stack.enter_async_context(self._core.committing())
             stack.push_async_callback(self.readiness.aclose)
@@ -126,6 +134,13 @@ class Controller:
         self, name: str, work: Callable[[], Awaitable[None]]
     ) -> AbstractAsyncContextManager[None]:
         return supervised(name, work, self._restarted)
+
+    def _record(self, alerts: Sequence[Trigger | BadTrigger], size: int) -> None:
+        if self.recorder is not None:
+            self.recorder.keep(alerts, size)
+
+    def _recorded(self, outcome: Kept) -> None:
+        self.metrics.recorded.labels(outcome).inc()
 
     def _restarted(self, task: str) -> None:
         self.metrics.restarts.labels(task).inc()

@@ -148,6 +148,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "data": beside(settings.data),
+            "record": beside(settings.record),
             "rules": beside(settings.rules),
             "secret_file": beside(settings.secret_file),
             "tls": settings.tls

@@ -33,5 +33,9 @@ class Unavailable(UpshiftError):
         self.retry_after_s = retry_after_s
 
 
+class PastUnreadable(UpshiftError):
+    """Alerts of the past cannot be read there; the message says why."""
+
+
 class StartRefused(UpshiftError):
     """The controller will not start like this; the message says what to change."""

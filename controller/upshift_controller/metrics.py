@@ -142,6 +142,10 @@ class Metrics:
         self.truncated = Counter(
             "upshift_truncated_alerts", "Alerts that Alertmanager left out", registry=registry
         )
+        self.recorded = Counter(
+            "upshift_recorded_webhooks", "Webhooks kept for replays, and those lost", ["outcome"],
+            registry=registry,
+        )  # fmt: skip  # as above
         self.rejected = Counter(
             "upshift_rejected_requests", "Requests refused, by reason", ["reason"],
             registry=registry,

@@ -119,6 +119,10 @@ class Settings(RuleDocument):
         pattern=r"^https?://",
         description="Alertmanager's URL; alerts that a webhook left out are read there.",
     )
+    record: Line | None = Field(
+        default=None,
+        description="Folder where webhooks are kept for `upshift replay`. Default: they are not.",
+    )
     max_body_mib: float = Field(
         default=16, gt=0, le=1024, description="Largest request body, in MiB."
     )

@@ -168,6 +168,28 @@ def always(hz: int, coefficients: Coefficients) -> Forecast:
     return _costing(f"always {hz} Hz", hz, hz, hz, 0.0, coefficients)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What profiling has taken of several nodes in a span of time, all together.
+
+    cpu_core_s: seconds of one core. sent_mb: profiles sent. stored_gb: profiles kept.
+    """
+
+    cpu_core_s: float
+    sent_mb: float
+    stored_gb: float
+
+
+def bill(hz_s: float, running_s: float, coefficients: Coefficients) -> Bill:
+    """Return what nodes have cost by what they did: each one's Hz summed over its seconds, and the
+    seconds that their profilers ran. The costs are linear, so how both are spread is no matter."""
+    return Bill(
+        cpu_core_s=coefficients.cpu_percent.at(hz_s, running_s) / 100,
+        sent_mb=coefficients.kb_per_s.at(hz_s, running_s) / 1000,
+        stored_gb=coefficients.gb_per_month.at(hz_s, running_s) * 1000 / (30 * DAY_MS),
+    )
+
+
 def missed(found: Forecast) -> list[Target]:
     """Return the targets that a forecast exceeds."""
     return [aim for aim in TARGETS if getattr(found, aim.figure) > aim.most]

@@ -47,6 +47,12 @@ TAKEN: Mapping[Scope, Sequence[tuple[str, str]]] = {
 }
 
 
+def named(rules: RuleSet, trigger: Trigger) -> Mapping[str, str]:
+    """Return the attributes of agents that an alert names, for the default scope."""
+    found = ((it, _first(trigger, getattr(rules.labels, name))) for it, name in SCOPED.items())
+    return {attribute: label[1] for attribute, label in found if label}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one rule makes of an alert, and why. `result` is there when it matches."""

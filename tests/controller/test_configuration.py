@@ -163,6 +163,7 @@ CHANGED = {
     "tls": TlsEntry(certificate="a", key="b"),
     "max_body_mib": 1.0,
     "history_length": 10,
+    "record": "elsewhere",
 }
 
 

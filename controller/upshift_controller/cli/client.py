@@ -40,7 +40,7 @@ class Client:
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json"}
         if token_file is not None:
-            self._headers["Authorization"] = f"Bearer {_token(token_file)}"
+            self._headers["Authorization"] = f"Bearer {token_in(token_file)}"
         self._opener = _opener(_scheme(url), ca_file)
 
     def get(self, *path: str, **query: str | int) -> Json:
@@ -131,18 +131,17 @@ def _opener(scheme: str, ca_file: Path | None) -> OpenerDirector:
     return opener
 
 
-def _token(path: Path) -> str:
+def token_in(path: Path, option: str = "--token-file") -> str:
+    """Return the token that a file holds. Raise `BadParameter`, which names the option."""
     try:
         token = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not plain ASCII"
         raise typer.BadParameter(
-            f"cannot read a token from {path}: {why}", param_hint="--token-file"
+            f"cannot read a token from {path}: {why}", param_hint=option
         ) from error
     if not token.isprintable() or not token:
-        raise typer.BadParameter(
-            f"{path} must hold one token and nothing else", param_hint="--token-file"
-        )
+        raise typer.BadParameter(f"{path} must hold one token and nothing else", param_hint=option)
     return token
 
 

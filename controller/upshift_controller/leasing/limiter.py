@@ -18,18 +18,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from upshift_agent.contract import Lease
 from upshift_rules.leases.changes import Change, Transition
+from upshift_rules.leases.limiting.reach import asks, is_aimed, is_shared
+from upshift_rules.leases.limiting.reserving import ended_early, longer, within
 from upshift_rules.leases.limits import Ledger, Limits
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.transition import limited, transition
-from upshift_rules.model import Refusal
 
 from ..errors import Unavailable
-from .limiting.books import Agents, Books
-from .limiting.leases import ended_early, longer, was_granted
+from .limiting.books import Books
+from .limiting.leases import was_granted
 from .ports import Snapshot, Write
-from .reach import asks, is_aimed, is_shared
 
 log = structlog.get_logger()
 
@@ -115,7 +114,8 @@ class Limiter:
             for lease in lost:
                 ledger.drop(lease)
             for target, wanted in asking.items():
-                steps[target] = self._within(ledger, states[target], wanted, agents.get(target))
+                known = agents.get(target)
+                steps[target] = within(ledger, states[target], wanted, known, self.books.part)
 
         await self.books.enter(enter, now_ms, reserve=reserve)
         if not reserve:
@@ -135,7 +135,11 @@ class Limiter:
         for write in taken:
             for lease in write.after.leases:
                 self._loose.pop(lease.id, None)
-        ended = [(it.after.target, lease.id) for it in taken for lease in ended_early(it)]
+        ended = [
+            (it.after.target, lease.id)
+            for it in taken
+            for lease in ended_early(it.before, it.after, it.now_ms)
+        ]
         if not (self._limits().counted and ended):
             return
         for target, name in ended:
@@ -155,31 +159,6 @@ class Limiter:
         """Whether nobody lived there at the last look, and nothing else would be to be said."""
         alone = not is_shared(target) and self.books.census.known(target) == 0
         return alone and not is_aimed(wanted, step)
-
-    def _within(
-        self, ledger: Ledger, before: TargetState, wanted: Sequence[Change], agents: Agents | None
-    ) -> Transition:
-        """One target's transition, with its new leases and renewals entered into `ledger`."""
-        taken: set[str] = set()
-
-        def ask(lease: Lease) -> Refusal | None:
-            if refusal := self._limits().too_fast(lease):
-                return refusal
-            part = self.books.part(before.target, lease, agents or ())
-            refusal = ledger.take(lease.id, part) if part else None
-            if refusal is None:
-                taken.add(lease.id)
-            return refusal
-
-        step = limited(before, wanted, ledger.now_ms, ask, agents)
-        granted = {lease.id for lease in step.state.leases}
-        for lease in taken - granted:  # another refusal made it go
-            ledger.drop(lease)
-        for renewed in longer(before, step.state):
-            part = self.books.part(before.target, renewed, agents or ())
-            if part and renewed.id not in taken:
-                ledger.keep(renewed.id, part)
-        return step
 
     def _lost(self, states: Mapping[str, TargetState], now_ms: int) -> list[str]:
         """Reservations whose lease was never granted, and never will be."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from upshift_agent.contract import Status
+from upshift_rules.leases.agents import Living
 from upshift_rules.leases.changes import Entry
 from upshift_rules.leases.limits import Budget
 from upshift_rules.leases.state import TargetState
@@ -103,15 +104,6 @@ class Budgets(Protocol):
 
     async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
         """Store `budget` unless another controller was faster; return whether. One round trip."""
-
-
-class Living(NamedTuple):
-    """How many agents of a target live, what of a rule's scope any of them reports, and the
-    profiles that any of them can raise."""
-
-    agents: int = 0
-    scoped: frozenset[str] = frozenset()
-    profiles: frozenset[str] = frozenset()
 
 
 class Reports(Protocol):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from upshift_agent.contract import FLEET, Baseline, Plan, Status
+from upshift_rules.leases.limiting.reach import follows, is_shared
 from upshift_rules.leases.state import TargetState
 
-from ..leasing.reach import follows, is_shared
 from ..storage.reports.records import Records
 from ..storage.states import States
 from . import view

@@ -22,8 +22,8 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.errors import WireError
 from upshift_agent.contract.resolve import Decision, resolve
+from upshift_rules.leases.limiting.reach import follows, resting_hz
 
-from ..leasing.reach import follows, resting_hz
 from .agent_models import ShownState
 
 #: Service, node, fleet: more than any agent follows. Each is a read from Redis.

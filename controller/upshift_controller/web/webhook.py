@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from upshift_rules.model import BadTrigger, Outcome
+from upshift_rules.model import BadTrigger, Outcome, Trigger
 from upshift_rules.quick_json import dump
 
 from ..errors import Refused, Unavailable
@@ -38,7 +38,14 @@ MAX_WARNINGS = 10
 _WARNED = ("invalid", "no_target")
 
 
-def routes(triggers: Triggers, metrics: Metrics, truncated: Truncated) -> list[Route]:
+def routes(
+    triggers: Triggers,
+    metrics: Metrics,
+    truncated: Truncated,
+    record: Callable[[Sequence[Trigger | BadTrigger], int], object] = lambda *_: None,
+) -> list[Route]:
+    """record: is told the alerts of each webhook that was accepted, and its bytes."""
+
     async def receive(request: web.Request) -> web.Response:
         try:
             response = await accept(request)
@@ -50,12 +57,14 @@ def routes(triggers: Triggers, metrics: Metrics, truncated: Truncated) -> list[R
 
     async def accept(request: web.Request) -> web.Response:
         triggers.check_room()  # before anything is read
-        notification = await _read(await json_body(request))
+        body = await json_body(request)
+        notification = await _read(body)
         alerts = notification.alerts
         if notification.truncated:
             metrics.truncated.inc(notification.truncated)
         alerts += await truncated.missing(notification)
         accounts = await triggers.receive(alerts, request[CALLER].name or "")
+        record(alerts, len(body))
         document = accounts_json(accounts, notification.truncated)
         for name, count in document["counts"].items():
             metrics.alerts.labels(name).inc(count)

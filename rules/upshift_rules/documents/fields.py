@@ -34,6 +34,7 @@ from .located import must_be
 #: Shorter than this an agent would spend its time switching.
 MIN_DURATION_MS = 1000
 MAX_COOLDOWN_MS = 7 * 24 * 60 * 60 * 1000
+MAX_TRIAL_MS = 31 * 24 * 60 * 60 * 1000
 #: What goes into plans: characters of a text, and baselines, of which the fleet's plan has each.
 MAX_TEXT = 256
 MAX_ENVIRONMENTS = 256
@@ -79,6 +80,8 @@ _DURATION = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
 #: Durations in milliseconds.
 Duration = Annotated[int, _between(MIN_DURATION_MS, MAX_LEASE_MS), _DURATION]
 Cooldown = Annotated[int, _between(0, MAX_COOLDOWN_MS), _DURATION]
+#: Of a trial, from its beginning.
+Moment = Annotated[int, _between(0, MAX_TRIAL_MS), _DURATION]
 
 
 def _unquoted(value: object) -> object:

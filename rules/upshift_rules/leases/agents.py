@@ -17,6 +17,15 @@ class Agent(NamedTuple):
     profiles: Collection[str] = (CPU,)
 
 
+class Living(NamedTuple):
+    """How many agents of a target live, what of a rule's scope any of them reports, and the
+    profiles that any of them can raise."""
+
+    agents: int = 0
+    scoped: frozenset[str] = frozenset()
+    profiles: frozenset[str] = frozenset()
+
+
 def able(lease: Lease, agents: Sequence[Agent]) -> Sequence[Agent]:
     """Return those that can raise what a boost or a pin is for."""
     return [it for it in agents if lease.profile in it.profiles]

@@ -105,6 +105,8 @@ class _Use:
     def agents(self) -> int:
         """How many agents they raise: no more than there are, nor of those that one filter means
         than it does, however many boosts reach them, for whatever profiles."""
+        if len(self.live) < 2:  # as nearly always
+            return sum(min(it.agents, it.meant or it.known, it.known) for it in self.live.values())
         raised: defaultdict[str, int] = defaultdict(int)
         meant: defaultdict[str, int] = defaultdict(int)
         for it in self.live.values():

@@ -62,7 +62,9 @@ def _without_old(case: Case, now_ms: int) -> Case:
     """Return a case without old episodes, and without those ahead of a clock that was set back."""
     ahead_ms, recent_ms = now_ms + SKEW_MS, now_ms - MEMORY_MS
     episodes = case.episodes
-    if not all(recent_ms < episode.until_ms <= ahead_ms for episode in episodes.values()):
+    # Each change looks at all of them, so this is quick where nothing is old.
+    until_ms = [episode.until_ms for episode in episodes.values()]
+    if until_ms and not recent_ms < min(until_ms) <= max(until_ms) <= ahead_ms:
         episodes = {
             identity: episode._replace(until_ms=now_ms) if episode.until_ms > ahead_ms else episode
             for identity, episode in episodes.items()
@@ -75,6 +77,8 @@ def _without_old(case: Case, now_ms: int) -> Case:
         forgotten = Forgotten(min(forgotten.until_ms, ahead_ms), now_ms)
     elif forgotten.heard_ms <= now_ms - UNHEARD_MS:
         forgotten = NOBODY
+    if episodes is case.episodes and refusal is case.refusal and forgotten is case.forgotten:
+        return case
     return case._replace(episodes=episodes, refusal=refusal, forgotten=forgotten)
 
 

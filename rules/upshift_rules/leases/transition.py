@@ -65,12 +65,17 @@ def limited(
     now_ms: int,
     ask: Callable[[Lease], Refusal | None],
     agents: Sequence[Agent] | None = None,
+    first: Transition | None = None,
 ) -> Transition:
-    """Call `transition`, and `ask` once for each new lease: what that refuses is not granted."""
+    """Call `transition`, and `ask` once for each new lease: what that refuses is not granted.
+
+    first: what `transition` says where nothing is refused, if that is known.
+    """
     refused: dict[str, Refusal] = {}
     asked = {lease.id for lease in state.leases}
     while True:
-        step = transition(state, changes, now_ms, refused, agents)
+        step = first or transition(state, changes, now_ms, refused, agents)
+        first = None
         before = len(refused)
         for lease in step.state.leases:
             if lease.id not in asked:

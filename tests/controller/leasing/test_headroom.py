@@ -9,8 +9,7 @@ from rules.world import MINUTE, START_MS
 from upshift_agent.contract import ENVIRONMENT, FLEET, Cause, Kind, Lease
 from upshift_controller.leasing.limiting.census import Census
 from upshift_controller.leasing.limiting.headroom import Headroom
-from upshift_controller.leasing.ports import Living
-from upshift_rules.leases.agents import Agent
+from upshift_rules.leases.agents import Agent, Living
 from upshift_rules.leases.changes import Change, Override, Release
 from upshift_rules.leases.limits import Ledger, Limits, Reservation
 

@@ -36,6 +36,13 @@ def serve(
             help="Folder of its own Valkey. Default: upshift-data, beside the settings' file.",
         ),
     ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep webhooks there, for `upshift replay`; secrets are taken out.",
+        ),
+    ] = None,
 ) -> None:
     """Run the controller."""
     from ...errors import StartRefused
@@ -49,6 +56,6 @@ def serve(
     except StartRefused as error:
         raise typer.BadParameter(str(error), param_hint="--listen") from error
     try:
-        run(served(config, listen=listen, redis=redis, data=data))
+        run(served(config, listen=listen, redis=redis, data=data, record=record))
     except StartRefused as error:
         raise Failed(str(error)) from error

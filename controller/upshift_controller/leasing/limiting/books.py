@@ -11,12 +11,12 @@ import structlog
 
 from upshift_agent.contract import FLEET, Baseline, Lease
 from upshift_rules.leases.agents import Agent
-from upshift_rules.leases.draft import filter_key
+from upshift_rules.leases.limiting.reach import followers, is_shared, live_agents
+from upshift_rules.leases.limiting.reserving import part
 from upshift_rules.leases.limits import Ledger, Limits, Reservation
 
 from ...errors import Unavailable
 from ..ports import Budgets, Reports
-from ..reach import followers, is_shared, live_agents, meant, reach
 from .census import Census
 from .headroom import Headroom, Note
 
@@ -126,25 +126,8 @@ class Books:
 
     def part(self, target: str, lease: Lease, agents: Agents) -> Reservation | None:
         """What `lease` needs of the budget, if anything."""
-        raised = reach(lease, agents, self._baseline())
-        if not agents and self.limits().by_share and self.census.known(FLEET):
-            # Alerts name services that nobody profiles, mostly; by default they take no room. Where
-            # nobody reports at all, as after an outage, each counts: all may be back at once.
-            raised = 0
-        by_hour = self.limits().max_boosts_per_hour is not None
-        rule = lease.cause.rule if by_hour else None
-        if not raised and rule is None:
-            return None
-        return Reservation(
-            target=target,
-            rule=rule,
-            agents=raised,
-            known=max(raised, len(agents)) if raised else 0,
-            since_ms=lease.since_ms,
-            expires_at_ms=lease.expires_at_ms,
-            meant=meant(lease, agents) if raised else 0,
-            filter=filter_key(lease.where) if raised else "",
-        )
+        anybody = bool(self.census.known(FLEET))
+        return part(target, lease, agents, self._baseline(), self.limits(), anybody=anybody)
 
     async def agents(self, targets: Iterable[str], now_ms: int) -> dict[str, Agents]:
         """The live agents of each target; the fleet's are all, a node's those that are on it."""

@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 
 from upshift_agent.contract import FLEET
-from upshift_rules.leases.agents import Agent
+from upshift_rules.leases.agents import Agent, Living
 from upshift_rules.matching import SCOPED
 
-from ..ports import Living, Reports
+from ..ports import Reports
 
 #: From one look to the next, unless nobody was found: a fleet may start just now. Longer where a
 #: look takes long, so that it takes one part in so many of the controller's time. (10,000 agents

@@ -20,8 +20,8 @@ from upshift_agent.contract import (
     decode_status,
 )
 from upshift_agent.contract.errors import WireError
+from upshift_rules.leases.agents import Living
 
-from ...leasing.ports import Living
 from ...runtime.slices import each
 from ..batch import Batch, guarded
 from ..commit_script import KEEP_MS, RETENTION_MS

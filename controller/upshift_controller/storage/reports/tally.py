@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from upshift_agent.contract import Status, canonical, is_live
+from upshift_rules.leases.agents import Living
+from upshift_rules.leases.limiting.reach import follows
 from upshift_rules.matching import SCOPED
-
-from ...leasing.ports import Living
-from ...leasing.reach import follows
 
 
 @dataclass(slots=True)

@@ -16,7 +16,8 @@ from rules.world import alert as trigger
 from upshift_agent.contract import Baseline, Profile, Status, decode_plan, encode_status
 from upshift_controller.leasing.limiter import Limiter
 from upshift_controller.leasing.limiting.books import Books
-from upshift_controller.leasing.ports import Living, Snapshot, Stored
+from upshift_controller.leasing.ports import Snapshot, Stored
+from upshift_rules.leases.agents import Living
 from upshift_rules.leases.limits import Budget, Limits
 from upshift_rules.leases.state import TargetState
 from upshift_rules.model import Claim

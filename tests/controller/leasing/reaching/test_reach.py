@@ -6,10 +6,9 @@ from typing import Any
 
 from rules.world import HIGH_CPU, START_MS, alert
 from upshift_agent.contract import ENVIRONMENT, Baseline, Kind, Lease
-from upshift_controller.leasing.ports import Living
-from upshift_controller.leasing.reach import asks, followers, meant, reach
-from upshift_rules.leases.agents import Agent
+from upshift_rules.leases.agents import Agent, Living
 from upshift_rules.leases.changes import Entry, Event, Transition
+from upshift_rules.leases.limiting.reach import asks, followers, meant, reach
 from upshift_rules.leases.state import TargetState
 from upshift_rules.model import Claim
 

@@ -6,7 +6,6 @@ An agent counts as boosted while a boost or a pin would take a profile above its
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from upshift_agent.contract import (
     CPU,
@@ -22,12 +21,10 @@ from upshift_agent.contract import (
     node_of,
     node_target,
 )
-from upshift_rules.leases.agents import Agent, Attributes, able
-from upshift_rules.leases.changes import Aim, Change, Transition
-from upshift_rules.model import Claim
 
-if TYPE_CHECKING:
-    from .ports import Living
+from ...model import Claim
+from ..agents import Agent, Attributes, Living, able
+from ..changes import Aim, Change, Transition
 
 
 def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Agent]:

@@ -1,0 +1,228 @@
+"""What `upshift replay` shows: figures side by side, rules, and a time line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from upshift_rules.durations import format_duration
+
+from . import show as shown
+from . import text
+from .strip import strips
+
+if TYPE_CHECKING:
+    from upshift_rules.trials.fleet import Member
+    from upshift_rules.trials.replay import Replayed
+
+    from ..past import Past
+
+#: What becomes of alerts, as `replay.FATES` has it, in words.
+_FATES = {
+    "boosted": "that boost",
+    "refused": "refused by a limit",
+    "cooldown": "within a cooldown",
+    "no_target": "that name no target",
+    "no_rule": "that no rule wants",
+    "invalid": "that cannot be read",
+    "other": "others",
+}
+_DAY_MS = 24 * 60 * 60 * 1000
+#: Names of alerts that are shown of those without a rule.
+_NAMES = 5
+
+
+def show(
+    found: Sequence[Replayed],
+    names: Sequence[str],
+    past: Past,
+    members: Sequence[Member],
+    *,
+    assumed: bool,
+    uncounted: Sequence[str],
+) -> None:
+    """Print what became of the past under each of the rules, today's first. uncounted: profiles
+    that are raised and not costed."""
+    out = shown.console()
+    for line in _heading(found[-1], past, members, assumed=assumed):
+        out.print(line, soft_wrap=True)
+    for heading, name in zip(_headings(found), names, strict=True):
+        out.print(f"{heading.lower() + ':':<7}{text.plain(name)}", soft_wrap=True)
+    out.print()
+    out.print(_figures(found, members))
+    out.print()
+    out.print(_rules(found))
+    out.print()
+    for line in strips(found, _headings(found), members, min(out.width, 100)):
+        out.print(line, soft_wrap=True)
+    for said in (*_unwanted(found[-1]), _costed(uncounted)):
+        out.print(said, style="dim", soft_wrap=True)
+    if past.faults:
+        said = f"{shown.counted(len(past.faults), 'line')} left out; the first: {past.faults[0]}"
+        out.print(text.plain(said), style="yellow", soft_wrap=True)
+
+
+def as_json(
+    found: Sequence[Replayed],
+    names: Sequence[str],
+    past: Past,
+    members: Sequence[Member],
+    *,
+    assumed: bool,
+) -> dict[str, Any]:
+    """Return the figures for programs. Times in Unix ms, durations in ms."""
+    return {
+        "source": past.source,
+        "start_ms": found[-1].start_ms,
+        "end_ms": found[-1].end_ms,
+        "notices": len(past.notices),
+        "agents": sum(it.count for it in members),
+        "agents_assumed": assumed,
+        "left_out": list(past.faults),
+        "rules": [
+            {
+                "from": name,
+                "alerts": dict(it.fates),
+                "boosts": it.boosts,
+                "refused": it.refused,
+                "lasted_ms": it.lasted_ms,
+                "boosted_agent_ms": it.boosted_ms,
+                "most_agents_boosted": it.most,
+                "mean_hz": it.hz_s / _agent_s(it, members),
+                "cost": asdict(it.bill),
+                "cost_at_rest": asdict(it.resting),
+                "by_rule": {rule: asdict(one) for rule, one in it.by_rule.items()},
+            }
+            for name, it in zip(names, found, strict=True)
+        ],
+    }
+
+
+def _headings(found: Sequence[Replayed]) -> list[str]:
+    return ["TODAY", "NEW"][: len(found)]
+
+
+def _heading(
+    it: Replayed, past: Past, members: Sequence[Member], *, assumed: bool
+) -> Iterator[Text]:
+    firings = sum(it.fates.values())
+    first, last = (text.clock(at_ms, day=True) for at_ms in (it.start_ms, it.end_ms))
+    length = text.span(it.end_ms - it.start_ms)
+    yield Text(f"{firings:,} alerts, {first} to {last} {text.zone()} ({length})", "bold")
+    told = f"told in {len(past.notices):,} notices, from {past.source}"
+    yield Text(told)
+    count = sum(member.count for member in members)
+    each = min((member.count for member in members), default=1)
+    if assumed:
+        yield Text(
+            f"{shown.counted(count, 'agent')} assumed, --each {max(1, each)} for each service and "
+            "node that alerts are about,\nin each environment, namespace and cluster that they "
+            "name; --agents FILE says who lives"
+        )
+    else:
+        yield Text(shown.counted(count, "agent"))
+
+
+def _agent_s(it: Replayed, members: Sequence[Member]) -> float:
+    return max(1e-9, sum(each.count for each in members) * (it.end_ms - it.start_ms) / 1000)
+
+
+def _figures(found: Sequence[Replayed], members: Sequence[Member]) -> Table:
+    columns = [*_headings(found), "CHANGE"] if len(found) > 1 else _headings(found)
+    grid = shown.table("", *(f">{name}" for name in columns))
+
+    def row(name: str, value: Callable[[Replayed], float], form: Callable[[float], str]) -> None:
+        values = [value(it) for it in found]
+        change = []
+        if len(values) == 2:
+            more = values[1] - values[0]
+            said = form(abs(more))
+            same = said == form(0)
+            change = [Text("=", "dim") if same else Text(("+" if more > 0 else "−") + said, "bold")]
+        grid.add_row(name, *map(form, values), *change)
+
+    for fate, words in _FATES.items():
+        if fate == "boosted" or any(it.fates[fate] for it in found):
+            lead = "alerts " if fate == "boosted" else "       "
+            row(lead + words, lambda it, fate=fate: it.fates[fate], _count)  # type: ignore[misc]
+    row("boosts", lambda it: it.boosts, _count)
+    row("       how long, together", lambda it: it.lasted_ms, _span)
+    row("agents boosted, together", lambda it: it.boosted_ms, _span)
+    row("       most at a time", lambda it: it.most, _count)
+    row("mean frequency of an agent", lambda it: it.hz_s / _agent_s(it, members), _hz)
+    row("CPU", lambda it: it.bill.cpu_core_s / 3600, _core_hours)
+    row("       because of boosts", lambda it: _more(it, "cpu_core_s") / 3600, _core_hours)
+    row("sent", lambda it: it.bill.sent_mb / 1000, _gigabytes)
+    row("       because of boosts", lambda it: _more(it, "sent_mb") / 1000, _gigabytes)
+    row("stored", lambda it: it.bill.stored_gb, _gigabytes)
+    row("       because of boosts", lambda it: _more(it, "stored_gb"), _gigabytes)
+    return grid
+
+
+def _more(it: Replayed, figure: str) -> float:
+    return float(getattr(it.bill, figure) - getattr(it.resting, figure))
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _span(ms: float) -> str:
+    """A duration to three figures or so: `4m12s`, `41h20m`, `12d4h`."""
+    unit = 1000 if ms < 3_600_000 else 60_000 if ms < _DAY_MS else 3_600_000
+    return format_duration(int(ms) // unit * unit)
+
+
+def _hz(value: float) -> str:
+    return f"{value:.2f} Hz"
+
+
+def _core_hours(value: float) -> str:
+    return f"{value:,.2f} core hours"
+
+
+def _gigabytes(value: float) -> str:
+    return f"{value:,.2f} GB" if value >= 1 or not value else f"{value * 1000:,.1f} MB"
+
+
+def _rules(found: Sequence[Replayed]) -> Table:
+    """What each rule did, and before it what today's of that name did where that differs."""
+    grid = shown.table("RULE", ">BOOSTS", ">RENEWED", ">REFUSED", ">HOW LONG", ">MOST AGENTS")
+    new, today = found[-1].by_rule, found[0].by_rule
+    for name in dict.fromkeys([*new, *today]):
+        one, former = new.get(name), today.get(name)
+        cells = [
+            _cell(*("–" if it is None else form(getattr(it, field)) for it in (one, former)))
+            for field, form in (
+                ("boosts", _count),
+                ("renewed", _count),
+                ("refused", _count),
+                ("lasted_ms", _span),
+                ("agents", _count),
+            )
+        ]
+        grid.add_row(text.plain(name), *cells)
+    return grid
+
+
+def _cell(new: str, former: str) -> Text:
+    said = Text(new)
+    return said if former == new else Text.assemble((f"{former} → ", "dim"), said)
+
+
+def _costed(uncounted: Sequence[str]) -> str:
+    beyond = f"; not counted: {', '.join(uncounted)}" if uncounted else ""
+    return f"Costs are those of `upshift cost`, each agent taken for a node, of cpu alone{beyond}."
+
+
+def _unwanted(it: Replayed) -> Iterator[str]:
+    for fate, names in it.names.items():
+        if names:
+            most = names.most_common(_NAMES)
+            several = ", ".join(f"{text.plain(name) or '(no name)'} {n:,}" for name, n in most)
+            more = f" and {len(names) - _NAMES} more names" if len(names) > _NAMES else ""
+            yield f"Alerts {_FATES[fate]}: {several}{more}."

@@ -1,0 +1,1 @@
+"""Alerts of the past, for replays: recorded webhooks, and what Prometheus remembers."""

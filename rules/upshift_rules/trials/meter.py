@@ -1,0 +1,122 @@
+"""What the agents of a trial do meanwhile: how many are above their baseline, by how much, and for
+how long. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from upshift_agent.contract import CPU, Lease, Profile, matches
+
+from ..leases.draft import filter_key
+from .fleet import Fleet
+from .trial import Step, Trial
+
+#: What is above its baseline of an agent: profiles, and how high each is.
+Raised = tuple[tuple[str, int], ...]
+
+
+class Stretch(NamedTuple):
+    """Time that a member of a fleet spent above its baseline without a change, in Unix ms.
+
+    member: its position in the fleet. hz: of the profiles that are raised, in their units.
+    """
+
+    member: int
+    start_ms: int
+    end_ms: int
+    hz: Raised
+
+    @property
+    def ms(self) -> int:
+        return self.end_ms - self.start_ms
+
+
+class Meter:
+    """Looks at agents whenever what they follow changes."""
+
+    def __init__(self, fleet: Fleet, profiles: Sequence[Profile]) -> None:
+        self._fleet = fleet
+        self._profiles = profiles
+        self._resting: dict[tuple[int, str], int] = {}
+        self._asked: dict[tuple[str, str], Collection[int]] = {}
+        #: Since when, and how high, of those that are raised.
+        self._raised: dict[int, tuple[int, Raised]] = {}
+        self._level = self._since_ms = 0
+        self.stretches: list[Stretch] = []
+        #: The most agents that were raised at the same time.
+        self.most = 0
+
+    def look(self, trial: Trial, step: Step) -> None:
+        """Look at whom a change is about."""
+        before, after = step.before.leases, step.after.leases
+        if before == after:
+            return
+        changed = [it for it in (*before, *after) if (it in before) != (it in after)]
+        for index in sorted(set().union(*(self._meant(step.after.target, it) for it in changed))):
+            hz = self._hz(trial, index)
+            since_ms, former = self._raised.get(index, (0, ()))
+            if hz == former:
+                continue
+            self._change(index, since_ms, former, hz, step.at_ms)
+
+    def finish(self, now_ms: int) -> None:
+        """Note what lasts until now."""
+        for index, (since_ms, hz) in list(self._raised.items()):
+            self._change(index, since_ms, hz, (), now_ms)
+
+    def _change(self, index: int, since_ms: int, former: Raised, hz: Raised, now_ms: int) -> None:
+        if now_ms > self._since_ms:  # what lasts no time is nobody's business
+            self.most, self._since_ms = max(self.most, self._level), now_ms
+        self._level += self._fleet.members[index].count * (bool(hz) - bool(former))
+        if former and now_ms > since_ms:
+            self.stretches.append(Stretch(index, since_ms, now_ms, former))
+        if hz:
+            self._raised[index] = now_ms, hz
+        else:
+            del self._raised[index]
+
+    def _meant(self, target: str, lease: Lease) -> Collection[int]:
+        """The members that follow a target and are what a lease asks for."""
+        key = target, filter_key(lease.where)
+        if key not in self._asked:
+            members = self._fleet.members
+            self._asked[key] = [
+                index
+                for index in self._fleet.followers(target)
+                if matches(lease, members[index].attributes)
+            ]
+        return self._asked[key]
+
+    def _hz(self, trial: Trial, index: int) -> Raised:
+        """What a member runs at, of the profiles that are above its baseline."""
+        plans = trial.plans(self._fleet.followed[index])
+        if not plans:
+            return ()
+        member = self._fleet.members[index]
+        found = (
+            (it, trial.hz(member, plans, it)) for it in self._profiles if it in member.profiles
+        )
+        return tuple((it, hz) for it, hz in found if hz > self._rest(trial, index, it))
+
+    def _rest(self, trial: Trial, index: int, profile: str) -> int:
+        key = index, profile
+        if key not in self._resting:
+            self._resting[key] = trial.hz(self._fleet.members[index], (), profile)
+        return self._resting[key]
+
+
+def hz_seconds(trial: Trial, stretches: Sequence[Stretch], span_ms: int) -> tuple[float, float]:
+    """Return the Hz of cpu summed over all agents and seconds of a span, and the seconds in which
+    their profilers ran."""
+    fleet = trial.fleet
+    resting = [trial.hz(it, ()) for it in fleet.members]
+    counts = [it.count for it in fleet.members]
+    hz_ms = sum(count * rest for count, rest in zip(counts, resting, strict=True)) * span_ms
+    running_ms = sum(count for count, rest in zip(counts, resting, strict=True) if rest) * span_ms
+    for it in stretches:
+        count, rest = counts[it.member], resting[it.member]
+        raised = dict(it.hz).get(CPU, rest)
+        hz_ms += count * (raised - rest) * it.ms
+        running_ms += count * it.ms if raised and not rest else 0
+    return hz_ms / 1000, running_ms / 1000

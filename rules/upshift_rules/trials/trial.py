@@ -1,0 +1,180 @@
+"""A controller in virtual time: what alerts make of rules, one moment after the other.
+
+It does what a controller does, in the same order: match, a transition for each target, in the order
+of their names, within the limits, and each lease ends when it is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from upshift_agent.contract import CPU, Lease, Plan, Profile
+from upshift_agent.contract.resolve import resolve
+
+from ..leases.agents import Agent
+from ..leases.changes import Change, Entry, Transition
+from ..leases.draft import filter_key
+from ..leases.limiting.reach import asks
+from ..leases.limiting.reserving import longer, part, within
+from ..leases.limits import Ledger, Limits, Reservation
+from ..leases.state import TargetState, plan_of
+from ..leases.transition import limited, revised, transition
+from ..matching import claims_of
+from ..model import BadTrigger, Claim, Outcome, RuleSet, Trigger
+from .fleet import Fleet, Member
+
+
+class Notice(NamedTuple):
+    """What a controller is told in one go. at_ms: when, in Unix ms."""
+
+    at_ms: int
+    triggers: Sequence[Trigger | BadTrigger]
+
+
+class Step(NamedTuple):
+    """One target's change, as it would have been committed."""
+
+    at_ms: int
+    before: TargetState
+    after: TargetState
+    entries: Sequence[Entry]
+
+
+class Trial:
+    """hear: is told each change, in order."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        limits: Limits,
+        fleet: Fleet,
+        hear: Callable[[Step], object] = lambda _: None,
+    ) -> None:
+        self.rules = rules
+        self.limits = limits.among(fleet.size)
+        self.fleet = fleet
+        self.now_ms = 0
+        self.states: dict[str, TargetState] = {}
+        self.hear = hear
+        self._ledger = Ledger({}, self.limits, 0)
+        self._parts: dict[object, Reservation | None] = {}
+        self._due: list[tuple[int, str]] = []
+
+    def pass_until(self, now_ms: int) -> None:
+        """Let time pass until `now_ms`, and end what expires by then, each lease on its time."""
+        while self._due and self._due[0][0] <= now_ms:
+            due_ms, target = heappop(self._due)
+            self.now_ms = max(self.now_ms, due_ms)
+            before = self.states[target]
+            if (before.next_expiry_ms or now_ms + 1) <= due_ms:
+                self._commit(before, transition(before, (), self.now_ms))
+        self.now_ms = max(self.now_ms, now_ms)
+
+    def tell(self, notice: Notice) -> list[Sequence[Outcome]]:
+        """Let time pass until a notice, and return what became of each of its triggers."""
+        self.pass_until(notice.at_ms)
+        answers = [self._match(trigger) for trigger in notice.triggers]
+        changes: dict[str, list[Change]] = {}
+        for answer in answers:
+            for claim in answer:
+                if isinstance(claim, Claim):
+                    changes.setdefault(claim.target, []).append(claim)
+        outcomes = {
+            target: iter(self._change(target, changes[target])) for target in sorted(changes)
+        }
+        return [
+            [next(outcomes[it.target]) if isinstance(it, Claim) else it for it in answer]
+            for answer in answers
+        ]
+
+    def leases(self) -> list[tuple[str, Lease]]:
+        """Return all live leases, with their targets."""
+        return [
+            (target, lease)
+            for target, state in sorted(self.states.items())
+            for lease in state.leases
+            if lease.expires_at_ms > self.now_ms
+        ]
+
+    def plans(self, targets: Iterable[str]) -> list[Plan]:
+        """Return those plans of `targets` that have leases."""
+        found = (self.states.get(target) for target in targets)
+        return [plan_of(it, self.now_ms) for it in found if it is not None and it.leases]
+
+    def hz(self, member: Member, plans: Sequence[Plan], profile: str = CPU) -> int:
+        """Return what an agent that follows `plans` runs at now, in the profile's unit."""
+        baseline, most = self.rules.baseline, member.max_hz
+        return resolve(plans, member.attributes, baseline, most, self.now_ms, profile).hz
+
+    def _match(self, trigger: Trigger | BadTrigger) -> Sequence[Claim | Outcome]:
+        if isinstance(trigger, BadTrigger):
+            return [Outcome(outcome="invalid", reason=trigger.reason)]
+        return claims_of(self.rules, trigger, hint=False)
+
+    def _change(self, target: str, wanted: Sequence[Change]) -> Sequence[Outcome]:
+        before = self.states.get(target) or TargetState(target=target)
+        step = transition(before, wanted, self.now_ms)
+        if step.state is not before or step.entries:
+            step = self._within(before, wanted, step)
+            self._commit(before, step)
+        return step.outcomes
+
+    def _within(
+        self, before: TargetState, wanted: Sequence[Change], step: Transition
+    ) -> Transition:
+        """The same transition within the limits, and with the agents where they matter."""
+        asked = asks(wanted, step, self.fleet.living(before.target))
+        if not (asked or longer(before, step.state)):
+            return step
+        agents = self.fleet.agents(before.target) if asked or self.limits.counts_agents else None
+        first = None if asked else step
+        if not self.limits.counted:
+            return limited(before, wanted, self.now_ms, self.limits.too_fast, agents, first)
+        return within(self._now(), before, wanted, agents, self._part, first)
+
+    def _now(self) -> Ledger:
+        """The budget as it is now. What was granted in the last hour takes a look at all of it."""
+        if self.limits.max_boosts_per_hour is not None:
+            self._ledger = Ledger(self._ledger.finish(), self.limits, self.now_ms)
+        self._ledger.now_ms = self.now_ms
+        return self._ledger
+
+    def _part(self, target: str, lease: Lease, agents: Sequence[Agent]) -> Reservation | None:
+        # The agents are the same throughout, so what differs is the lease.
+        key = target, lease.profile, lease.hz, lease.cause.rule, filter_key(lease.where)
+        if lease.fraction < 1 or key not in self._parts:
+            baseline, anybody = self.rules.baseline, self.fleet.size > 0
+            found = part(target, lease, agents, baseline, self.limits, anybody=anybody)
+            self._parts[key] = found
+        known = self._parts[key]
+        return known and known._replace(since_ms=lease.since_ms, expires_at_ms=lease.expires_at_ms)
+
+    def _commit(self, before: TargetState, step: Transition) -> None:
+        if step.state is before and not step.entries:
+            return
+        after = revised(before, step.state, self.now_ms * 1000)
+        self.states[after.target] = after
+        if (due_ms := after.next_expiry_ms) is not None and due_ms != before.next_expiry_ms:
+            heappush(self._due, (due_ms, after.target))
+        self._free(before, after)
+        self.hear(Step(self.now_ms, before, after, step.entries))
+
+    def _free(self, before: TargetState, after: TargetState) -> None:
+        """Take leases that have ended out of the budget, but for those of the last hour's count."""
+        left = {lease.id for lease in after.leases}
+        for lease in before.leases:
+            if lease.id not in left and self.limits.max_boosts_per_hour is None:
+                self._ledger.drop(lease.id)
+            elif lease.id not in left:
+                self._now().end(lease.id)
+
+
+def everyone(trial: Trial) -> Mapping[str, Mapping[Profile, int]]:
+    """Return what each agent runs at now, by its name and profile."""
+    fleet = trial.fleet
+    return {
+        it.name: {profile: trial.hz(it, trial.plans(followed), profile) for profile in it.profiles}
+        for it, followed in zip(fleet.members, fleet.followed, strict=True)
+    }
