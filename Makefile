@@ -2,15 +2,16 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null && echo $$python && break; done)
 LOCK := deploy/requirements.lock
-MANIFESTS := pyproject.toml agents-sdk/python/pyproject.toml rules/pyproject.toml $(LOCK)
-OURS := -e agents-sdk/python -e rules
+MANIFESTS := pyproject.toml agents-sdk/python/pyproject.toml agents-sdk/host/pyproject.toml \
+	rules/pyproject.toml $(LOCK)
+OURS := -e agents-sdk/python -e rules -e agents-sdk/host
 DEMO := .venv/demo
 DEV := .venv/dev
 # Tests at a time: they mostly wait, for expiries and for servers to start.
 SIDE_BY_SIDE := 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit servers test reliability bench lint lock clean
+.PHONY: help demo unit servers test integrations reliability bench lint lock clean
 
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +27,10 @@ servers:  ## Install the servers that tests need (as root on Debian or Ubuntu), 
 
 test: $(DEV)/.ready lint servers  ## Everything that is claimed, proved on real servers
 	$(DEV)/bin/python -m pytest -n $(SIDE_BY_SIDE) --dist loadgroup --no-loadscope-reorder
+
+integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
+	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless
+	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
 
 reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)

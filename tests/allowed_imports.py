@@ -14,12 +14,13 @@ from importlinter import Contract, ContractCheck, fields, output
 class Allowed(Contract):
     """importers: packages, each with all that is in it. allowed: what they may import from outside
     of themselves, by its package; the standard library too, unless `standard_library` is false.
-    besides: single imports, as `IMPORTER -> IMPORTED`."""
+    exactly: packages, without what is in them. besides: single imports, `IMPORTER -> IMPORTED`."""
 
     type_name = "allowed"
 
     importers = fields.ListField(subfield=fields.StringField())
     allowed = fields.ListField(subfield=fields.StringField())
+    exactly = fields.ListField(subfield=fields.StringField(), required=False, default=[])
     besides = fields.ListField(subfield=fields.StringField(), required=False, default=[])
     standard_library = fields.BooleanField(required=False, default=True)
 
@@ -36,6 +37,8 @@ class Allowed(Contract):
 
     def _may(self, imported: str, package: str) -> bool:
         if self.standard_library and imported.partition(".")[0] in sys.stdlib_module_names:
+            return True
+        if imported in self.exactly:
             return True
         known = [package, *self.importers, *self.allowed]
         return any(imported == it or imported.startswith(f"{it}.") for it in known)

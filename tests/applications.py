@@ -52,7 +52,7 @@ def run(
         application.kill()
     expected = ("no connection to ", stderr_says)
     noise = [line for line in errors.splitlines() if not any(it in line for it in expected)]
-    assert (application.returncode, noise) == (0, [])
+    assert (application.returncode, noise) == (0, []), errors
     return "".join(lines) + output, took_s
 
 

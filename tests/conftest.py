@@ -14,6 +14,9 @@ import pytest
 from pure import NothingStarts, is_pure
 from servers import RedisServer, may_be_left_out, redis_server, what_is_missing
 
+#: Whole ways on real profilers take a quiet machine, and some rights: `make integrations`.
+collect_ignore = [] if os.environ.get("UPSHIFT_INTEGRATIONS") else ["integrations"]
+
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("upshift", deadline=None)
 hypothesis.settings.load_profile("upshift")
@@ -43,6 +46,7 @@ LOADS_THE_MACHINE = (
     "[bad-",
     "[many-changes]",
     "test_bench.py",
+    "test_a_week_of_100_000_alerts",
 )
 
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# The real servers that some tests need. As root on Debian or Ubuntu they are installed; otherwise
+# The real servers that some tests need; further ones are arguments, PROGRAM:PACKAGE. As root on Debian or Ubuntu they are installed; otherwise
 # this says what is missing, and pytest which tests that leaves out (with CI=true it fails instead).
 set -eu
 
 missing=
 for pair in prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager \
-            redis-server:redis-server promtool:prometheus ip:iproute2 cc:gcc; do
+            redis-server:redis-server promtool:prometheus ip:iproute2 cc:gcc "$@"; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0

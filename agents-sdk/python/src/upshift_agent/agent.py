@@ -40,6 +40,8 @@ class Agent:
     max_hz: the frequency that no profile of this process exceeds, whatever is asked for: in Hz, of
         `heap` in snapshots an hour.
     secrets: what plans must be signed with; several while they are being changed.
+    surroundings: whether the agent is where this process is, in its pod and its namespace; False
+        for one that speaks for another process, and then `attributes` say it all.
 
     Raises `ConfigurationError` for arguments that cannot work. After that nothing is ever raised:
     what goes wrong is logged, once, by the logger "upshift_agent", and told in the status.
@@ -57,6 +59,7 @@ class Agent:
         max_hz: int | None = None,
         namespace: str = "upshift",
         secrets: str | bytes | Sequence[str | bytes] = (),
+        surroundings: bool = True,
     ) -> None:
         from .config import Config, as_secrets
         from .drivers.adapter import adapt
@@ -70,6 +73,7 @@ class Agent:
             max_hz=max_hz,
             namespace=namespace,
             secrets=as_secrets(secrets),
+            surroundings=surroundings,
         )
         self._driver = adapt(driver)
         self._lock = threading.RLock()  # a signal handler may stop what is just being started

@@ -13,6 +13,7 @@ from .contract import (
     AGENT,
     DEFAULT_NAMESPACE,
     FLEET,
+    HOST,
     INSTANCE,
     MAX_HZ,
     PID,
@@ -43,6 +44,7 @@ class Config:
     max_hz: Hz that this process never exceeds, whatever anybody asks for.
     secrets: any of these may have signed a plan; empty means that plans need no signature.
     node: follow this node's plans first of all, as a host agent does, and report under it.
+    surroundings: whether what this process finds of its own (pod, namespace, node) is the agent's.
     """
 
     redis_url: str = field(repr=False)  # it may hold a password
@@ -53,6 +55,7 @@ class Config:
     max_hz: int | None = None
     namespace: str = DEFAULT_NAMESPACE
     secrets: Sequence[bytes] = field(default=(), repr=False)
+    surroundings: bool = True
 
     def __post_init__(self) -> None:
         _check_url(self.redis_url)
@@ -112,6 +115,8 @@ class Config:
         """
         local = identity.local(environ)
         own = {name: local[name] for name in (PID, STARTED) if name in local}
+        if not self.surroundings:
+            local = {HOST: local[HOST]}
         named = {} if self.service is None else {identity.SERVICE: self.service}
         node = {} if self.node is None else {"host.name": self.node}
         found = dict(canonical({**local, **node, **self.attributes, **named}))

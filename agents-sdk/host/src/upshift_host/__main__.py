@@ -1,0 +1,5 @@
+"""`python -m upshift_host` is `upshift-agent`."""
+
+from .cli import main
+
+main()

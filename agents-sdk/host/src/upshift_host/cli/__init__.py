@@ -1,0 +1,5 @@
+"""The `upshift-agent` command."""
+
+from .main import main
+
+__all__ = ["main"]
