@@ -46,7 +46,6 @@ LOADS_THE_MACHINE = (
     "[bad-",
     "[many-changes]",
     "test_bench.py",
-    "test_a_week_of_100_000_alerts",
 )
 
 
