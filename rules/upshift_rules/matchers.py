@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import re2
 
@@ -80,17 +81,25 @@ def _negated(matches: Callable[[str], bool]) -> Callable[[str], bool]:
     return lambda text: not matches(text)
 
 
-def _pattern(value: str) -> Callable[[str], bool]:
+def compiled(pattern: str) -> Any:
+    """A pattern as RE2 reads it, for UTF-8. Raise `ValueError` with what is wrong of it."""
     options = re2.Options()
     options.log_errors = False  # it would write to stderr by itself
     options.never_capture = True
     options.max_mem = MAX_PATTERN_MEMORY
     try:
-        compiled = re2.compile(value, options)
+        return re2.compile(pattern, options)
     except re2.error as error:
         why = error.args[0].decode("utf-8", "replace") if error.args else "unreadable"
+        raise ValueError(why) from error
+
+
+def _pattern(value: str) -> Callable[[str], bool]:
+    try:
+        pattern = compiled(value)
+    except ValueError as error:
         raise ValueError(
-            f"must hold an RE2 regular expression, got {show(value)}: {why}"
+            f"must hold an RE2 regular expression, got {show(value)}: {error}"
         ) from error
     # Label values come out of JSON, where half a surrogate pair is possible; RE2 takes UTF-8 only.
-    return lambda text: compiled.fullmatch(text.encode("utf-8", "replace")) is not None
+    return lambda text: pattern.fullmatch(text.encode("utf-8", "replace")) is not None

@@ -8,6 +8,7 @@ import pytest
 
 from host.discovery.conftest import CHECKOUT, PYTHON, Discover, found, services
 from host.discovery.proc_tree import CONTAINER, ProcTree
+from upshift_agent.contract import node_of
 
 
 def test_a_server_and_its_workers_are_one_instance(tree: ProcTree, discover: Discover) -> None:
@@ -156,3 +157,22 @@ def test_where_a_process_runs_its_containers_manager_knows_better(
     assert workload.attributes["k8s.namespace.name"] == "shop"
     assert workload.attributes["service.name"] == "cart"
     assert workload.attributes["service.version"] == "2"
+
+
+@pytest.mark.parametrize("environ", [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "k8s.node.name=elsewhere",
+        "k8s.pod.name=mine",
+        "host.name=elsewhere,k8s.pod.name=mine,k8s.node.name=elsewhere",
+        ",".join(f"a{number}=b" for number in range(100)) + ",k8s.pod.name=mine",
+    ],
+)
+def test_whatever_a_process_says_it_is_on_the_node_that_it_is_on(
+    tree: ProcTree, discover: Discover, said: str, environ: dict[str, str]
+) -> None:
+    """Or a cap on the node would miss it."""
+    tree.add(70, "app", environ={"OTEL_SERVICE_NAME": "cart", "OTEL_RESOURCE_ATTRIBUTES": said})
+    (workload,) = found(discover(**environ))
+    assert node_of(workload.attributes) == "worker-3"

@@ -71,6 +71,20 @@ def test_a_boost_raises_the_workload_that_it_names_and_no_other(
     running.until(12.0, checkout=[19], cart=[19])
 
 
+def test_a_cap_on_the_node_stops_every_workload_on_it_whatever_that_says_of_itself(
+    host: StartHost, process: StartProcess, controller: FakeController
+) -> None:
+    running = host("checkout", "cart")
+    process("checkout")
+    elsewhere = "k8s.pod.name=mine,k8s.node.name=elsewhere,host.name=elsewhere"
+    process("cart", OTEL_SERVICE_NAME="cart", OTEL_RESOURCE_ATTRIBUTES=elsewhere)
+    running.until(checkout=[19], cart=[19])
+    cap = controller.add("node/worker-3", "cap", hz=0, for_s=60)
+    running.until()  # at 0 nothing is left to run
+    controller.release("node/worker-3", cap)
+    running.until(checkout=[19], cart=[19])
+
+
 def test_the_status_says_who_it_is_and_how_it_is_profiled(
     host: StartHost, process: StartProcess
 ) -> None:

@@ -26,6 +26,7 @@ from upshift_host.drivers.attach import AttachDriver
 from upshift_host.drivers.errors import ProfilerFailed
 from upshift_host.drivers.jfr import attach
 from upshift_host.drivers.jfr.attach import ask
+from upshift_host.drivers.jfr.place import Place
 from upshift_host.drivers.jfr.recording import Jfr
 from upshift_host.profiles.pyroscope import Pyroscope
 from upshift_host.workload import Workload
@@ -72,7 +73,8 @@ def recordings(pid: int) -> list[str]:
 def left_behind(pid: int) -> list[str]:
     """What of ours lies in its /tmp."""
     ours = ("upshift-", ".attach_pid")
-    return [it for it in os.listdir(f"/proc/{pid}/root/tmp") if it.startswith(ours)]
+    with Place(pid) as place:
+        return [it for it in os.listdir(place.descriptor) if it.startswith(ours)]
 
 
 @versions

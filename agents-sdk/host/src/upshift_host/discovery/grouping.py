@@ -93,14 +93,16 @@ def _of_process(process: Process) -> str:
 
 def _attributes(identity: Identity, oldest: Facts, node: Node, place: str) -> dict[str, str]:
     found = {**node.attributes, **dict(identity.attributes), HOST: node.host}
-    if node.in_kubernetes:
-        found[K8S_NODE] = node.host
+    found.pop(K8S_NODE, None)
+    if node.in_kubernetes or POD in found:
+        found[K8S_NODE] = node.host  # or a pod's name would make it an agent of no node
     if oldest.placed.container:
         found.setdefault(CONTAINER, oldest.placed.container)
     own = found.get(POD) or oldest.placed.container[:12] or f"{node.host}-{place}"
     found.setdefault(INSTANCE, own)
-    # A process says what it likes, and statuses have an end.
-    ours = {name: found.pop(name) for name in (SERVICE, INSTANCE, HOST)}
+    # A process says what it likes, and statuses have an end. A cap on the node reaches it anyway.
+    own_names = (SERVICE, INSTANCE, HOST, K8S_NODE)
+    ours = {name: found.pop(name) for name in own_names if name in found}
     theirs = list(found.items())[:MAX_ATTRIBUTES]
     return {
         one_line(name, MAX_VALUE): one_line(value, MAX_VALUE)
