@@ -15,12 +15,12 @@ from dataclasses import replace
 from . import __version__
 from .config import Config
 from .contract import (
-    CPU,
     INSTANCE,
     Applied,
     Baseline,
     Confirmed,
     Plan,
+    Profile,
     Requested,
     State,
     Status,
@@ -60,6 +60,7 @@ class Engine:
         self.targets = config.targets(self._attributes)
         self.home = self.targets[0]
         self._profiles = driver.profiles
+        self._baseline = Baseline(config.baseline_hz)
         self._driver = DriverThread(driver, self._attributes, self._driver_moved)
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -94,8 +95,7 @@ class Engine:
 
     def end_driver(self) -> None:
         """After all else has failed: nobody else will take the profiler down."""
-        resting = {CPU: self._config.baseline_hz}
-        self._driver.close({one: Decision(hz=resting.get(one, 0)) for one in self._profiles})
+        self._driver.close({one: Decision(hz=self._resting_hz(one)) for one in self._profiles})
 
     def plans_changed(self) -> None:
         former, decisions = self.decisions, self._resolve()
@@ -131,7 +131,7 @@ class Engine:
             plans: Sequence[Plan] = self._follower.plans.known(self.targets)
             if not leases:
                 plans = [replace(plan, leases=()) for plan in plans]
-            baseline, now_ms = Baseline(self._config.baseline_hz), self._follower.now_ms()
+            baseline, now_ms = self._baseline, self._follower.now_ms()
             return {
                 profile: resolve(
                     plans, self._attributes, baseline, self._config.max_hz, now_ms, profile
@@ -140,15 +140,18 @@ class Engine:
             }
         except Exception as error:  # noqa: BLE001  # no memory, or a mistake of ours: down, not up
             self._complaints.make(f"cannot decide: {describe(error)}")
-            resting = {CPU: self._config.baseline_hz}
             reason = "baseline (no decision could be made; trying again)"
             until_ms = self._follower.now_ms() + UNDECIDED_MS
             return {
                 profile: Decision(
-                    hz=min(former.hz, resting.get(profile, 0)), reason=reason, until_ms=until_ms
+                    hz=min(former.hz, self._resting_hz(profile)), reason=reason, until_ms=until_ms
                 )
                 for profile, former in self.decisions.items()
             }
+
+    def _resting_hz(self, profile: Profile) -> int:
+        """What it runs at by itself, without any plan."""
+        return self._baseline.of("", profile)[0]
 
     def _driver_moved(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to be done
