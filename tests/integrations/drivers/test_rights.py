@@ -32,8 +32,9 @@ NOBODY = 65534
 AS_NOBODY = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
 #: This Python may be in a folder that nobody else may enter.
 BECOMES_NOBODY = (
-    "import os, runpy, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-    "runpy.run_path(sys.argv[1], run_name='__main__')"
+    "import os, pkgutil, runpy, sys, threading;"
+    "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+    "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 )
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,28 +16,30 @@ from upshift_host.drivers.errors import ProfilerFailed
 from upshift_host.drivers.jfr import attach
 from upshift_host.drivers.jfr.attach import ask
 from upshift_host.drivers.jfr.place import Place
+from upshift_host.workload import Workload
 
 pytestmark = pytest.mark.servers()
 
 
-def pretending(how: str) -> list[str | Path]:
-    return [sys.executable, "-I", "-S", Path(__file__).parent / "pretending.py", how]
+@contextmanager
+def pretending(how: str) -> Iterator[Workload]:
+    """Afterwards its socket is removed, and nothing else is left."""
+    command = [sys.executable, "-I", "-S", Path(__file__).parent / "pretending.py", how]
+    with running(command, "java") as workload:
+        yield workload
+    (process,) = workload.processes
+    Path(f"/tmp/.java_pid{process.pid}").unlink(missing_ok=True)
+    assert not Path(f"/tmp/.attach_pid{process.pid}").exists()
 
 
 @pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attach, "ANSWERS_S", 1.0)
     monkeypatch.setattr(attach, "APPEARS_S", 1.0)
-    before = set(os.listdir("/tmp"))
-    yield
-    mine = {it for it in set(os.listdir("/tmp")) - before if it.startswith(".java_pid")}
-    for socket_ in mine:
-        os.unlink(f"/tmp/{socket_}")
-    assert not [it for it in os.listdir("/tmp") if it.startswith(".attach_pid")]
 
 
 def test_a_process_that_does_not_listen_yet_is_made_to() -> None:
-    with running(pretending("answers"), "java") as workload:
+    with pretending("answers") as workload:
         (process,) = workload.processes
         assert ask(process.pid, "JFR.check") == "1 jcmd JFR.check   "
         assert ask(process.pid, "VM.version") == "1 jcmd VM.version   "
@@ -44,7 +47,7 @@ def test_a_process_that_does_not_listen_yet_is_made_to() -> None:
 
 def test_a_socket_that_a_former_process_left_is_not_taken_for_a_new_one() -> None:
     """In a container the JVM is always process 1, and /tmp outlives it."""
-    with running(pretending("answers"), "java") as workload:
+    with pretending("answers") as workload:
         (process,) = workload.processes
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(f"/tmp/.java_pid{process.pid}")
@@ -61,14 +64,14 @@ def test_a_socket_that_a_former_process_left_is_not_taken_for_a_new_one() -> Non
     ],
 )
 def test_one_that_does_not_do_as_a_jvm_does_is_told_of(how: str, said: str) -> None:
-    with running(pretending(how), "java") as workload:
+    with pretending(how) as workload:
         (process,) = workload.processes
         with pytest.raises(ProfilerFailed, match=said):
             ask(process.pid, "JFR.check")
 
 
 def test_a_process_that_has_ended_is_told_of() -> None:
-    with running(pretending("answers"), "java") as workload:
+    with pretending("answers") as workload:
         (process,) = workload.processes
     with pytest.raises(ProfilerFailed, match=f"process {process.pid} has ended"):
         ask(process.pid, "JFR.check")
