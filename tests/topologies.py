@@ -122,6 +122,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             *("--cluster-enabled", "yes", "--cluster-node-timeout", str(DEAD_AFTER_MS)),
             *("--cluster-config-file", "nodes.conf", "--cluster-replica-validity-factor", "0"),
             *("--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"),
+            *("--enable-debug-command", "local"),
         )
         buses = [free_port() for _ in range(6)]
         nodes = [

@@ -47,7 +47,8 @@ class ClusterController(FakeController):
         if publish and is_sharded(plan.target):
             self._cluster.spublish(KEYS.changes(plan.target), message)
         elif publish:
-            self._cluster.publish(KEYS.changes(plan.target), message)
+            primaries = RedisCluster.PRIMARIES
+            self._cluster.publish(KEYS.changes(plan.target), message, target_nodes=primaries)
 
 
 @pytest.fixture(scope="module")

@@ -127,12 +127,19 @@ class Batch:
 
     def on(self, key: str) -> Pipeline:
         shard = self._shards[bisect_right(self._firsts, key_slot(key.encode())) - 1]
-        pipes = self._stages[-1].pipes
-        if shard.client not in pipes:
-            pipes[shard.client] = shard.client.pipeline(transaction=False)
-        pipe = pipes[shard.client]
+        pipe = self._pipe(shard.client)
         self._order.append((pipe, len(pipe)))
         return pipe
+
+    def everywhere(self) -> list[Pipeline]:
+        """For each server one, for commands whose answers nobody needs."""
+        return [self._pipe(client) for client in {shard.client for shard in self._shards}]
+
+    def _pipe(self, client: Redis) -> Pipeline:
+        pipes = self._stages[-1].pipes
+        if client not in pipes:
+            pipes[client] = client.pipeline(transaction=False)
+        return pipes[client]
 
     def then(self, *, regardless: bool = False) -> None:
         """Send what follows only after the answers to what was added so far.

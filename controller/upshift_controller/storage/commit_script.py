@@ -66,9 +66,7 @@ def add(
 ) -> None:
     """Add the commit of `write` to `batch`. `load`: for a server that does not know the script."""
     after, target = write.after, write.after.target
-    visible = after.plan_rev != write.before.plan_rev
-    secret = secrets[0] if secrets else None
-    plan = encode_plan(plan_of(after, write.now_ms), secret, dump) if visible else ""
+    plan = _message(write, secrets)
     entries = [encode_entry(entry, write.now_ms) for entry in write.entries]
     names = [keys.state(target), keys.plan(target), keys.history(target), keys.agents(target)]
     if not batch.sharded:
@@ -94,6 +92,21 @@ def add(
         alone="alone" if write.alone else "",
     )
     _run(batch.on(names[0]), names, arguments, entries, load=load)
+
+
+def push(write: Write, keys: Keys, secrets: Sequence[bytes]) -> tuple[str, str] | None:
+    """Channel and message of what every server of a cluster relays; None where it does not."""
+    target = write.after.target
+    message = "" if is_sharded(target) else _message(write, secrets)
+    return (keys.changes(target), message) if message else None
+
+
+def _message(write: Write, secrets: Sequence[bytes]) -> str:
+    """Its plan for the agents; "" where theirs has not changed."""
+    if write.after.plan_rev == write.before.plan_rev:
+        return ""
+    secret = secrets[0] if secrets else None
+    return encode_plan(plan_of(write.after, write.now_ms), secret, dump)
 
 
 def keep_for(state: TargetState, now_ms: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -62,7 +63,8 @@ class Store(States):
 
         A second trip on a server that does not know the script yet.
 
-        In a cluster three in place of one: `due`, the targets, `due`. See `_commit`.
+        In a cluster three in place of one: `due`, the targets, `due`. See `_commit`. And one more
+        for what goes to all of its servers, see `_tell_all`.
         """
         if not writes and not unchanged.states:
             return NOTHING
@@ -83,12 +85,15 @@ class Store(States):
         for result in taken:
             if isinstance(result, Exception):
                 raise Unavailable(f"Redis refused a commit: {result}") from result
-        others = {}
+        others, made = {}, []
         for write, result in zip(writes, taken, strict=True):
             if result == 1:
+                made.append(write)
                 self._memory.keep(write.after)
             else:
                 others[write.after.target] = result
+        if self.servers.sharded:
+            await self._tell_all(made)
         for state, result in zip(unchanged.states.values(), found, strict=True):
             if stored_rev(result) != state.rev or unchanged.now_us > now_us:
                 others[state.target] = result
@@ -139,6 +144,23 @@ class Store(States):
         taken = list(islice(answers, len(writes)))
         found = list(islice(answers, len(unchanged)))
         return self._time(next(answers), asked_us), taken, found
+
+    async def _tell_all(self, made: Sequence[Write]) -> None:
+        """Push what goes to all servers of a cluster from each of them.
+
+        The commit has pushed it from one. The links between servers drop what is pushed while they
+        are broken, and nobody hears of that: a cap would be found minutes later.
+        """
+        pushes = [
+            push for write in made if (push := commit_script.push(write, self.keys, self.secrets()))
+        ]
+        if pushes:
+            with suppress(Unavailable), guarded():  # it is committed, whoever could not be told
+                batch = await self.servers.batch()
+                for pipe in batch.everywhere():
+                    for push in pushes:
+                        pipe.publish(*push)
+                await batch.execute(raise_on_error=False)
 
     async def due(self, limit: int) -> tuple[int, list[str], int | None]:
         """Return Redis time, at most `limit` targets that are due, and the next expiry; in ms.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from controller.conftest import Answer, alert, notification
-from servers import eventually
+from servers import RedisServer, eventually
 from topologies import Cluster, cluster, failover
 from upshift_agent import Agent
 from upshift_agent.contract import Keys
@@ -137,6 +139,53 @@ async def test_events_tell_of_changes_on_every_shard(one_cluster: Cluster) -> No
             while not told >= services:
                 line = (await stream.content.readline()).decode()
                 told |= {service for service in services if f'service/{service}"' in line}
+
+
+async def test_a_cap_on_the_fleet_reaches_agents_whose_server_hears_none_of_the_others(
+    one_cluster: Cluster,
+) -> None:
+    """Servers drop what they relay while the link between them is broken, and tell nobody."""
+    primaries = [one_cluster.holding(KEYS.plan(f"service/{name}")) for name in ("a", "b", "c")]
+    assert len({node.port for node in primaries}) == 3
+    drivers = [RecordingDriver() for _ in primaries]
+    async with controller(one_cluster.url) as upshift, AsyncExitStack() as stack:
+        for name, driver in zip("abc", drivers, strict=True):
+            agent = Agent(redis_url=one_cluster.url, service=name, driver=driver)
+            stack.enter_context(agent)
+            await asyncio.to_thread(eventually, lambda agent=agent: agent.connected)
+        stack.enter_context(broken_links(primaries))
+        cap = {"target": "fleet", "kind": "cap", "hz": 7, "duration": "10m"}
+        assert (await upshift.ask("POST", "/api/v1/leases", json=cap)).status == 201
+        for driver in drivers:
+            await asyncio.to_thread(driver.wait_for, 7, timeout_s=2)
+
+
+@contextmanager
+def broken_links(nodes: list[RedisServer]) -> Iterator[None]:
+    """They are made anew each 100 ms, and broken again at once."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(node.client()) for node in nodes]
+        names = [client.execute_command("CLUSTER", "MYID") for client in clients]
+
+        def break_links() -> None:
+            for client in clients:
+                with client.pipeline(transaction=False) as pipe:
+                    for name in names:
+                        pipe.execute_command("DEBUG", "CLUSTERLINK", "KILL", "ALL", name)
+                    pipe.execute(raise_on_error=False)  # a server has no link to itself
+
+        def keep_breaking() -> None:
+            while not ended.wait(0.005):
+                break_links()
+
+        break_links()
+        ended = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(keep_breaking)
+            try:
+                yield
+            finally:
+                ended.set()
 
 
 @pytest.fixture(scope="module")
