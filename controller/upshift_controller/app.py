@@ -22,7 +22,7 @@ from .leasing.expiry import Schedule
 from .metrics import Metrics
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
-from .sources.alertmanager.api import Truncated
+from .sources.alertmanager.lists import Lists
 from .sources.past.recording import Kept, Recorder
 from .storage.connect import Servers
 from .storage.history import Histories
@@ -74,7 +74,7 @@ class Controller:
         self.canaries = Canaries(self.store, self.committer)
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
-        self._truncated = Truncated(in_force.alertmanager)
+        self.lists = Lists(in_force.alertmanager, in_force.rules, metrics.read_list)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -87,7 +87,7 @@ class Controller:
             middlewares=[problems.middleware(self.metrics.reject)],
         )
         served = [
-            *webhook.routes(self.triggers, self.metrics, self._truncated, self._record),
+            *webhook.routes(self.triggers, self.metrics, self.lists, self._record),
             *api.routes(
                 self.triggers,
                 self.overrides,
@@ -95,6 +95,7 @@ class Controller:
                 self.histories,
                 self.records.forget,
                 self._in_force.limits_in_words,
+                self.lists.problems,
             ),
             *events.routes(self.histories),
             *health.routes(
@@ -122,9 +123,14 @@ class Controller:
             with suppress(Unavailable):  # as the sweep has said
                 await self.keeping.warn_of_eviction()
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
-            watch = partial(self._truncated.watch, self.triggers.receive)
-            await stack.enter_async_context(self._supervised("absences", watch))
+            watch = partial(self.lists.watch, self._listed)
+            await stack.enter_async_context(self._supervised("lists", watch))
             yield
+
+    async def _listed(self, triggers: Sequence[Trigger]) -> None:
+        """Receive what is news in Alertmanager's lists."""
+        self.triggers.check_room()
+        self.metrics.listed(await self.triggers.receive(triggers, "Alertmanager"))
 
     async def _look(self) -> None:
         """Bring the metrics' figures of the fleet up to date."""
@@ -167,6 +173,7 @@ class Controller:
         self._in_force.now = configuration
         self._signed = self._signed and former.secrets == configuration.secrets
         self._configured()
+        self.lists.wake()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()
         done = f"{configuration.entries} rules from {configuration.rules_from}"

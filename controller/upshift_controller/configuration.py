@@ -15,6 +15,7 @@ from upshift_rules.documents.located import DocumentError, Located, Problem, rea
 from upshift_rules.leases.limits import Limits
 from upshift_rules.model import RuleSet
 
+from .access import Access
 from .errors import StartRefused
 from .limits import LimitsEntry
 from .settings import MAX_FREQUENCY, Settings, check_exposure
@@ -38,6 +39,7 @@ class Configuration:
     tokens: Tokens
     secrets: tuple[bytes, ...] = field(repr=False)
     tls: ssl.SSLContext | None
+    alertmanager: Access | None
     limits: Limits
     empty: bool
     documents: tuple[Located[RuleDocument], ...] = field(repr=False)
@@ -91,8 +93,8 @@ class InForce:
     def tokens(self) -> Tokens:
         return self.now.tokens
 
-    def alertmanager(self) -> str | None:
-        return self.now.settings.alertmanager
+    def alertmanager(self) -> Access | None:
+        return self.now.alertmanager
 
 
 def load(config: Path | None, **options: Any) -> Configuration:
@@ -133,6 +135,7 @@ def _with(
         ),
         secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
         tls=tls_context(settings.tls) if settings.tls else None,
+        alertmanager=Access.of(settings.alertmanager) if settings.alertmanager else None,
         limits=settings.limits.limits(),
         empty=stated is None or not stated.document.model_fields_set,
         documents=tuple(read),
@@ -151,6 +154,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
             "record": beside(settings.record),
             "rules": beside(settings.rules),
             "secret_file": beside(settings.secret_file),
+            "alertmanager": settings.alertmanager and settings.alertmanager.beside(beside),
             "tls": settings.tls
             and settings.tls.model_copy(
                 update={name: beside(path) for name, path in settings.tls.model_dump().items()}

@@ -24,6 +24,7 @@ from upshift_agent.contract import ALL, PROFILES, Kind
 from . import log
 from .errors import Unavailable
 from .leasing.committer import Committed
+from .leasing.triggers import Account
 from .views.fleet import Fleet
 
 #: Figures of the whole fleet are read from Redis at most so often, however many scrape.
@@ -142,6 +143,10 @@ class Metrics:
         self.truncated = Counter(
             "upshift_truncated_alerts", "Alerts that Alertmanager left out", registry=registry
         )
+        self.lists = Counter(
+            "upshift_alertmanager_reads", "Attempts to read what an Alertmanager lists",
+            ["alertmanager", "outcome"], registry=registry,
+        )  # fmt: skip  # as above
         self.recorded = Counter(
             "upshift_recorded_webhooks", "Webhooks kept for replays, and those lost", ["outcome"],
             registry=registry,
@@ -187,6 +192,16 @@ class Metrics:
             ["task"], registry=registry,
         )  # fmt: skip  # as above
         registry.register(_LostLines())
+
+    def read_list(self, url: str, good: bool) -> None:
+        self.lists.labels(url, "read" if good else "failed").inc()
+
+    def listed(self, accounts: Iterable[Account]) -> None:
+        """Count what alerts of a list did; that most had been told of goes without saying."""
+        for account in accounts:
+            for outcome in account.outcomes:
+                if outcome.outcome in ("recovered", "granted", "renewed", "reverted"):
+                    self.alerts.labels(outcome.outcome).inc()
 
     def reject(self, reason: str) -> None:
         self.rejected.labels(reason).inc()

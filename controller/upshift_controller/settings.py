@@ -19,6 +19,7 @@ from upshift_rules.documents.nodes import Path
 from upshift_rules.model import DEFAULT_MAX_HZ
 from upshift_rules.text import show
 
+from .access import AlertmanagerEntry, faults
 from .errors import StartRefused
 from .limits import LimitsEntry
 
@@ -83,7 +84,7 @@ class TlsEntry(Section):
 class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
-    confidential = frozenset({"redis", "secret_file", "tokens"})
+    confidential = frozenset({"redis", "secret_file", "tokens", "alertmanager"})
 
     listen: Line = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
     redis: Line | None = Field(
@@ -114,10 +115,8 @@ class Settings(RuleDocument):
         default=None, description="Believe a proxy that signs people in, beside the tokens."
     )
     tls: TlsEntry | None = Field(default=None, description="Serve the API over TLS.")
-    alertmanager: Line | None = Field(
-        default=None,
-        pattern=r"^https?://",
-        description="Alertmanager's URL; alerts that a webhook left out are read there.",
+    alertmanager: AlertmanagerEntry | None = Field(
+        default=None, description="Read what Alertmanager lists, beside what it sends."
     )
     record: Line | None = Field(
         default=None,
@@ -148,6 +147,8 @@ class Settings(RuleDocument):
             ):
                 yield ("sampling", *path), message
         yield from _names(data.get("tokens"))
+        for path, message in faults(data.get("alertmanager")):
+            yield ("alertmanager", *path), message
         if "sampling" in data and data.get("rules") is not None:
             yield ("rules",), "give either sampling or rules, not both"
 

@@ -24,6 +24,11 @@ def default_frequency(most_hz: int) -> str:
     return UNLESS_SET if most_hz == DEFAULT_MAX_HZ else ""
 
 
+#: How we know of a trigger. notice: somebody told us. level: its source lists it, or, of one that
+#: has resolved, lists it no more. muted: it is listed, and silenced or inhibited there.
+Via = Literal["notice", "level", "muted"]
+
+
 class Trigger(NamedTuple):
     """What asks for boosts, from its start until it resolves; so far an alert.
 
@@ -39,6 +44,7 @@ class Trigger(NamedTuple):
     identity: str
     starts_at_ms: int
     ends_at_ms: int = 0
+    via: Via = "notice"
 
     @property
     def name(self) -> str:
@@ -150,9 +156,11 @@ class Claim(NamedTuple):
 
 OutcomeName = Literal[
     "granted",  # a new lease
+    "recovered",  # a new lease, for an alert that nobody had told us of: it was listed
     "renewed",  # a live boost runs longer
     "joined",  # a live boost serves this alert too
     "repeat",  # told before; nothing changes
+    "muted",  # silenced or inhibited: it starts nothing
     "at_max_duration",  # the boost runs, or ran, as long as its rule allows
     "cooldown",  # too soon after the last boost
     "resolved",  # noted; a boost runs on, or there was none

@@ -68,6 +68,7 @@ class Accounts(Body):
     truncated: Annotated[int, Field(description="alerts that Alertmanager left out")] = 0
     not_shown: Annotated[int, Field(description="alerts that are counted, and not in `alerts`")] = 0
     limits: Annotated[str | None, Field(description="those in force; from `explain` only")] = None
+    warnings: Annotated[list[str] | None, Field(description="as of `Targets`; as above")] = None
 
 
 class LeaseView(Body):
@@ -138,6 +139,12 @@ class TargetSummary(Body):
 class Targets(Body):
     now_ms: Ms
     targets: list[TargetSummary]
+    warnings: Annotated[
+        list[str],
+        Field(
+            default_factory=list, description="what keeps this controller from knowing of alerts"
+        ),
+    ]
 
 
 class Agents(Body):

@@ -50,11 +50,14 @@ def routes(
     histories: Histories,
     forget: Callable[[str], Awaitable[None]],
     limits: Callable[[], str],
+    warnings: Callable[[], list[str]],
 ) -> list[Route]:
-    """forget: show a target no more. limits: those in force, in words."""
+    """forget: show a target no more. limits: those in force, in words. warnings: what keeps the
+    controller from knowing of alerts, in words."""
 
     async def targets(_: web.Request) -> web.Response:
-        return answer(await overview.targets())
+        found = await overview.targets()
+        return answer(found.model_copy(update={"warnings": warnings()}))
 
     async def target(request: web.Request) -> web.Response:
         return answer(await overview.target(_target(request.match_info["target"])))
@@ -117,7 +120,7 @@ def routes(
 
     async def explain(request: web.Request) -> web.Response:
         accounts = await triggers.explain(parse_example(await json_body(request)))
-        document = accounts_json(accounts) | {"limits": limits()}
+        document = accounts_json(accounts) | {"limits": limits(), "warnings": warnings()}
 
         def add_rules(shown: tuple[Account, dict[str, Any]]) -> None:
             account, row = shown

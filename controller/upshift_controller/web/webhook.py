@@ -18,7 +18,7 @@ from ..errors import Refused, Unavailable
 from ..leasing.triggers import Account, Triggers
 from ..metrics import Metrics
 from ..runtime.slices import each
-from ..sources.alertmanager.api import Truncated
+from ..sources.alertmanager.lists import Lists
 from ..sources.alertmanager.payload import (
     REMEMBERED_BYTES,
     Notification,
@@ -41,7 +41,7 @@ _WARNED = ("invalid", "no_target")
 def routes(
     triggers: Triggers,
     metrics: Metrics,
-    truncated: Truncated,
+    lists: Lists,
     record: Callable[[Sequence[Trigger | BadTrigger], int], object] = lambda *_: None,
 ) -> list[Route]:
     """record: is told the alerts of each webhook that was accepted, and its bytes."""
@@ -62,8 +62,8 @@ def routes(
         alerts = notification.alerts
         if notification.truncated:
             metrics.truncated.inc(notification.truncated)
-        alerts += await truncated.missing(notification)
         accounts = await triggers.receive(alerts, request[CALLER].name or "")
+        lists.told(notification)
         record(alerts, len(body))
         document = accounts_json(accounts, notification.truncated)
         for name, count in document["counts"].items():

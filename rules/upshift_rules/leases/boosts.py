@@ -16,7 +16,13 @@ one of an alert is known, and it is in one of three states:
 
     (none) ──fires──▶ firing ──released──▶ released
                         │                      │
-                        └──────resolves────────┴──▶ resolved        any ──fires anew──▶ firing
+                        ├──────resolves────────┴──▶ resolved        any ──fires anew──▶ firing
+                        └─is listed no more──▶ absent ──is listed, or told of, again──▶ firing
+
+**Absent** is one that its source lists no more. That ends a boost as a resolution does, but it
+proves little (Alertmanager forgets all when it restarts), so an alert that comes back goes on with
+what is `left` of its boost. A **muted** alert is listed as silenced or inhibited: it starts
+nothing; what it has started runs on, and is renewed.
 
 `startsAt` does not name an episode, since it moves: Alertmanager takes over the earlier one of two
 Prometheis, forgets it when it restarts, and two Alertmanagers may differ. So an episode is a span
@@ -52,7 +58,16 @@ from ..durations import format_duration
 from ..model import Claim, Outcome, OutcomeName, Refusal
 from .draft import Draft, digest, scope_key
 from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
-from .state import RELEASED, RESOLVED, Case, Episode, Forgotten, NotedRefusal
+from .state import (
+    ABSENT,
+    NOTHING_LEFT,
+    RELEASED,
+    RESOLVED,
+    Case,
+    Episode,
+    Forgotten,
+    NotedRefusal,
+)
 
 #: How far behind `Episode.until_ms` may be: not every repeat is written.
 HEARD_EVERY_MS = 5 * 60 * 1000
@@ -67,7 +82,8 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
         case = draft.cases.get(scope)
         new = case is None or trigger.identity not in case.episodes
         # "firing" comes before "resolved".
-        return trigger.status, new, trigger.starts_at_ms, trigger.identity, scope, trigger.name
+        start = trigger.starts_at_ms
+        return trigger.status, new, start, trigger.identity, scope, trigger.name, trigger.via
 
     return sorted(range(len(claims)), key=turn)
 
@@ -84,6 +100,8 @@ def fired(draft: Draft, claim: Claim) -> Outcome:
             return _one_of_many(draft, claim, scope, case, boost)
     elif _within(trigger.starts_at_ms, episode, draft.now_ms + SKEW_MS):
         return _again(draft, claim, scope, case, episode, boost)
+    if trigger.via == "muted":
+        return _outcome(claim, "muted", _MUTED)
     if boost is not None:
         draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
         return _extend(draft, claim, scope, boost, f"another alert of {rule.key} fires")
@@ -95,7 +113,8 @@ def fired(draft: Draft, claim: Claim) -> Outcome:
             left = format_duration(cooling_ms - draft.now_ms)
             reason = f"no new boost by {rule.key} here for another {left}"
             return _outcome(claim, "cooldown", reason, until_ms=cooling_ms)
-    return _grant(draft, claim, scope, draft.now_ms)
+    name: OutcomeName = "recovered" if trigger.via == "level" else "granted"
+    return _grant(draft, claim, scope, draft.now_ms, name)
 
 
 def resolved(draft: Draft, claim: Claim) -> Outcome:
@@ -107,17 +126,20 @@ def resolved(draft: Draft, claim: Claim) -> Outcome:
     if case.refusal is not None and case.refusal.identity == trigger.identity:
         draft.change(scope, refusal=None)
     ended_ms = min(max(trigger.starts_at_ms, trigger.ends_at_ms), draft.now_ms + SKEW_MS)
-    over = Episode(trigger.starts_at_ms, ended_ms, RESOLVED)
+    absent = trigger.via != "notice"
+    over = Episode(trigger.starts_at_ms, ended_ms, ABSENT if absent else RESOLVED)
     if episode is None:
-        if rule.on_resolved == "revert" and not case.forgotten.may_hold(
-            trigger.starts_at_ms, draft.now_ms + SKEW_MS
+        if (
+            not absent
+            and rule.on_resolved == "revert"
+            and not case.forgotten.may_hold(trigger.starts_at_ms, draft.now_ms + SKEW_MS)
         ):
             draft.remember(scope, trigger.identity, over)
         return _outcome(claim, "resolved", "no boost was waiting for this")
     if max(trigger.starts_at_ms, ended_ms) < episode.began_ms:
         return _outcome(claim, "resolved", "it has fired anew since")
-    if episode.ended == RESOLVED:
-        if ended_ms > episode.until_ms:
+    if episode.ended == RESOLVED or (absent and episode.ended):
+        if ended_ms > episode.until_ms and not absent:
             draft.remember(scope, trigger.identity, over)
         return _outcome(claim, "resolved", "no boost was waiting for this")
     draft.remember(scope, trigger.identity, over)
@@ -128,8 +150,9 @@ def resolved(draft: Draft, claim: Claim) -> Outcome:
         return _outcome(claim, "resolved", "the boost ends on schedule", boost)
     if firing := draft.firing(scope):
         return _outcome(claim, "resolved", f"the boost stays for {firing} more alerts", boost)
-    draft.end(boost, "reverted", "the last of its alerts resolved")
-    return _outcome(claim, "reverted", "the last alert of this boost resolved", boost, draft.now_ms)
+    how = "is listed no more" if absent else "resolved"
+    draft.end(boost, "reverted", f"the last of its alerts {how}")
+    return _outcome(claim, "reverted", f"the last alert of this boost {how}", boost, draft.now_ms)
 
 
 def release(draft: Draft, lease: Lease) -> None:
@@ -153,14 +176,31 @@ def _again(
 ) -> Outcome:
     """Answer an alert whose episode is known."""
     began_ms = max(episode.began_ms, claim.trigger.starts_at_ms)
+    # A late notice speaks of the newest episode: a boost that it takes up again is that one's.
+    claim = claim._replace(trigger=claim.trigger._replace(starts_at_ms=began_ms))
+    if episode.ended == ABSENT:
+        return _back(draft, claim, scope, case, boost)
     unheard = abs(draft.now_ms - episode.until_ms) >= HEARD_EVERY_MS
     if episode.ended != RESOLVED and (unheard or began_ms > episode.began_ms):
         heard = episode._replace(began_ms=began_ms, until_ms=draft.now_ms)
         draft.remember(scope, claim.trigger.identity, heard)
     if episode.ended:
         return _outcome(claim, "repeat", f"this episode was {episode.ended} before", boost)
-    # A late notice speaks of the newest episode: a boost that it takes up again is that one's.
-    claim = claim._replace(trigger=claim.trigger._replace(starts_at_ms=began_ms))
+    return _still(draft, claim, scope, case, boost, _REPEATED)
+
+
+def _back(draft: Draft, claim: Claim, scope: str, case: Case, boost: Lease | None) -> Outcome:
+    """Answer an alert that was absent, and fires on: it has what is left of its boost."""
+    trigger, left = claim.trigger, case.left
+    if boost is None and trigger.via == "muted":
+        return _outcome(claim, "muted", _MUTED)
+    if boost is None and left.until_ms > draft.now_ms and not claim.rule.while_firing:
+        started_ms = min(left.started_ms, draft.now_ms)
+        return _grant(draft, claim, scope, started_ms, until_ms=left.until_ms)
+    draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
+    if boost is None and any(left):  # as if it had run out
+        draft.change(scope, started_ms=left.started_ms, left=NOTHING_LEFT)
+        case = draft.case(scope)
     return _still(draft, claim, scope, case, boost, _REPEATED)
 
 
@@ -180,6 +220,9 @@ def _one_of_many(
 
 
 _REPEATED = "one boost per firing episode, and it had one"
+_MUTED = "it is silenced or inhibited, so it starts no boost"
+_UNTOLD = "; Alertmanager lists it, and had not told of it"
+_REST = "; it is listed again, and has what was left"
 _MANY = f"more than {MAX_EPISODES} alerts fire here, so it is not told from those that had a boost"
 
 
@@ -191,7 +234,13 @@ def _still(
     if not rule.while_firing:
         return _outcome(claim, "repeat", why, boost)
     if boost is not None:
+        # Lists are read often. Agents hear of a renewal, so each is for a third of the duration.
+        left_ms = boost.expires_at_ms - draft.now_ms
+        if claim.trigger.via != "notice" and 3 * left_ms > 2 * rule.duration_ms:
+            return _joined(draft, claim, boost)
         return _extend(draft, claim, scope, boost, "the alert still fires")
+    if claim.trigger.via == "muted":
+        return _outcome(claim, "muted", _MUTED)
     if not case.started_ms:
         return _outcome(claim, "repeat", why)
     started_ms = min(case.started_ms, draft.now_ms)
@@ -200,10 +249,19 @@ def _still(
     return _grant(draft, claim, scope, started_ms)
 
 
-def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
-    """Grant a boost. started_ms: its start, earlier than now where it is taken up again."""
+def _grant(
+    draft: Draft,
+    claim: Claim,
+    scope: str,
+    started_ms: int,
+    name: OutcomeName = "granted",
+    until_ms: int | None = None,
+) -> Outcome:
+    """Grant a boost. started_ms: its start, earlier than now where it is taken up again. until_ms:
+    when it ends at the latest."""
     rule, trigger = claim.rule, claim.trigger
     end_ms = min(draft.now_ms + rule.duration_ms, started_ms + rule.max_duration_ms)
+    end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
     key = f"{draft.target} {scope} {trigger.identity} {trigger.starts_at_ms} {draft.before.rev}"
     where, left_out = draft.softened(claim)
     boost = Lease(
@@ -227,12 +285,13 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
         draft.refused_scopes[scope] = refusal
         return _refuse(draft, claim, scope, boost, refusal)
     draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
-    draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None)
+    draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None, left=NOTHING_LEFT)
     whom = draft.for_whom(boost) + left_out + draft.reaching_nobody(boost)
+    whom += _UNTOLD if name == "recovered" else "" if until_ms is None else _REST
     draft.put(boost, "granted", boost.reason + whom)
     _cool(draft, claim, scope, end_ms)
     length = f"{shown_all({rule.profile: boost.hz})} for {format_duration(end_ms - draft.now_ms)}"
-    return _outcome(claim, "granted", length + whom, boost)
+    return _outcome(claim, name, length + whom, boost)
 
 
 def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:

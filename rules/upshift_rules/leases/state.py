@@ -27,7 +27,8 @@ class Episode(NamedTuple):
     ended: str | None = None
 
 
-RESOLVED, RELEASED = "resolved", "released"
+#: absent: it is listed no more. That proves little, so one that is listed again goes on.
+RESOLVED, RELEASED, ABSENT = "resolved", "released", "absent"
 
 
 class Forgotten(NamedTuple):
@@ -46,6 +47,17 @@ class Forgotten(NamedTuple):
 
 
 NOBODY = Forgotten()
+
+
+class Left(NamedTuple):
+    """What is left of a boost whose last alert has resolved: since when it ran, and until when it
+    would have. For an alert that was only absent."""
+
+    started_ms: int = 0
+    until_ms: int = 0
+
+
+NOTHING_LEFT = Left()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class Case(NamedTuple):
     episodes: dict[str, Episode] = {}  # noqa: RUF012  # never changed in place: see `Draft.remember`
     forgotten: Forgotten = NOBODY
     refusal: NotedRefusal | None = None
+    left: Left = NOTHING_LEFT
 
 
 class Configured(NamedTuple):

@@ -26,11 +26,12 @@ from .state import (
     Configured,
     Episode,
     Forgotten,
+    Left,
     NotedRefusal,
     TargetState,
 )
 
-_Pair = TypeVar("_Pair", Forgotten, Configured)
+_Pair = TypeVar("_Pair", Forgotten, Left, Configured)
 _Part = TypeVar("_Part")
 
 #: `commit.lua` finds the revision with this prefix, without reading the document.
@@ -67,6 +68,8 @@ def _case_json(case: Case) -> dict[str, Any]:
         document["cooling"] = case.cooling_ms
     if any(case.forgotten):
         document["forgotten"] = case.forgotten[:]
+    if any(case.left):
+        document["left"] = case.left[:]
     if case.refusal is not None:
         refusal = case.refusal
         document["refusal"] = [refusal.identity, refusal.limit, refusal.at_ms]
@@ -85,6 +88,7 @@ def _case(value: object) -> Case:
             for identity, row in mapping(document.get("episodes", {}), "episodes").items()
         },
         forgotten=_pair(Forgotten, document.get("forgotten", ())),
+        left=_pair(Left, document.get("left", ())),
         refusal=_noted_refusal(refusal) if refusal else None,
     )
 

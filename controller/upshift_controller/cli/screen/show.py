@@ -51,6 +51,11 @@ def answer(document: Json, *, pretty: bool = True) -> None:
     typer.echo(json.dumps(document, ensure_ascii=eyes, indent=indent))
 
 
+def warnings(out: Console, rows: Iterable[str]) -> None:
+    for row in rows:
+        out.print(Text(row, "yellow"), soft_wrap=True)
+
+
 def targets(rows: Iterable[Json], now_ms: int) -> Table:
     grid = table("TARGET", ">HZ", "CONVERGED", ">LEASES", ">LEFT")
     for row in rows:

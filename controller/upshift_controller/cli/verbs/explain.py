@@ -47,6 +47,7 @@ def explain(
                 typer.echo()
             _show(account)
         show.console().print(Text(document["limits"], "dim"), soft_wrap=True)
+        show.warnings(show.console(), document["warnings"])
     if any(account["status"] == "invalid" for account in document["alerts"]):
         raise typer.Exit(1)
 

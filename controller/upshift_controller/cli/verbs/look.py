@@ -107,6 +107,7 @@ def _all(targets: Json, leases: Json) -> None:
 
     out = show.console()
     out.print(show.targets(targets["targets"], targets["now_ms"]))
+    show.warnings(out, targets["warnings"])
     out.print()
     if leases["leases"]:
         out.print(show.leases(leases["leases"], leases["now_ms"]))

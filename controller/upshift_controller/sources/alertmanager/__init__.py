@@ -1,3 +1,3 @@
-"""Alertmanager: what it sends (`payload`), what it is asked (`api`), and which of its alerts have
-resolved unseen (`absences`).
+"""Alertmanager: what it sends (`payload`), what it lists (`lists`), and what of that is news
+(`level`).
 """
