@@ -80,12 +80,15 @@ class AlertmanagerEntry(Section):
 
 def faults(entry: object) -> Iterable[tuple[Place, str]]:
     """Faults that lie between the fields of an entry, valid or not: where, and what."""
+    if isinstance(entry, str):
+        yield (), "write it as {urls: [http://127.0.0.1:9093], receiver: upshift}"
     if not isinstance(entry, dict):
         return
-    urls = entry.get("urls")
-    for index, url in enumerate(urls if isinstance(urls, list) else ()):
-        if url in urls[:index]:
-            yield ("urls", index), f"url {show(url)} is given a second time; keep one"
+    stated = entry.get("urls")
+    urls = stated[: MAX_URLS + 1] if isinstance(stated, list) else []
+    for index, url in enumerate(urls):
+        if url in urls[:index]:  # not shown, since a password may be in it
+            yield ("urls", index), "this URL is given a second time; keep one"
     given = {name for name, value in entry.items() if value is not None}
     for one, other in (("user", "password_file"), ("password_file", "user")):
         if one in given and other not in given:

@@ -140,11 +140,8 @@ class Targets(Body):
     now_ms: Ms
     targets: list[TargetSummary]
     warnings: Annotated[
-        list[str],
-        Field(
-            default_factory=list, description="what keeps this controller from knowing of alerts"
-        ),
-    ]
+        tuple[str, ...], Field(description="what keeps this controller from knowing of alerts")
+    ] = ()
 
 
 class Agents(Body):

@@ -57,7 +57,7 @@ def routes(
 
     async def targets(_: web.Request) -> web.Response:
         found = await overview.targets()
-        return answer(found.model_copy(update={"warnings": warnings()}))
+        return answer(found.model_copy(update={"warnings": (*warnings(),)}))
 
     async def target(request: web.Request) -> web.Response:
         return answer(await overview.target(_target(request.match_info["target"])))
