@@ -140,8 +140,8 @@ class Targets(Body):
     now_ms: Ms
     targets: list[TargetSummary]
     warnings: Annotated[
-        tuple[str, ...], Field(description="what keeps this controller from knowing of alerts")
-    ] = ()
+        list[str], Field(description="what keeps this controller from knowing of alerts")
+    ]
 
 
 class Agents(Body):

@@ -53,8 +53,8 @@ class Overview:
         self._records = records
         self._baseline = baseline
 
-    async def targets(self) -> Targets:
-        """Every known target, in brief."""
+    async def targets(self, warnings: list[str]) -> Targets:
+        """Every known target, in brief. warnings: what to tell beside them."""
         look = await self._look()
         agents = look.followers()
         return Targets(
@@ -63,6 +63,7 @@ class Overview:
                 view.target_summary(name, look.states[name], plan, agents[name])
                 for name, plan in look.plans.items()
             ],
+            warnings=warnings,
         )
 
     async def fleet(self) -> Fleet:

@@ -56,8 +56,7 @@ def routes(
     controller from knowing of alerts, in words."""
 
     async def targets(_: web.Request) -> web.Response:
-        found = await overview.targets()
-        return answer(found.model_copy(update={"warnings": (*warnings(),)}))
+        return answer(await overview.targets(warnings()))
 
     async def target(request: web.Request) -> web.Response:
         return answer(await overview.target(_target(request.match_info["target"])))

@@ -225,8 +225,9 @@ def _limits(_rules: RuleSet, rule: Rule) -> Advice:
         yield (
             ("while_firing",),
             "while_firing renews a boost when Alertmanager repeats the alert: duration must exceed "
-            "the route's repeat_interval and group_interval together; where they are not set they "
-            f"are 4h and 5m, and duration is {format_duration(rule.duration_ms)}",
+            "the route's repeat_interval and group_interval together, unless alertmanager: of "
+            "upshift.yaml has its list read; where they are not set they are 4h and 5m, and "
+            f"duration is {format_duration(rule.duration_ms)}",
         )
     if rule.scope == "instance" and rule.fraction < 1:
         yield (

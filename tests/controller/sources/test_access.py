@@ -1,4 +1,4 @@
-"""As whom Alertmanagers are asked, and how they are known."""
+"""`alertmanager:` of upshift.yaml: who is asked, as whom, and how they are known."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from controller.sources.listing import Stub, of, row, serving
 from security.certificates import Files
 from upshift_controller.access import ClientTls
+from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
 
 
@@ -66,3 +67,58 @@ def test_a_certificate_that_is_none_is_refused_at_the_start(tmp_path: Path) -> N
     for name in ("ca.pem", "nowhere.pem"):
         with pytest.raises(StartRefused, match=name):
             of(Stub(url="https://a"), tls=ClientTls(ca=str(tmp_path / name)))
+
+
+def test_the_example_for_alertmanager_is_read() -> None:
+    deploy = Path(__file__).parents[3] / "deploy"
+    configuration = load(deploy / "alertmanager" / "upshift.yaml")
+    assert configuration.alertmanager is not None
+    assert len(configuration.alertmanager.urls) == 2
+
+
+def test_paths_of_secrets_are_as_seen_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a token")
+    text = "alertmanager: {urls: [http://am:9093/], token_file: token}\n"
+    (tmp_path / "upshift.yaml").write_text(text)
+    found = load(tmp_path / "upshift.yaml").alertmanager
+    assert found is not None
+    assert found.headers() == {"Authorization": "Bearer a token"}
+    assert found.urls == ("http://am:9093",)
+
+
+AM = "alertmanager: {urls: [http://am:9093], "
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("alertmanager: {}\n", "1:15: alertmanager.urls is missing; for example urls: [http"),
+        ("alertmanager: http://am:9093\n", "1:15: write it as {urls: [http://127.0.0.1:9093]"),
+        ("alertmanager:\n  urls: []\n", "2:9: alertmanager.urls must not be empty"),
+        ("alertmanager:\n  urls: [am:9093]\n", "2:10: alertmanager.urls[0] must be a URL such as"),
+        ("alertmanager: {urls: [http://]}\n", "1:23: alertmanager.urls[0] must be a URL such as"),
+        ("alertmanager: {urls: ['http://a:b']}\n", "1:23: alertmanager.urls[0] must be a URL"),
+        ("alertmanager: {urls: ['http://a?b']}\n", "1:23: alertmanager.urls[0] must be a URL"),
+        ("alertmanager: {urls: ['http://u:hunter2@a']}\n", "1:23: alertmanager.urls[0] must not name"),
+        ("alertmanager: {urls: ['http://u:hunter2@a', 'http://u:hunter2@a']}\n", "a second time"),
+        (f"{AM}receiver: ''}}\n", "1:48: alertmanager.receiver must be 1–256 characters"),
+        (f"{AM}user: hunter2}}\n", "1:44: user needs password_file beside it"),
+        (f"{AM}password_file: a}}\n", "password_file needs user beside it"),
+        (f"{AM}user: a, password_file: b, token_file: c}}\n", "1:73: give either token_file or"),
+        (f"{AM}tls: {{key: a}}}}\n", "key needs certificate beside it"),
+        (f"{AM}tls: {{certificate: a}}}}\n", "certificate needs key beside it"),
+        (f"{AM}tls: {{ca: nowhere.pem}}}}\n", "nowhere.pem: No such file"),
+        (f"{AM}token_file: nowhere}}\n", "No such file"),
+        (f"{AM}recevier: a}}\n", 'unknown field "recevier"; did you mean "receiver"?'),
+        ("alertmanager: 5\n", "alertmanager must be a mapping"),
+        ("alertmanager: {urls: {a: 1}, tls: [1], user: {}}\n", "alertmanager.urls must be a list"),
+    ],
+)
+def test_a_bad_alertmanager_is_refused_with_the_place_and_no_secret(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    (tmp_path / "upshift.yaml").write_text(text)
+    with pytest.raises(StartRefused) as refused:
+        load(tmp_path / "upshift.yaml")
+    assert says in str(refused.value)
+    assert "hunter2" not in str(refused.value)

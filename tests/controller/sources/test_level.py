@@ -136,6 +136,15 @@ def test_it_resolved_when_it_was_missed_first_by_alertmanagers_clock_and_is_told
     assert known.look([listing(at=90)], 36 * MINUTE) == []
 
 
+def test_what_was_never_listed_is_missed_by_nobody() -> None:
+    known = a_level(notice("a"))
+    assert not any(gone(known, at, listing()) for at in range(20))
+    gone(known, 20, listing(fired("a")))
+    known.told(RULES, [notice("a")], 0)
+    gone(known, 21, listing())
+    assert gone(known, 27, listing()) == ["a"]
+
+
 def test_a_silenced_alert_has_not_resolved() -> None:
     known = a_level(fired("a"))
     assert not any(gone(known, at, listing(fired("a", muted=True))) for at in range(20))

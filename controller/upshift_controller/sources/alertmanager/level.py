@@ -10,9 +10,10 @@ again and again misses nothing for long. Rules for editors:
   tell it twice costs time and nothing else. That renews `while_firing`, and makes good what a full
   budget, a cooldown or a lost state has kept an alert from.
 - **Absence proves little**: Alertmanager keeps alerts in memory, so its list is empty after a
-  restart, in the middle of an incident. An alert has resolved by absence only when it was missing
-  for `wait_ms`, at every look, in every Alertmanager, each of which was up for longer. A look at
-  which one of them cannot be read starts all waits anew.
+  restart, in the middle of an incident. An alert that was listed has resolved by absence only when
+  it was missing for `wait_ms`, at every look, in every Alertmanager, each of which was up for longer.
+  A look at which one of them cannot be read starts all waits anew. What was never listed is missed
+  by nobody: it may be an Alertmanager's that is not asked.
 
 What is remembered is bounded, the oldest first to go. What was forgotten is told anew if it is
 listed, and its boost ends on schedule if it is not.
@@ -56,6 +57,7 @@ class _Known:
     alert: Trigger
     size: int
     due_ms: int
+    listed: bool
     absent_ms: int | None = None  # since when it is missing
 
 
@@ -101,7 +103,7 @@ class Level:
         for identity, alert in listed.items():
             known = self._known.get(identity)
             if known is not None:
-                known.absent_ms = None
+                known.listed, known.absent_ms = True, None
             if identity not in self._over and (anew or self._is_news(known, alert, now_ms)):
                 news.append(alert)
         return news + self._gone(listed, views, now_ms)
@@ -109,11 +111,12 @@ class Level:
     def told(self, rules: RuleSet, alerts: Iterable[Trigger | BadTrigger], now_ms: int) -> None:
         """Take note that these were told, by a notification or as `look` wanted it."""
         for alert in alerts:
-            self._forget(alert.identity)
+            former = self._forget(alert.identity)
             if isinstance(alert, BadTrigger):
                 continue
             if alert.status == "firing":
-                self._remember(alert, now_ms, pace(rules, alert))
+                listed = alert.via != "notice" or (former is not None and former.listed)
+                self._remember(alert, now_ms + self._spread(pace(rules, alert)), listed)
             elif alert.via == "notice":
                 self._over.add(alert.identity)
         while self._size > MAX_SIZE:
@@ -138,7 +141,7 @@ class Level:
         up_ms, clock_ms = min(it.up_ms for it in read), max(it.clock_ms for it in read)
         gone = []
         for identity, known in self._known.items():
-            if identity in listed:
+            if identity in listed or not known.listed:
                 continue
             if known.absent_ms is None:
                 known.absent_ms = now_ms
@@ -149,17 +152,21 @@ class Level:
                 gone.append(over)
         return gone
 
-    def _remember(self, alert: Trigger, now_ms: int, pace_ms: int) -> None:
+    def _spread(self, pace_ms: int) -> int:
+        """Return when to tell an alert again, so that not all come at once."""
         self._turn = (self._turn + 1) % TURNS
-        due_ms = now_ms + pace_ms * (TURNS + self._turn) // (2 * TURNS)
+        return pace_ms * (TURNS + self._turn) // (2 * TURNS)
+
+    def _remember(self, alert: Trigger, due_ms: int, listed: bool) -> None:
         size = OVERHEAD + sum(map(len, (*alert.labels, *alert.labels.values())))
-        self._known[alert.identity] = _Known(alert, size, due_ms)
+        self._known[alert.identity] = _Known(alert, size, due_ms, listed)
         self._size += size
 
-    def _forget(self, identity: str) -> None:
+    def _forget(self, identity: str) -> _Known | None:
         known = self._known.pop(identity, None)
         if known is not None:
             self._size -= known.size
+        return known
 
 
 def merged(views: Sequence[View]) -> Mapping[str, Trigger]:
