@@ -24,6 +24,7 @@ from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.api import Truncated
 from .sources.past.recording import Kept, Recorder
+from .sources.schedules.running import Running
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
@@ -31,6 +32,7 @@ from .storage.reports.records import Records
 from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview
+from .views.schedules import Schedules, shown
 from .web import api, events, health, openapi, problems, route, webhook
 from .web.listener import load_certificate
 
@@ -74,6 +76,12 @@ class Controller:
         self.canaries = Canaries(self.store, self.committer)
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
+        self.planned = Running(
+            in_force.schedules,
+            self._redis_ms,
+            lambda wanted: self.committer.apply(wanted, "operators"),
+            lambda outcome: metrics.scheduled.labels(outcome.outcome).inc(),
+        )
         self._truncated = Truncated(in_force.alertmanager)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
@@ -95,6 +103,7 @@ class Controller:
                 self.histories,
                 self.records.forget,
                 self._in_force.limits_in_words,
+                self._schedules,
             ),
             *events.routes(self.histories),
             *health.routes(
@@ -124,7 +133,14 @@ class Controller:
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
             watch = partial(self._truncated.watch, self.triggers.receive)
             await stack.enter_async_context(self._supervised("absences", watch))
+            await stack.enter_async_context(self._supervised("schedules", self.planned.run))
             yield
+
+    async def _redis_ms(self) -> int:
+        return (await self.store.read(())).now_ms
+
+    async def _schedules(self, count: int) -> Schedules:
+        return await shown(self._in_force.schedules(), await self._redis_ms(), count)
 
     async def _look(self) -> None:
         """Bring the metrics' figures of the fleet up to date."""
@@ -167,6 +183,7 @@ class Controller:
         self._in_force.now = configuration
         self._signed = self._signed and former.secrets == configuration.secrets
         self._configured()
+        self.planned.reloaded()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()
         done = f"{configuration.entries} rules from {configuration.rules_from}"

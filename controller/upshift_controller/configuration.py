@@ -13,7 +13,7 @@ from upshift_rules.documents.contradictions import above
 from upshift_rules.documents.document import RuleDocument, read_rules
 from upshift_rules.documents.located import DocumentError, Located, Problem, read_located
 from upshift_rules.leases.limits import Limits
-from upshift_rules.model import RuleSet
+from upshift_rules.model import RuleSet, Schedule
 
 from .errors import StartRefused
 from .limits import LimitsEntry
@@ -72,6 +72,9 @@ class InForce:
 
     def rules(self) -> RuleSet:
         return self.now.rules
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        return self.now.rules.schedules
 
     def baseline(self) -> Baseline:
         return self.now.rules.baseline

@@ -157,6 +157,10 @@ class Metrics:
             "upshift_refused", "Leases refused, by limit; each as often as the history tells of it",
             ["limit"], registry=registry,
         )  # fmt: skip  # as above
+        self.scheduled = Counter(
+            "upshift_scheduled", "Leases that schedules asked for, by what became of them",
+            ["outcome"], registry=registry,
+        )  # fmt: skip  # as above
         self.unreadable = Counter(
             "upshift_unreadable", "Things in Redis that could not be read, by what they should be",
             ["what"], registry=registry,
