@@ -20,6 +20,7 @@ from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
 from .metrics import Metrics
+from .notify.notifier import Notifier
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.api import Truncated
@@ -82,6 +83,7 @@ class Controller:
             lambda wanted: self.committer.apply(wanted, "operators"),
             lambda outcome: metrics.scheduled.labels(outcome.outcome).inc(),
         )
+        self.notifier = Notifier(in_force.destinations, metrics.notice)
         self._truncated = Truncated(in_force.alertmanager)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
@@ -134,6 +136,7 @@ class Controller:
             watch = partial(self._truncated.watch, self.triggers.receive)
             await stack.enter_async_context(self._supervised("absences", watch))
             await stack.enter_async_context(self._supervised("schedules", self.planned.run))
+            await stack.enter_async_context(self._supervised("notices", self.notifier.run))
             yield
 
     async def _redis_ms(self) -> int:
@@ -184,6 +187,7 @@ class Controller:
         self._signed = self._signed and former.secrets == configuration.secrets
         self._configured()
         self.planned.reloaded()
+        self.notifier.reloaded()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()
         done = f"{configuration.entries} rules from {configuration.rules_from}"
@@ -204,6 +208,7 @@ class Controller:
         self.metrics.committed(done)
         for entry in done.entries:
             logs.change(done, entry)
+        self.notifier.committed(done)
 
     async def _tidy(self) -> None:
         await self.readiness.check()  # also for the metric, which nobody else may ask for

@@ -15,6 +15,7 @@ from upshift_rules.documents.located import DocumentError, Located, Problem, rea
 from upshift_rules.leases.limits import Limits
 from upshift_rules.model import RuleSet, Schedule
 
+from .destinations import Destination
 from .errors import StartRefused
 from .limits import LimitsEntry
 from .settings import MAX_FREQUENCY, Settings, check_exposure
@@ -39,6 +40,7 @@ class Configuration:
     secrets: tuple[bytes, ...] = field(repr=False)
     tls: ssl.SSLContext | None
     limits: Limits
+    destinations: tuple[Destination, ...]
     empty: bool
     documents: tuple[Located[RuleDocument], ...] = field(repr=False)
 
@@ -94,6 +96,9 @@ class InForce:
     def tokens(self) -> Tokens:
         return self.now.tokens
 
+    def destinations(self) -> tuple[Destination, ...]:
+        return self.now.destinations
+
     def alertmanager(self) -> str | None:
         return self.now.settings.alertmanager
 
@@ -137,6 +142,7 @@ def _with(
         secrets=read_secrets(Path(settings.secret_file)) if settings.secret_file else (),
         tls=tls_context(settings.tls) if settings.tls else None,
         limits=settings.limits.limits(),
+        destinations=settings.notify.destinations(),
         empty=stated is None or not stated.document.model_fields_set,
         documents=tuple(read),
     )
@@ -151,6 +157,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "data": beside(settings.data),
+            "notify": settings.notify.beside(beside),
             "record": beside(settings.record),
             "rules": beside(settings.rules),
             "secret_file": beside(settings.secret_file),

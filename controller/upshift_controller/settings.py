@@ -19,6 +19,8 @@ from upshift_rules.documents.nodes import Path
 from upshift_rules.model import DEFAULT_MAX_HZ
 from upshift_rules.text import show
 
+from . import destinations
+from .destinations import NotifyEntry
 from .errors import StartRefused
 from .limits import LimitsEntry
 
@@ -83,7 +85,7 @@ class TlsEntry(Section):
 class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
-    confidential = frozenset({"redis", "secret_file", "tokens"})
+    confidential = frozenset({"redis", "secret_file", "tokens", "notify"})
 
     listen: Line = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
     redis: Line | None = Field(
@@ -119,6 +121,9 @@ class Settings(RuleDocument):
         pattern=r"^https?://",
         description="Alertmanager's URL; alerts that a webhook left out are read there.",
     )
+    notify: NotifyEntry = Field(
+        default_factory=NotifyEntry, description="Who else is told of boosts: Grafana, webhooks."
+    )
     record: Line | None = Field(
         default=None,
         description="Folder where webhooks are kept for `upshift replay`. Default: they are not.",
@@ -148,6 +153,7 @@ class Settings(RuleDocument):
             ):
                 yield ("sampling", *path), message
         yield from _names(data.get("tokens"))
+        yield from destinations.contradictions(data.get("notify"))
         if "sampling" in data and data.get("rules") is not None:
             yield ("rules",), "give either sampling or rules, not both"
 
@@ -166,7 +172,7 @@ def _names(tokens: object) -> Iterable[tuple[Path, str]]:
 #: What a reload puts in force. Whatever else changes is named: it takes a restart.
 RELOADED = {
     *RuleDocument.model_fields, "rules", "tokens", "auth", "secret_file", "limits", "alertmanager",
-    "cost",
+    "cost", "notify",
 }  # fmt: skip  # a list
 
 

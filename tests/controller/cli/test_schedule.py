@@ -34,11 +34,11 @@ def test_a_file_is_shown_without_a_controller(offline: Run, two: str) -> None:
     said = offline("schedule", two, "--next", "1")
     assert said.code == 0
     header, month_end, freeze = said.out.splitlines()
-    assert header.split() == ["SCHEDULE", "WHAT", "TARGET", "CRON", "NEXT", "IN"]
+    assert header.split() == ["SCHEDULE", "WHAT", "TARGET", "CRON", "WHEN", "IN"]
     assert "boost cpu, wall 97 Hz, 45m, up to 5m later" in month_end
     assert "service/billing, service/ledger" in month_end
     assert "only deployment.environment.name=production" in month_end
-    assert "30 2 29 2 *  Europe/Berlin" in month_end
+    assert "30 2 29 2 *, Europe/Berlin" in month_end
     assert "-02-29 02:3" in month_end
     assert "cap all 0 Hz, 1d" in freeze
     assert " 18:00 +00:00" in freeze

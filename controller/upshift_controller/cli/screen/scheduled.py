@@ -15,14 +15,14 @@ from .text import Json
 
 
 def table(document: Json) -> Table:
-    grid = show.table("SCHEDULE", "WHAT", "TARGET", "CRON", "NEXT", ">IN")
+    grid = show.table("SCHEDULE", "WHAT", "TARGET", "CRON", "WHEN", ">IN")
     for row in document["schedules"]:
         first, *others = _times(row, document["now_ms"])
         grid.add_row(
             Text(row["name"], "bold"),
             _what(row),
             ", ".join(filter(None, (*row["targets"], text.only(row["where"])))),
-            f"{row['cron']}  {row['timezone']}",
+            f"{row['cron']}, {row['timezone']}",
             *first,
         )
         for other in others:
@@ -43,17 +43,14 @@ def _times(row: Json, now_ms: int) -> Sequence[tuple[Text | str, Text | str]]:
     if row["open"]:
         left = text.span(row["open"]["ends_at_ms"] - now_ms)
         times.append((Text(_local(row["open"]), "green"), Text(f"open, {left} left", "green")))
-    for window in row["next"]:
-        times.append((_local(window), text.span(_rounded(window["starts_at_ms"] - now_ms))))
+    times += [(_local(it), text.span(_rounded(it["starts_at_ms"] - now_ms))) for it in row["next"]]
     return times or [("never", "–")]
 
 
 def _local(window: Json) -> str:
-    """Such as `Mon 2026-03-30 02:33 +02:00`; seconds where there are any."""
+    """Such as `Mon 2026-03-30 02:33 +02:00`."""
     moment = datetime.fromisoformat(window["local"])
-    clock = "%H:%M:%S" if moment.second else "%H:%M"
-    offset = moment.strftime("%z")
-    return f"{moment.strftime(f'%a %Y-%m-%d {clock}')} {offset[:3]}:{offset[3:5]}"
+    return moment.strftime("%a %Y-%m-%d %H:%M ") + moment.isoformat()[19:]
 
 
 def _rounded(ms: int) -> int:

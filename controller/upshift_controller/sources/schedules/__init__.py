@@ -1,3 +1,3 @@
-"""Schedules: when cron lines' times come (`moments`), the windows that begin then (`windows`), and who
-asks for their leases (`running`).
+"""Schedules: when the times of cron lines come (`moments`), the windows that begin then (`windows`)
+and who asks for their leases (`running`).
 """
