@@ -31,7 +31,7 @@ def _url_fault(url: str) -> str | None:
         known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         known = False
-    if not known or not url.isascii() or any(it.isspace() for it in url):
+    if not (known and url.isascii() and url.isprintable() and " " not in url):
         return "must be an address such as https://grafana.example.org"
     if parts.username or parts.password:
         return "must hold no password; put a token into token_file"
@@ -55,7 +55,8 @@ def _link(value: str) -> str:
     return value
 
 
-Address = Annotated[Line, AfterValidator(_address)]
+#: No `Line`: what that says of a wrong one shows it.
+Address = Annotated[str, AfterValidator(_address)]
 About = Annotated[list[Topic], Field(min_length=1)]
 _ABOUT = (
     "What it is told of: boost, each one's beginning and end; refused, boosts and pins that a "
@@ -96,7 +97,7 @@ class WebhookEntry(Section):
 class NotifyEntry(Section):
     """Who else is told."""
 
-    link: Annotated[Line, AfterValidator(_link)] | None = Field(
+    link: Annotated[str, AfterValidator(_link)] | None = Field(
         default=None,
         description="The link back in each notice, of which {target} and {lease} are filled in.",
         examples=["https://upshift.example.org/api/v1/targets/{target}"],

@@ -76,7 +76,7 @@ def routes(
         return answer(History(entries=[history_entry(line) for line in lines]))
 
     async def schedules(request: web.Request) -> web.Response:
-        return answer(await planned(whole_number(request, "next", 5, 1, 100)))
+        return answer(await planned(whole_number(request, "next", 5, 1, 20)))
 
     async def lease(request: web.Request) -> web.Response:
         wanted = await read_model(request, LeaseRequest)
@@ -165,7 +165,7 @@ def routes(
         Route(
             method="GET", path=f"{v1}/schedules", handler=schedules, role="viewer",
             answer=Schedules, summary="Every schedule: the window that is open, and the next ones.",
-            query={"next": "1–100 windows of each; default 5"},
+            query={"next": "1–20 windows of each; default 5"},
         ),
         Route(
             method="GET", path=f"{v1}/leases", handler=leases, role="viewer", answer=Leases,

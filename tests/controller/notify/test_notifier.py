@@ -111,6 +111,7 @@ NOTIFY = [
     ("{webhooks: [{name: a}]}", "give either url or url_file"),
     ("{webhooks: [{name: a, url: 'http://x', url_file: y}]}", "give either url or url_file"),
     ("{webhooks: [{name: a, url: 'ftp://canary'}]}", "url must be an address such as https://"),
+    ('{webhooks: [{name: a, url: "http://x/canary\\n"}]}', "url must be an address such as"),
     ("{webhooks: [{name: a, url: 'http://u:canary@x'}]}", "url must hold no password"),
     ("{webhooks: [{name: a, url: 'http://x', shape: canary}]}", 'shape must be "json" or "slack"'),
     ("{webhooks: [{name: a, url: 'http://x', about: []}]}", "about must not be empty"),

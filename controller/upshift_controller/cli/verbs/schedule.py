@@ -25,7 +25,7 @@ def schedule(
         ),
     ] = None,
     count: Annotated[
-        int, typer.Option("--next", min=1, max=100, metavar="N", help="The next N times of each.")
+        int, typer.Option("--next", min=1, max=20, metavar="N", help="The next N times of each.")
     ] = 5,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,

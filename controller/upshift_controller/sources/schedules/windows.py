@@ -14,8 +14,9 @@ from upshift_rules.model import Schedule
 
 from .moments import moments
 
-#: How far back the window is looked for first that is open now; then twice as far, and so on.
+#: How far back the window is looked for first that is open now; then so many times as far.
 _LOOK_BACK_MS = 60_000
+_FURTHER = 60
 
 
 class Window(NamedTuple):
@@ -40,7 +41,7 @@ def window_at(schedule: Schedule, now_ms: int) -> Window | None:
             return found[-1]
         if back_ms == schedule.duration_ms:
             return None
-        back_ms = min(2 * back_ms, schedule.duration_ms)
+        back_ms = min(_FURTHER * back_ms, schedule.duration_ms)
 
 
 def changes(schedule: Schedule, window: Window) -> list[Scheduled]:

@@ -206,7 +206,7 @@ async def test_the_api_shows_the_open_window_and_the_next_ones(start: Start) -> 
         assert row.next[0].local.endswith("T00:00:00+00:00")
 
 
-@pytest.mark.parametrize("count", ["0", "101", "x"])
+@pytest.mark.parametrize("count", ["0", "21", "x"])
 async def test_a_wrong_number_of_windows_is_refused(upshift: Upshift, count: str) -> None:
     answer = await upshift.ask("GET", "/api/v1/schedules", params={"next": count})
     assert answer.status in (400, 422)
