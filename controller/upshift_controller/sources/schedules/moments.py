@@ -1,8 +1,8 @@
 """When a cron line's times come, in a zone with summer time or not. Pure, but for zones' files.
 
 APScheduler finds the times that fit a line, on a clock that is never moved: it is told that the
-zone is UTC. By its own way with zones, 3.11 starts twice what a clock shows twice, and what it skips
-an hour late. What a time means on a clock that is moved is decided here, as Debian's cron does:
+zone is UTC. By its own way with zones, 3.11 starts twice what a clock shows twice, and an hour late
+what it skips. What a time means on a clock that is moved is decided here, as Debian's cron does:
 
 - Where hours are named (`30 2 * * *`), a line is about times of the day, each once. One that is
   skipped comes at the moment of the jump, one that is shown twice counts the first time.
