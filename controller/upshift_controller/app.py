@@ -20,10 +20,12 @@ from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
 from .metrics import Metrics
+from .notify.notifier import Notifier
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.lists import Lists
 from .sources.past.recording import Kept, Recorder
+from .sources.schedules.running import Running
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
@@ -31,6 +33,7 @@ from .storage.reports.records import Records
 from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview
+from .views.schedules import Schedules, shown
 from .web import api, events, health, openapi, problems, route, webhook
 from .web.listener import load_certificate
 
@@ -75,6 +78,13 @@ class Controller:
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self.lists = Lists(in_force.alertmanager, in_force.rules, metrics.read_list)
+        self.planned = Running(
+            in_force.schedules,
+            self._redis_ms,
+            lambda wanted: self.committer.apply(wanted, "operators"),
+            lambda outcome: metrics.scheduled.labels(outcome.outcome).inc(),
+        )
+        self.notifier = Notifier(in_force.destinations, metrics.notice)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -96,6 +106,7 @@ class Controller:
                 self.records.forget,
                 self._in_force.limits_in_words,
                 self.lists.problems,
+                self._schedules,
             ),
             *events.routes(self.histories),
             *health.routes(
@@ -125,12 +136,20 @@ class Controller:
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
             watch = partial(self.lists.watch, self._listed)
             await stack.enter_async_context(self._supervised("lists", watch))
+            await stack.enter_async_context(self._supervised("schedules", self.planned.run))
+            await stack.enter_async_context(self._supervised("notices", self.notifier.run))
             yield
 
     async def _listed(self, triggers: Sequence[Trigger]) -> None:
         """Receive what is news in Alertmanager's lists."""
         self.triggers.check_room()
         self.metrics.listed(await self.triggers.receive(triggers, "Alertmanager"))
+
+    async def _redis_ms(self) -> int:
+        return (await self.store.read(())).now_ms
+
+    async def _schedules(self, count: int) -> Schedules:
+        return await shown(self._in_force.schedules(), await self._redis_ms(), count)
 
     async def _look(self) -> None:
         """Bring the metrics' figures of the fleet up to date."""
@@ -174,6 +193,8 @@ class Controller:
         self._signed = self._signed and former.secrets == configuration.secrets
         self._configured()
         self.lists.wake()
+        self.planned.reloaded()
+        self.notifier.reloaded()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()
         done = f"{configuration.entries} rules from {configuration.rules_from}"
@@ -194,6 +215,7 @@ class Controller:
         self.metrics.committed(done)
         for entry in done.entries:
             logs.change(done, entry)
+        self.notifier.committed(done)
 
     async def _tidy(self) -> None:
         await self.readiness.check()  # also for the metric, which nobody else may ask for

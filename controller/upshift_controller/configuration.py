@@ -13,9 +13,10 @@ from upshift_rules.documents.contradictions import above
 from upshift_rules.documents.document import RuleDocument, read_rules
 from upshift_rules.documents.located import DocumentError, Located, Problem, read_located
 from upshift_rules.leases.limits import Limits
-from upshift_rules.model import RuleSet
+from upshift_rules.model import RuleSet, Schedule
 
 from .access import Access
+from .destinations import Destination
 from .errors import StartRefused
 from .limits import LimitsEntry
 from .settings import MAX_FREQUENCY, Settings, check_exposure
@@ -41,6 +42,7 @@ class Configuration:
     tls: ssl.SSLContext | None
     alertmanager: Access | None
     limits: Limits
+    destinations: tuple[Destination, ...]
     empty: bool
     documents: tuple[Located[RuleDocument], ...] = field(repr=False)
 
@@ -75,6 +77,9 @@ class InForce:
     def rules(self) -> RuleSet:
         return self.now.rules
 
+    def schedules(self) -> tuple[Schedule, ...]:
+        return self.now.rules.schedules
+
     def baseline(self) -> Baseline:
         return self.now.rules.baseline
 
@@ -95,6 +100,9 @@ class InForce:
 
     def alertmanager(self) -> Access | None:
         return self.now.alertmanager
+
+    def destinations(self) -> tuple[Destination, ...]:
+        return self.now.destinations
 
 
 def load(config: Path | None, **options: Any) -> Configuration:
@@ -137,6 +145,7 @@ def _with(
         tls=tls_context(settings.tls) if settings.tls else None,
         alertmanager=Access.of(settings.alertmanager) if settings.alertmanager else None,
         limits=settings.limits.limits(),
+        destinations=settings.notify.destinations(),
         empty=stated is None or not stated.document.model_fields_set,
         documents=tuple(read),
     )
@@ -151,6 +160,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "data": beside(settings.data),
+            "notify": settings.notify.beside(beside),
             "record": beside(settings.record),
             "rules": beside(settings.rules),
             "secret_file": beside(settings.secret_file),

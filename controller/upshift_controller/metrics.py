@@ -162,6 +162,14 @@ class Metrics:
             "upshift_refused", "Leases refused, by limit; each as often as the history tells of it",
             ["limit"], registry=registry,
         )  # fmt: skip  # as above
+        self.scheduled = Counter(
+            "upshift_scheduled", "Leases that schedules asked for, by what became of them",
+            ["outcome"], registry=registry,
+        )  # fmt: skip  # as above
+        self.notices = Counter(
+            "upshift_notices", "Notices to others, by what became of them",
+            ["destination", "outcome"], registry=registry,
+        )  # fmt: skip  # as above
         self.unreadable = Counter(
             "upshift_unreadable", "Things in Redis that could not be read, by what they should be",
             ["what"], registry=registry,
@@ -205,6 +213,9 @@ class Metrics:
 
     def reject(self, reason: str) -> None:
         self.rejected.labels(reason).inc()
+
+    def notice(self, destination: str, outcome: str) -> None:
+        self.notices.labels(destination, outcome).inc()
 
     def committed(self, done: Committed) -> None:
         for entry in done.entries:

@@ -19,7 +19,9 @@ from upshift_rules.documents.nodes import Path
 from upshift_rules.model import DEFAULT_MAX_HZ
 from upshift_rules.text import show
 
+from . import destinations
 from .access import AlertmanagerEntry, faults
+from .destinations import NotifyEntry
 from .errors import StartRefused
 from .limits import LimitsEntry
 
@@ -84,7 +86,7 @@ class TlsEntry(Section):
 class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
-    confidential = frozenset({"redis", "secret_file", "tokens", "alertmanager"})
+    confidential = frozenset({"redis", "secret_file", "tokens", "alertmanager", "notify"})
 
     listen: Line = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
     redis: Line | None = Field(
@@ -118,6 +120,9 @@ class Settings(RuleDocument):
     alertmanager: AlertmanagerEntry | None = Field(
         default=None, description="Read what Alertmanager lists, beside what it sends."
     )
+    notify: NotifyEntry = Field(
+        default_factory=NotifyEntry, description="Who else is told of boosts: Grafana, webhooks."
+    )
     record: Line | None = Field(
         default=None,
         description="Folder where webhooks are kept for `upshift replay`. Default: they are not.",
@@ -149,6 +154,7 @@ class Settings(RuleDocument):
         yield from _names(data.get("tokens"))
         for path, message in faults(data.get("alertmanager")):
             yield ("alertmanager", *path), message
+        yield from destinations.contradictions(data.get("notify"))
         if "sampling" in data and data.get("rules") is not None:
             yield ("rules",), "give either sampling or rules, not both"
 
@@ -167,7 +173,7 @@ def _names(tokens: object) -> Iterable[tuple[Path, str]]:
 #: What a reload puts in force. Whatever else changes is named: it takes a restart.
 RELOADED = {
     *RuleDocument.model_fields, "rules", "tokens", "auth", "secret_file", "limits", "alertmanager",
-    "cost",
+    "cost", "notify",
 }  # fmt: skip  # a list
 
 

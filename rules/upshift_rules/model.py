@@ -1,4 +1,4 @@
-"""The frozen values that rules are made of: triggers, rules, claims.
+"""The frozen values that rules are made of: triggers, rules, schedules, claims.
 
 What belongs here: data that passes between the document, the matching and the transition.
 What does not: reading YAML (`document`), deciding (`matching`, `transition`).
@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from upshift_agent.contract import CPU, MAX_HZ, Baseline, Profile, Where
 
+from .cron import Cron
 from .text import normalised
 
 #: Unless the user sets another, nothing is raised above this, in Hz.
@@ -104,6 +105,27 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """One entry of `schedules`: from each time of its cron line on, a window of `duration_ms`, in
+    which there is a lease for each of the targets and profiles.
+
+    zone: where the line's times are told, by IANA's name. profiles: none for what `Override` is for
+    that names none. jitter_ms: how much later than its time a window begins at most.
+    """
+
+    name: str
+    cron: Cron
+    zone: str
+    kind: Literal["boost", "cap"]
+    targets: tuple[str, ...]
+    profiles: tuple[str, ...]
+    frequency_hz: int
+    duration_ms: int
+    jitter_ms: int = 0
+    where: Where = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """Which alert labels name what; the first present one counts."""
 
@@ -122,6 +144,7 @@ class RuleSet:
 
     baseline: Baseline
     rules: tuple[Rule, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     labels: Labels = field(default_factory=Labels)
     #: No rule and no override goes above this, in Hz.
     max_frequency_hz: int = MAX_HZ

@@ -53,6 +53,7 @@ VERBS = {
     "agents": ("look", "Look", "agents --json"),
     "history": ("look", "Look", "history service/checkout --limit 20"),
     "watch": ("watch", "Look", "watch"),
+    "schedule": ("schedule", "Look", "schedule --next 3"),
     "explain": ("explain", "Look", "explain alert.json"),
     "boost": (
         "override",

@@ -34,6 +34,7 @@ from ..views.models import (
     TargetView,
 )
 from ..views.overview import Overview
+from ..views.schedules import Schedules
 from .route import CALLER, Route, answer, json_body, read_model, whole_number
 from .webhook import accounts_json, outcome_json
 
@@ -51,9 +52,11 @@ def routes(
     forget: Callable[[str], Awaitable[None]],
     limits: Callable[[], str],
     warnings: Callable[[], list[str]],
+    planned: Callable[[int], Awaitable[Schedules]],
 ) -> list[Route]:
     """forget: show a target no more. limits: those in force, in words. warnings: what keeps the
-    controller from knowing of alerts, in words."""
+    controller from knowing of alerts, in words. planned: the schedules, each with so many of its
+    next windows."""
 
     async def targets(_: web.Request) -> web.Response:
         return answer(await overview.targets(warnings()))
@@ -73,6 +76,9 @@ def routes(
         names = [_target(name)] if name else await histories.recently_changed(_HISTORY_TARGETS)
         lines = await histories.newest(names, limit)
         return answer(History(entries=[history_entry(line) for line in lines]))
+
+    async def schedules(request: web.Request) -> web.Response:
+        return answer(await planned(whole_number(request, "next", 5, 1, 20)))
 
     async def lease(request: web.Request) -> web.Response:
         wanted = await read_model(request, LeaseRequest)
@@ -157,6 +163,11 @@ def routes(
             method="GET", path=f"{v1}/history", handler=history, role="viewer", answer=History,
             summary="Who changed what, and why, newest first.",
             query={"target": "only of this target", "limit": "1–1000 entries; default 100"},
+        ),
+        Route(
+            method="GET", path=f"{v1}/schedules", handler=schedules, role="viewer",
+            answer=Schedules, summary="Every schedule: the window that is open, and the next ones.",
+            query={"next": "1–20 windows of each; default 5"},
         ),
         Route(
             method="GET", path=f"{v1}/leases", handler=leases, role="viewer", answer=Leases,

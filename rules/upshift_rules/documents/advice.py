@@ -66,8 +66,11 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
         for rule in entry:
             for advice in (_frequency, _any_alert, _never, _limits, _where):
                 said += [((*path, *at), message) for at, message in advice(rules, rule)]
+    for index, it in enumerate(rules.schedules):
+        if it.kind == "boost" and CLOCKED.intersection(it.profiles):
+            said += _step(("sampling", "schedules", index, "frequency"), it.frequency_hz)
     given = document.model_fields_set
-    if not rules.rules and "sampling" in given:
+    if not (rules.rules or rules.schedules) and "sampling" in given:
         said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
     if document.fallback_strategy:
         said.append((("fallback_strategy",), "only host agents use fallback_strategy"))

@@ -34,6 +34,10 @@ def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[P
     for index, entry in _entries(sampling):
         unit = "heap" if _profiles(entry) == ["heap"] else CPU
         asked.append((("on_alert", index, "frequency"), entry.get("frequency"), unit))
+    for index, entry in _entries(sampling, "schedules"):
+        if entry.get("kind") != "cap":  # which lowers
+            unit = "heap" if _profiles(entry) == ["heap"] else CPU
+            asked.append((("schedules", index, "frequency"), entry.get("frequency"), unit))
     for path, hz, profile in asked:
         if _is_hz(hz) and hz > most:
             said = f"{shown(profile, most)}{default_frequency(most)}"
@@ -73,6 +77,24 @@ def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
                     f"{show(keys[key])} above are; give one of the two another name",
                 )
 
+    for index, entry in _entries(sampling, "schedules"):
+        name = entry.get("name")
+        if not isinstance(name, str):
+            continue
+        if name in TARGET_KINDS:
+            yield (
+                ("schedules", index, "name"),
+                f"name {show(name)} is what targets begin with; give this schedule another one",
+            )
+        mine = [name, *(f"{name}:{profile}" for profile in _profiles(entry))]
+        if name in seen or any(key in keys for key in mine):
+            yield (
+                ("schedules", index, "name"),
+                f"name {show(name)} is taken by a rule or a schedule above; leases are called so",
+            )
+        seen.add(name)
+        keys |= dict.fromkeys(mine, name)
+
 
 def _profiles(entry: Mapping[str, Any]) -> list[str]:
     """Those that an entry is for, as far as they can be read."""
@@ -80,8 +102,10 @@ def _profiles(entry: Mapping[str, Any]) -> list[str]:
     return [it for it in (asked if isinstance(asked, list) else [asked]) if it in PROFILES]
 
 
-def _entries(sampling: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    entries = sampling.get("on_alert")
+def _entries(
+    sampling: Mapping[str, Any], name: str = "on_alert"
+) -> list[tuple[int, dict[str, Any]]]:
+    entries = sampling.get(name)
     rows = enumerate(entries) if isinstance(entries, list) else ()
     return [(i, entry) for i, entry in rows if isinstance(entry, dict)]
 

@@ -30,6 +30,7 @@ from .fields import (
 from .located import Document, Located, Section, read_located
 from .nodes import Path
 from .rule_entry import RuleEntry
+from .schedule_entry import MAX_SCHEDULES, ScheduleEntry
 
 
 class LabelsEntry(Section):
@@ -64,7 +65,7 @@ class LabelsEntry(Section):
 
 
 class Sampling(Section):
-    """Sampling frequencies: at rest, and on alerts."""
+    """Sampling frequencies: at rest, on alerts, and on schedule."""
 
     default: BaselineHz = Field(
         default=19,
@@ -95,10 +96,17 @@ class Sampling(Section):
         default_factory=list, description="The rules. Every one that matches an alert applies."
     )
 
+    schedules: list[ScheduleEntry] = Field(
+        default_factory=list,
+        max_length=MAX_SCHEDULES,
+        description="Boosts and caps at times of the day, the week or the year.",
+    )
+
     def rule_set(self) -> RuleSet:
         return RuleSet(
             baseline=Baseline(self.default, dict(self.environments), dict(self.profiles.items())),
             rules=tuple(chain(*(entry.rules() for entry in self.on_alert))),
+            schedules=tuple(entry.schedule() for entry in self.schedules),
             labels=Labels(**{name: tuple(names) for name, names in self.labels}),
             max_frequency_hz=self.max_frequency,
         )

@@ -28,12 +28,14 @@ from upshift_agent.contract import (
 from ..durations import DURATION_PATTERN, format_duration, parse_duration
 from ..matchers import parse_matchers
 from ..model import Matcher
+from ..quick_json import dump
 from ..text import normalised, show
 from .located import must_be
 
 #: Shorter than this an agent would spend its time switching.
 MIN_DURATION_MS = 1000
 MAX_COOLDOWN_MS = 7 * 24 * 60 * 60 * 1000
+MAX_JITTER_MS = 60 * 60 * 1000
 MAX_TRIAL_MS = 31 * 24 * 60 * 60 * 1000
 #: What goes into plans: characters of a text, and baselines, of which the fleet's plan has each.
 MAX_TEXT = 256
@@ -80,6 +82,7 @@ _DURATION = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
 #: Durations in milliseconds.
 Duration = Annotated[int, _between(MIN_DURATION_MS, MAX_LEASE_MS), _DURATION]
 Cooldown = Annotated[int, _between(0, MAX_COOLDOWN_MS), _DURATION]
+Jitter = Annotated[int, _between(0, MAX_JITTER_MS), _DURATION]
 #: Of a trial, from its beginning.
 Moment = Annotated[int, _between(0, MAX_TRIAL_MS), _DURATION]
 
@@ -132,6 +135,16 @@ TextOrTexts = Annotated[
     must_be(f"text of 1–{MAX_TEXT} characters, or a list of such"),
     BeforeValidator(_unquoted),
 ]
+
+
+def _fits_a_lease(value: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    if (size := len(dump(value).encode())) > MAX_WHERE_BYTES:
+        raise ValueError(f"must take at most {MAX_WHERE_BYTES} bytes as JSON, takes {size}")
+    return value
+
+
+#: Attribute → the one value that it must have, or those that it may have.
+Attributes = Annotated[dict[Text, TextOrTexts], AfterValidator(_fits_a_lease)]
 
 
 def _matchers(value: object) -> tuple[Matcher, ...]:

@@ -12,10 +12,9 @@ from upshift_agent.contract import CPU, MAX_LEASE_MS, canonical
 
 from ..durations import format_duration
 from ..model import Rule, Scope
-from ..quick_json import dump
 from ..text import show
 from .fields import (
-    MAX_WHERE_BYTES,
+    Attributes,
     Cooldown,
     Duration,
     Fraction,
@@ -23,8 +22,6 @@ from .fields import (
     Matchers,
     Name,
     Profiles,
-    Text,
-    TextOrTexts,
     Trigger,
 )
 from .located import Section
@@ -87,7 +84,7 @@ class RuleEntry(Section):
         "that the alert names, those of its environment, the instance that it names, or all. "
         "Default: namespace; for a node, target.",
     )
-    where: dict[Text, TextOrTexts] = Field(
+    where: Attributes = Field(
         default_factory=dict,
         description="Agents must have these attributes too: one value, or one of a list.",
         examples=[{"cloud.region": "eu-west-1"}],
@@ -112,13 +109,6 @@ class RuleEntry(Section):
         description="Share of the agents that take part, above 0 and at most 1.",
         examples=[0.1],
     )
-
-    @field_validator("where")
-    @classmethod
-    def _fits_a_lease(cls, value: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
-        if (size := len(dump(value).encode())) > MAX_WHERE_BYTES:
-            raise ValueError(f"must take at most {MAX_WHERE_BYTES} bytes as JSON, takes {size}")
-        return value
 
     @field_validator("max_duration")
     @classmethod

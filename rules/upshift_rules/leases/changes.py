@@ -28,6 +28,22 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """A schedule's lease, for its window from `starts_at_ms` to `ends_at_ms`, in Redis ms.
+
+    profile: None as in `Override`.
+    """
+
+    schedule: str
+    kind: Kind
+    hz: int
+    starts_at_ms: int
+    ends_at_ms: int
+    where: Where
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """End a lease now, or every lease of the target (`lease=None`)."""
 
@@ -51,7 +67,7 @@ class Aim:
     """Aim leases for a share of the agents at those that live now."""
 
 
-Change = Claim | Override | Release | SetBaseline | Aim
+Change = Claim | Override | Scheduled | Release | SetBaseline | Aim
 Event = Literal[
     "granted", "renewed", "moved", "expired", "reverted", "released", "refused", "baseline"
 ]

@@ -41,7 +41,10 @@ def remembered(
         scope: case for scope, case in kept.items() if case.lease in live or _matters(case, now_ms)
     }
     if len(kept) > MAX_CASES:
-        ended = sorted((case.lease in live, _heard_ms(case), scope) for scope, case in kept.items())
+        ended = sorted(
+            (case.lease in live or _of_schedule(case), _heard_ms(case), scope)
+            for scope, case in kept.items()
+        )
         for _, _, scope in ended[: len(kept) - MAX_CASES]:
             forgotten = _left(_forget(kept.pop(scope), 0, now_ms).forgotten, forgotten)
     sizes = [len(case.episodes) for case in kept.values()]
@@ -88,6 +91,11 @@ def _is_old(episode: Episode, now_ms: int) -> bool:
 
 def _matters(case: Case, now_ms: int) -> bool:
     return bool(case.episodes or case.refusal or any(case.forgotten) or case.cooling_ms > now_ms)
+
+
+def _of_schedule(case: Case) -> bool:
+    """Whether a case is of a schedule's window, which has a start and no lease by name."""
+    return case.started_ms > 0 and not case.lease
 
 
 def _heard_ms(case: Case) -> int:

@@ -1,16 +1,18 @@
-"""Carries out what operators ask for: a lease of their own, an early end, another baseline."""
+"""Carries out what operators and schedules ask for: a lease, an early end, another baseline."""
 
 from __future__ import annotations
 
-from upshift_agent.contract import ALL, CPU, Baseline, Kind, Lease, dump, shorten, shown
+from dataclasses import replace
+
+from upshift_agent.contract import ALL, CPU, Baseline, Cause, Kind, Lease, dump, shorten, shown
 
 from ..durations import format_duration
-from ..model import Outcome
+from ..model import Outcome, OutcomeName
 from . import boosts
-from .changes import Entry, Override, Release, SetBaseline
-from .draft import Draft
+from .changes import Entry, Override, Release, Scheduled, SetBaseline
+from .draft import Draft, digest
 from .rooms import outlasted
-from .state import Configured
+from .state import Configured, NotedRefusal
 
 #: How often a controller says that its configuration is in force; and without a word it is gone.
 SAY_EVERY_MS = 60 * 1000
@@ -58,6 +60,74 @@ def override(draft: Draft, change: Override) -> Outcome:
         hz=change.hz,
         profile=profile,
         until_ms=lease.expires_at_ms,
+    )
+
+
+def scheduled(draft: Draft, change: Scheduled) -> Outcome:
+    """Grant a schedule's lease until its window ends; one that runs from the window before runs on.
+
+    Each window has one chance, whoever asks how often: its case knows the newest start that was
+    granted until that window is over. So what is released in between stays released.
+    """
+    usual = unnamed(change.kind, change.hz)
+    profile = change.profile or usual
+    key = change.schedule if profile == usual else f"{change.schedule}:{profile}"
+    case = draft.case(key)
+
+    def outcome(name: OutcomeName, reason: str, lease: Lease | None = None) -> Outcome:
+        return Outcome(
+            outcome=name,
+            reason=reason,
+            target=draft.target,
+            lease=lease.id if lease else None,
+            hz=change.hz,
+            profile=profile,
+            until_ms=lease.expires_at_ms if lease else None,
+        )
+
+    if draft.now_ms >= change.ends_at_ms:
+        return outcome("repeat", "its window is over")
+    if case.started_ms >= change.starts_at_ms:
+        return outcome("repeat", "one lease for each window, and it had one")
+    named = f"{key}/{digest(f'{draft.target} {key} {change.starts_at_ms} {draft.before.rev}', 8)}"
+    lease = Lease(
+        id=named,
+        kind=change.kind,
+        profile=profile,
+        hz=change.hz,
+        since_ms=draft.now_ms,
+        expires_at_ms=change.ends_at_ms,
+        where=change.where,
+        cause=Cause.of_schedule(change.schedule),
+    )
+    what = f"{change.kind} {shown(profile, change.hz)}"
+    length = format_duration(change.ends_at_ms - draft.now_ms)
+    if running := next((it for it in draft.leases.values() if _is_as(it, lease)), None):
+        draft.change(key, started_ms=change.starts_at_ms, cooling_ms=change.ends_at_ms)
+        if running.expires_at_ms >= change.ends_at_ms:
+            return outcome("joined", f"{running.reason} lasts as long", running)
+        running = replace(running, expires_at_ms=change.ends_at_ms)
+        draft.put(running, "renewed", f"{running.reason}; its next window has begun")
+        return outcome("renewed", f"{what} for {length} from now", running)
+    if why := draft.unfit(lease):
+        return outcome("refused", why)
+    if refusal := draft.refused.get(lease.id):
+        asked, told = str(change.starts_at_ms), case.refusal
+        if told is None or (told.identity, told.limit) != (asked, refusal.limit):
+            draft.change(key, refusal=NotedRefusal(asked, refusal.limit, draft.now_ms))
+            draft.refuse(lease, refusal)
+        return replace(outcome("refused", refusal.reason), refusal=refusal)
+    # Not known as the case's lease: what ends early of a schedule begins anew at its next window.
+    draft.change(key, started_ms=change.starts_at_ms, cooling_ms=change.ends_at_ms, refusal=None)
+    nobody = draft.reaching_nobody(lease)
+    draft.put(lease, "granted", lease.reason + nobody)
+    return outcome("granted", f"{what} for {length}{nobody}", lease)
+
+
+def _is_as(lease: Lease, wanted: Lease) -> bool:
+    """Whether a lease is of the same schedule, and says the same."""
+    return lease.cause.schedule == wanted.cause.schedule and all(
+        getattr(lease, name) == getattr(wanted, name) for name in ("kind", "profile", "hz", "where")
     )
 
 

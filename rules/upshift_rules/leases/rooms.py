@@ -14,7 +14,7 @@ from upshift_agent.contract import ALL, MAX_LEASE_BYTES, Lease
 from ..quick_json import dump
 
 RULES = "boosts by rules"
-BOOSTS = "boosts and pins by operators"
+BOOSTS = "boosts and pins by operators and schedules"
 CAPS = "caps"
 STOPS = "caps that stop all of it"
 #: Together at most `MAX_LEASES`, which is what agents read.

@@ -17,7 +17,7 @@ from upshift_agent.contract import Lease
 from ..model import Claim, Outcome, Refusal
 from . import boosts, overrides
 from .agents import Agent
-from .changes import Aim, Change, Override, Release, SetBaseline, Transition
+from .changes import Aim, Change, Override, Release, Scheduled, SetBaseline, Transition
 from .draft import Draft
 from .state import TargetState
 
@@ -92,6 +92,8 @@ def _apply(draft: Draft, change: Change) -> Outcome:
             return _trigger(draft, change)
         case Override():
             return overrides.override(draft, change)
+        case Scheduled():
+            return overrides.scheduled(draft, change)
         case Release():
             return overrides.release(draft, change)
         case SetBaseline():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from rules.world import MINUTE, START_MS
 from upshift_agent.contract import ENVIRONMENT, FLEET, Cause, Kind, Lease
 from upshift_controller.leasing.limiting.census import Census
 from upshift_controller.leasing.limiting.headroom import Headroom
 from upshift_rules.leases.agents import Agent, Living
-from upshift_rules.leases.changes import Change, Override, Release
+from upshift_rules.leases.changes import Change, Override, Release, Scheduled
 from upshift_rules.leases.limits import Ledger, Limits, Reservation
 
 
@@ -46,6 +46,11 @@ def asks(kind: Kind = "boost") -> list[Change]:
     return [Override(id="x/1", kind=kind, hz=99, duration_ms=MINUTE, where={}, cause=cause)]
 
 
+def plans(kind: Literal["boost", "cap"]) -> list[Change]:
+    window = {"starts_at_ms": START_MS, "ends_at_ms": START_MS + MINUTE}
+    return [Scheduled(schedule="nightly", kind=kind, hz=99, where={}, **window)]
+
+
 def lease(name: str) -> Lease:
     return Lease(id=name, kind="boost", hz=99, since_ms=START_MS, expires_at_ms=START_MS + MINUTE)
 
@@ -54,6 +59,7 @@ async def test_up_to_half_of_the_limit_is_granted_without_asking() -> None:
     headroom = await known(boosted("service/cart", 5), cart=5, small=5, large=6)
     assert headroom.covers([("service/small", asks())])
     assert not headroom.covers([("service/large", asks())])
+    assert not headroom.covers([("service/large", plans("boost"))])
     assert not headroom.covers([("service/small", asks()), ("service/unknown", asks())])
     assert not headroom.covers([(FLEET, asks())])
 
@@ -75,7 +81,11 @@ async def test_what_is_granted_and_not_booked_yet_is_counted() -> None:
 
 async def test_what_raises_nobody_never_has_to_ask() -> None:
     headroom = await known(boosted("service/cart", 20), cart=20)
-    harmless: list[Change] = [*asks("cap"), Release(lease=None, cause=Cause.of_operator("ann"))]
+    harmless: list[Change] = [
+        *asks("cap"),
+        *plans("cap"),
+        Release(lease=None, cause=Cause.of_operator("ann")),
+    ]
     assert headroom.covers([(FLEET, harmless), ("service/other", [])])
     assert not headroom.covers([("service/other", asks("pin"))])
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from upshift_agent.contract import FLEET, Lease
-from upshift_rules.leases.changes import Change, Override
+from upshift_rules.leases.changes import Change, Override, Scheduled
 from upshift_rules.leases.limits import Ledger, boosted_of
 from upshift_rules.model import Claim
 
@@ -76,4 +76,4 @@ class Headroom:
 def _may_raise(change: Change) -> bool:
     if isinstance(change, Claim):
         return change.trigger.status == "firing"
-    return isinstance(change, Override) and change.kind != "cap"
+    return isinstance(change, Override | Scheduled) and change.kind != "cap"

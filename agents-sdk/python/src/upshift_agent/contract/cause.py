@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who asked for a lease, or for its end: a rule (`of_rule`), else an operator (`of_operator`).
+    """Who asked for a lease, or for its end: a rule (`of_rule`), else an operator (`of_operator`),
+    or a schedule in the place of one (`of_schedule`).
 
     Its rule is a lease's identity: which boost of the target it is, and in whose room it counts.
     All else explains, and decides nothing.
@@ -31,6 +32,11 @@ class Cause:
         said = {"by": by, "via": via, "reason": reason}
         return cls({name: text for name, text in said.items() if text})
 
+    @classmethod
+    def of_schedule(cls, name: str) -> Cause:
+        """Of the schedule with this name."""
+        return cls({"schedule": name})
+
     @property
     def origin(self) -> Literal["rule", "operator"]:
         return "operator" if self.rule is None else "rule"
@@ -38,6 +44,10 @@ class Cause:
     @property
     def rule(self) -> str | None:
         return self._text("rule")
+
+    @property
+    def schedule(self) -> str | None:
+        return self._text("schedule")
 
     @property
     def by(self) -> str | None:
@@ -63,4 +73,10 @@ class Cause:
 
 
 #: In this order, and what is put before each.
-_IN_WORDS = {"alertname": "alert ", "reason": "", "by": "by ", "via": "via "}
+_IN_WORDS = {
+    "alertname": "alert ",
+    "schedule": "schedule ",
+    "reason": "",
+    "by": "by ",
+    "via": "via ",
+}
