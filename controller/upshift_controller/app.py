@@ -24,15 +24,18 @@ from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.api import Truncated
 from .sources.past.recording import Kept, Recorder
+from .sources.rollouts.watching import Rollouts
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
 from .storage.reports.records import Records
+from .storage.reports.versions import Versions
 from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview
 from .web import api, events, health, openapi, problems, route, webhook
 from .web.listener import load_certificate
+from .web.triggers import rollouts
 
 log = structlog.get_logger()
 
@@ -75,6 +78,8 @@ class Controller:
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self._truncated = Truncated(in_force.alertmanager)
+        self.versions = Versions(self._looks, core.keys, unreadable)
+        self.rollouts = Rollouts(self.versions, in_force.on_rollout, self._rolled_out)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -96,6 +101,7 @@ class Controller:
                 self.records.forget,
                 self._in_force.limits_in_words,
             ),
+            *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
             *events.routes(self.histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
@@ -124,6 +130,7 @@ class Controller:
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
             watch = partial(self._truncated.watch, self.triggers.receive)
             await stack.enter_async_context(self._supervised("absences", watch))
+            await stack.enter_async_context(self._supervised("rollouts", self.rollouts.watch))
             yield
 
     async def _look(self) -> None:
@@ -134,6 +141,11 @@ class Controller:
         self, name: str, work: Callable[[], Awaitable[None]]
     ) -> AbstractAsyncContextManager[None]:
         return supervised(name, work, self._restarted)
+
+    async def _rolled_out(self, found: Sequence[Trigger]) -> None:
+        for account in await self.triggers.receive(found, "rollouts"):
+            for outcome in account.outcomes:
+                self.metrics.rollouts.labels(outcome.outcome).inc()
 
     def _record(self, alerts: Sequence[Trigger | BadTrigger], size: int) -> None:
         if self.recorder is not None:
@@ -200,6 +212,7 @@ class Controller:
         await self.keeping.look_after()
         await self._upkeep.publish_baseline()
         await self.records.sweep()
+        await self.versions.forget_old()
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
 
 

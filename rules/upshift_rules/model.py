@@ -25,7 +25,8 @@ def default_frequency(most_hz: int) -> str:
 
 
 class Trigger(NamedTuple):
-    """What asks for boosts, from its start until it resolves; so far an alert.
+    """What asks for boosts, from its start until it resolves: an alert, or a rollout, which has
+    resolved as soon as it is told.
 
     identity: whose the next word of it is: of an alert, its fingerprint. Together with the start
     it names an episode. labels: what rules match, and whom it is about; `alertname` is its name.
@@ -39,6 +40,7 @@ class Trigger(NamedTuple):
     identity: str
     starts_at_ms: int
     ends_at_ms: int = 0
+    kind: Literal["alert", "rollout"] = "alert"
 
     @property
     def name(self) -> str:
@@ -73,8 +75,9 @@ Scope = Literal["namespace", "environment", "instance", "target"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One entry of `on_alert`, for one profile. Durations in milliseconds, the frequency in the
-    profile's own unit: Hz, or snapshots an hour. An entry for several makes a rule for each."""
+    """One entry of `on_alert` or `on_rollout`, for one profile. Durations in milliseconds, the
+    frequency in the profile's own unit: Hz, or snapshots an hour. An entry for several makes a rule
+    for each."""
 
     name: str
     trigger: str
@@ -116,6 +119,8 @@ class RuleSet:
 
     baseline: Baseline
     rules: tuple[Rule, ...] = ()
+    #: Those of `on_rollout`, which have no trigger.
+    rollouts: tuple[Rule, ...] = ()
     labels: Labels = field(default_factory=Labels)
     #: No rule and no override goes above this, in Hz.
     max_frequency_hz: int = MAX_HZ

@@ -66,8 +66,13 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
         for rule in entry:
             for advice in (_frequency, _any_alert, _never, _limits, _where):
                 said += [((*path, *at), message) for at, message in advice(rules, rule)]
+    for index, entry in enumerate(it.rules() for it in document.sampling.on_rollout):
+        path = ("sampling", "on_rollout", index)
+        said += [((*path, *at), message) for at, message in _heap(entry)]
+        for rule in entry:
+            said += [((*path, *at), message) for at, message in _frequency(rules, rule)]
     given = document.model_fields_set
-    if not rules.rules and "sampling" in given:
+    if not (rules.rules or rules.rollouts) and "sampling" in given:
         said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
     if document.fallback_strategy:
         said.append((("fallback_strategy",), "only host agents use fallback_strategy"))

@@ -13,6 +13,7 @@ from upshift_agent.contract import CPU, MAX_HZ, PROFILES, shown
 from ..model import default_frequency
 from ..text import in_words, show
 from .nodes import Path
+from .rollout_entry import ROLLOUT
 
 #: A lease of a rule with such a name could not be told from a target.
 TARGET_KINDS = frozenset({"service", "node"})
@@ -31,9 +32,9 @@ def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[P
     asked: list[tuple[Path, Any, str]] = [(("default",), sampling.get("default"), CPU)]
     asked += [(path, hz, CPU) for path, hz in _section(sampling, "environments")]
     asked += [(path, hz, str(path[1])) for path, hz in _section(sampling, "profiles")]
-    for index, entry in _entries(sampling):
+    for at, entry in _entries(sampling):
         unit = "heap" if _profiles(entry) == ["heap"] else CPU
-        asked.append((("on_alert", index, "frequency"), entry.get("frequency"), unit))
+        asked.append(((*at, "frequency"), entry.get("frequency"), unit))
     for path, hz, profile in asked:
         if _is_hz(hz) and hz > most:
             said = f"{shown(profile, most)}{default_frequency(most)}"
@@ -48,19 +49,19 @@ def _section(sampling: Mapping[str, Any], name: str) -> list[tuple[Path, Any]]:
 def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     seen: set[str] = set()
     keys: dict[str, str] = {}
-    for index, entry in _entries(sampling):
-        field = "trigger" if entry.get("name") is None else "name"
-        name = entry.get(field)
+    for at, entry in _entries(sampling):
+        field = "trigger" if at[0] == "on_alert" and entry.get("name") is None else "name"
+        name = entry.get(field, ROLLOUT if at[0] == "on_rollout" else None)
         if not isinstance(name, str):
             continue
         if name in TARGET_KINDS:
             yield (
-                ("on_alert", index, field),
+                (*at, field),
                 f"name {show(name)} is what targets begin with; give this rule another `name:`",
             )
         if name in seen:
             yield (
-                ("on_alert", index, field),
+                (*at, field),
                 f"name {show(name)} is taken by a rule above; give this one a name of its own",
             )
         seen.add(name)
@@ -68,7 +69,7 @@ def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             key = name if profile == CPU else f"{name}:{profile}"
             if keys.setdefault(key, name) != name:
                 yield (
-                    ("on_alert", index, field),
+                    (*at, field),
                     f"boosts by {show(name)} would be called {show(key)}, as some by "
                     f"{show(keys[key])} above are; give one of the two another name",
                 )
@@ -80,10 +81,12 @@ def _profiles(entry: Mapping[str, Any]) -> list[str]:
     return [it for it in (asked if isinstance(asked, list) else [asked]) if it in PROFILES]
 
 
-def _entries(sampling: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    entries = sampling.get("on_alert")
-    rows = enumerate(entries) if isinstance(entries, list) else ()
-    return [(i, entry) for i, entry in rows if isinstance(entry, dict)]
+def _entries(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for section in ("on_alert", "on_rollout"):
+        entries = sampling.get(section)
+        for index, entry in enumerate(entries) if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                yield (section, index), entry
 
 
 def _is_hz(value: object) -> bool:
