@@ -2,18 +2,18 @@
 time → new knowledge, in which rollouts wait to be told. Pure.
 
 Rules for editors. A version is **live** while some agent of it has reported within `silence_ms`. A
-**rollout** is a version that begins to live while another of its service was live within a day. What
-only looks like one is told apart by what is remembered:
+**rollout** is a version that begins to live while another of its service was live within a day.
+What only looks like one is told apart by what is remembered:
 
-- *A restart*: it was there before, and no other version has taken its place. For that, another has to
-  have lived without a gap, for longer than `silence_ms`, while it was away. The version that was
+- *A restart*: it was there before, and no other version has taken its place. For that, another has
+  to have lived without a gap, for longer than `silence_ms`, while it was away. The version that was
   rolled out last (`newest`) is back from a restart, or a crash, though others live beside it (a
   canary), unless it was away for an hour. Any other that comes back is a rollback.
 - *The first look*, an emptied Redis, Redis's clock set back: nothing is known, so all that lives is
   learnt, for as long as it takes every agent that lives to report.
 - *A pause* in which nobody looked: Redis or all controllers were away, and so may agents have been.
-  Nobody counts as gone before everybody had the time to report again. A version that is new
-  after a pause is a rollout, unless the pause was longer than `LATE_MS`: a boost would come too late.
+  Nobody counts as gone before everybody had the time to report again. A version that is new after a
+  pause is a rollout, unless the pause was longer than `LATE_MS`: a boost would come too late.
 
 A rollout is remembered with its start before anybody acts on it, so that every controller tells the
 same trigger, and one that dies in between leaves it to the others.

@@ -107,7 +107,9 @@ class Versions:
             batch = await self._servers.batch()
             batch.on(key).zremrangebyscore(key, "-inf", now_ms - MEMORY_MS)
             batch.on(key).zremrangebyscore(key, now_ms + MEMORY_MS, "+inf")
-            self._unreadable.values([key, key], await batch.execute(raise_on_error=False))
+            answers = await batch.execute(raise_on_error=False)
+            if None in self._unreadable.values([key, key], answers):
+                await mend(self._servers, self._unreadable, key, None)
         self._forget_at = time.monotonic() + FORGET_S
 
 
