@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from rules.world import MINUTE, START_MS
-from upshift_agent.contract import SERVICE_VERSION, Cause
+from upshift_agent.contract import SERVICE_VERSION, Baseline, Cause
 from upshift_rules.claims import claims_of, explain
 from upshift_rules.documents.document import read_rules
+from upshift_rules.leases.agents import Agent
 from upshift_rules.leases.changes import Change, Release, Transition
+from upshift_rules.leases.limiting.reserving import part
+from upshift_rules.leases.limits import Limits
 from upshift_rules.leases.rooms import RULES, room_of
 from upshift_rules.leases.state import RESOLVED, TargetState
 from upshift_rules.leases.stored import decode_state, encode_state
@@ -174,6 +177,19 @@ def test_a_rollout_is_over_as_soon_as_it_is_told() -> None:
 
 def replace_start(trigger: Trigger, at_ms: int) -> Trigger:
     return trigger._replace(starts_at_ms=at_ms)
+
+
+def test_a_rollout_counts_for_all_agents_that_will_be_of_its_version() -> None:
+    """At its grant one of them lives, as a rule."""
+    target = Target()
+    target.rolls_out("2")
+    (lease,) = target.state.leases
+    here = {name: it for name, it in ATTRIBUTES.items() if name != SERVICE_VERSION}
+    agents = [Agent({**here, SERVICE_VERSION: version}) for version in ("1", "1", "1", "2")]
+    elsewhere = Agent({**here, "deployment.environment.name": "staging", SERVICE_VERSION: "1"})
+    needed = part(HOME, lease, [*agents, elsewhere], Baseline(19), Limits(), anybody=True)
+    assert needed is not None
+    assert needed.agents == 4
 
 
 def test_a_rollout_in_words() -> None:

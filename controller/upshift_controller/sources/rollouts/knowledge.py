@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
-from upshift_agent.contract import SERVICE_VERSION
+from upshift_agent.contract import (
+    SERVICE_VERSION,
+    VERSION_SCOPE,
+    check_target,
+    is_plain,
+    service_target,
+)
+from upshift_agent.contract.errors import WireError
 from upshift_rules.quick_json import dump, loads
 
 #: How a version came to live, the last time.
@@ -78,21 +85,25 @@ def encode(known: Knowledge) -> str:
 
 def decode(stored: bytes) -> Knowledge:
     """Raise `ValueError` or `TypeError` for what `encode` never wrote."""
-    document = loads(stored)
-    if not isinstance(document, dict):
-        raise TypeError("not an object")
     try:
+        document = loads(stored)
+        if not isinstance(document, dict):
+            raise TypeError("not an object")
         services = {
             _scope(row[0]): Service(_text(row[1]), _versions(row[2]))
             for row in document["services"]
         }
         return Knowledge(*(_ms(document[it]) for it in ("began", "looked", "resumed")), services)
-    except (LookupError, AttributeError) as error:
-        raise ValueError(f"something is missing: {error!r}") from error
+    except (LookupError, AttributeError, RecursionError, WireError) as error:
+        raise ValueError(f"not what is known of versions: {error!r}") from error
 
 
 def _scope(said: Mapping[str, object]) -> Scope:
-    return tuple(sorted((_text(name), _text(value)) for name, value in said.items()))
+    scope = {name: _text(value) for name, value in said.items()}
+    if not scope.keys() <= frozenset(VERSION_SCOPE):
+        raise TypeError("attributes that name no version")
+    check_target(service_target(scope[VERSION_SCOPE[0]]))
+    return tuple(sorted(scope.items()))
 
 
 def _versions(said: Mapping[str, list[object]]) -> dict[str, Known]:
@@ -100,12 +111,12 @@ def _versions(said: Mapping[str, list[object]]) -> dict[str, Known]:
     for name, (live, since_ms, last_ms, came, told, *_) in said.items():
         if came not in _CAME or not (isinstance(live, bool) and isinstance(told, bool)):
             raise TypeError(f"not a version: {name}")
-        found[name] = Known(live, _ms(since_ms), _ms(last_ms), came, told)  # type: ignore[arg-type]  # one of them
+        found[_text(name)] = Known(live, _ms(since_ms), _ms(last_ms), came, told)  # type: ignore[arg-type]  # one of them
     return found
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not is_plain(value):
         raise TypeError("not text")
     return value
 

@@ -216,9 +216,15 @@ def test_what_is_remembered_is_bounded_and_those_that_live_stay(
         b'{"began":1,"looked":true,"resumed":1,"services":[]}',
         b'{"began":1,"looked":1,"resumed":1,"services":[[{"a":1},"",{}]]}',
         b'{"began":1,"looked":1,"resumed":1,"services":[[[],"",{}]]}',
-        b'{"began":1,"looked":1,"resumed":1,"services":[[{},"",{"1":[true,1,1,"so",true]}]]}',
-        b'{"began":1,"looked":1,"resumed":1,"services":[[{},"",{"1":[true,1]}]]}',
-        b'{"began":1,"looked":1,"resumed":1,"services":[[{},"",{"1":7}]]}',
+        b'{"began":1,"looked":1,"resumed":1,"services":[[{},"",{}]]}',
+        *(
+            b'{"began":1,"looked":1,"resumed":1,"services":[[{"service.name":"a"},"",%s]]}' % row
+            for row in (b"[" * 100_000, b'{"1":[true,1,1,"so",true]}', b'{"1":[true,1]}', b'{"1":7}', b"7",
+                             b'{"a\\n":[true,1,1,"first",true]}')
+        ),
+        b'{"began":1,"looked":1,"resumed":1,"services":[[{"service.name":"a\\nb"},"",{}]]}',
+        b'{"began":1,"looked":1,"resumed":1,"services":[[{"service.name":"%s"},"",{}]]}'
+        % (b"a" * 300),
         b'{"began":1,"looked":1,"resumed":1,"services":7}',
     ],
 )  # fmt: skip  # one a line would fill the screen
