@@ -136,9 +136,7 @@ async def test_where_nothing_happens_little_is_written() -> None:
     assert len(kept.stored.version) <= 10 * 6 + 2
 
 
-async def test_where_too_many_versions_report_nobody_seems_to_go_or_come(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+async def test_where_too_many_versions_report_nobody_seems_to_go_or_come() -> None:
     index = Index()
     (one,), told, kept = controllers(index, 1)
     index.starts("1")
