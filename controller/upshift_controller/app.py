@@ -25,17 +25,20 @@ from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.alertmanager.lists import Lists
 from .sources.past.recording import Kept, Recorder
+from .sources.rollouts.watching import Rollouts
 from .sources.schedules.running import Running
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
 from .storage.reports.records import Records
+from .storage.reports.versions import Versions
 from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview
 from .views.schedules import Schedules, shown
 from .web import api, events, health, openapi, problems, route, webhook
 from .web.listener import load_certificate
+from .web.triggers import rollouts
 
 log = structlog.get_logger()
 
@@ -85,6 +88,8 @@ class Controller:
             lambda outcome: metrics.scheduled.labels(outcome.outcome).inc(),
         )
         self.notifier = Notifier(in_force.destinations, metrics.notice)
+        self.versions = Versions(self._looks, core.keys, unreadable)
+        self.rollouts = Rollouts(self.versions, in_force.on_rollout, self._rolled_out)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -108,6 +113,7 @@ class Controller:
                 self.lists.problems,
                 self._schedules,
             ),
+            *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
             *events.routes(self.histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
@@ -138,6 +144,7 @@ class Controller:
             await stack.enter_async_context(self._supervised("lists", watch))
             await stack.enter_async_context(self._supervised("schedules", self.planned.run))
             await stack.enter_async_context(self._supervised("notices", self.notifier.run))
+            await stack.enter_async_context(self._supervised("rollouts", self.rollouts.watch))
             yield
 
     async def _listed(self, triggers: Sequence[Trigger]) -> None:
@@ -159,6 +166,11 @@ class Controller:
         self, name: str, work: Callable[[], Awaitable[None]]
     ) -> AbstractAsyncContextManager[None]:
         return supervised(name, work, self._restarted)
+
+    async def _rolled_out(self, found: Sequence[Trigger]) -> None:
+        for account in await self.triggers.receive(found, "rollouts"):
+            for outcome in account.outcomes:
+                self.metrics.rollouts.labels(outcome.outcome).inc()
 
     def _record(self, alerts: Sequence[Trigger | BadTrigger], size: int) -> None:
         if self.recorder is not None:
@@ -229,6 +241,7 @@ class Controller:
         await self.keeping.look_after()
         await self._upkeep.publish_baseline()
         await self.records.sweep()
+        await self.versions.forget_old()
         await self.canaries.look_after()  # in a flood of alerts it has to wait, and may
 
 

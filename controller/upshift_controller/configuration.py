@@ -54,7 +54,7 @@ class Configuration:
     @property
     def entries(self) -> int:
         """How many rules the document has; one that is for several profiles counts once."""
-        return len({rule.name for rule in self.rules.rules})
+        return len({rule.name for rule in (*self.rules.rules, *self.rules.rollouts)})
 
     def lifted(self) -> list[Problem]:
         """Warnings of default limits that the settings lift."""
@@ -82,6 +82,9 @@ class InForce:
 
     def baseline(self) -> Baseline:
         return self.now.rules.baseline
+
+    def on_rollout(self) -> bool:
+        return bool(self.now.rules.rollouts)
 
     def limits(self) -> Limits:
         return self.now.limits

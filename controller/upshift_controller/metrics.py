@@ -140,6 +140,10 @@ class Metrics:
             "upshift_alerts", "Alerts received, by what became of them", ["outcome"],
             registry=registry,
         )  # fmt: skip  # the pattern of all of these: name and help on one line
+        self.rollouts = Counter(
+            "upshift_rollouts", "Rollouts told, by what became of them", ["outcome"],
+            registry=registry,
+        )  # fmt: skip  # as above
         self.truncated = Counter(
             "upshift_truncated_alerts", "Alerts that Alertmanager left out", registry=registry
         )

@@ -31,7 +31,8 @@ Via = Literal["notice", "level", "muted"]
 
 
 class Trigger(NamedTuple):
-    """What asks for boosts, from its start until it resolves; so far an alert.
+    """What asks for boosts, from its start until it resolves: an alert, or a rollout, which has
+    resolved as soon as it is told.
 
     identity: whose the next word of it is: of an alert, its fingerprint. Together with the start
     it names an episode. labels: what rules match, and whom it is about; `alertname` is its name.
@@ -46,6 +47,7 @@ class Trigger(NamedTuple):
     starts_at_ms: int
     ends_at_ms: int = 0
     via: Via = "notice"
+    kind: Literal["alert", "rollout"] = "alert"
 
     @property
     def name(self) -> str:
@@ -80,8 +82,9 @@ Scope = Literal["namespace", "environment", "instance", "target"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One entry of `on_alert`, for one profile. Durations in milliseconds, the frequency in the
-    profile's own unit: Hz, or snapshots an hour. An entry for several makes a rule for each."""
+    """One entry of `on_alert` or `on_rollout`, for one profile. Durations in milliseconds, the
+    frequency in the profile's own unit: Hz, or snapshots an hour. An entry for several makes a rule
+    for each."""
 
     name: str
     trigger: str
@@ -145,6 +148,8 @@ class RuleSet:
     baseline: Baseline
     rules: tuple[Rule, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    #: Those of `on_rollout`, which have no trigger.
+    rollouts: tuple[Rule, ...] = ()
     labels: Labels = field(default_factory=Labels)
     #: No rule and no override goes above this, in Hz.
     max_frequency_hz: int = MAX_HZ

@@ -6,6 +6,7 @@ Long, because all of it needs one cluster, which takes seconds to start.
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -188,6 +189,37 @@ def test_a_host_agent_hears_its_node_and_its_service_from_two_shards(
         driver.wait_for(100)
     finally:
         agent.stop()
+
+
+def test_versions_are_told_on_their_shard_at_once_by_an_agent_that_joins_later_too(
+    shards: Cluster, to_hand: ClusterController
+) -> None:
+    """Agents of one process share connections; the next visit would be minutes later."""
+    service = f"{next(_numbers)}"
+    agents = [
+        following(shards.url, service, RecordingDriver(), attributes={"service.version": "1"})
+    ]
+    try:
+        with shards.client() as client:
+
+            def told() -> set[str]:
+                members = client.zrange(KEYS.versions, 0, -1)
+                return {
+                    it["service.version"]
+                    for it in map(json.loads, members)
+                    if it["service.name"] == service
+                }
+
+            eventually(lambda: told() == {"1"})
+            agents.append(
+                following(
+                    shards.url, service, RecordingDriver(), attributes={"service.version": "2"}
+                )
+            )
+            eventually(lambda: told() == {"1", "2"})
+    finally:
+        for agent in agents:
+            agent.stop()
 
 
 def test_an_agent_follows_its_slot_to_another_shard(

@@ -97,7 +97,8 @@ def role_name(server: Users, role: str) -> str:
 
 def every_key() -> dict[str, str]:
     mine = {what: getattr(KEYS, what)(HOME) for what in ("state", "plan", "history", "agents")}
-    lists = {what: getattr(KEYS, what) for what in ("due", "targets", "reporting", "budget")}
+    lists = {what: getattr(KEYS, what) for what in ("due", "targets", "budget", "rollouts")}
+    lists |= {what: getattr(KEYS, what) for what in ("reporting", "versions")}
     return {**mine, **lists, "foreign": "sessions:42", "bare": "upshift:v1:x"}
 
 
@@ -126,7 +127,9 @@ def test_an_agent_reads_plans_and_writes_statuses_and_touches_no_other_key(serve
             for command in WRITES.values():
                 words = [word.format(key=key) for word in command]
                 assert refused(agent, *words) == (what != "agents"), (what, words)
-            assert refused(agent, "ZADD", key, "1", HOME) == (what != "reporting"), what
+            assert refused(agent, "ZADD", key, "1", HOME) == (
+                what not in ("reporting", "versions")
+            ), what
 
 
 @pytest.mark.parametrize("command", ["PUBLISH", "SPUBLISH"])

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import structlog
 
+from upshift_rules.claims import claims_of, explain
 from upshift_rules.leases.changes import Change
-from upshift_rules.matching import Verdict, claims_of, explain
+from upshift_rules.matching import Verdict
 from upshift_rules.model import BadTrigger, Claim, Outcome, Refusal, RuleSet, Trigger
 
 from ..runtime.slices import each

@@ -16,7 +16,8 @@ from .batch import guarded
 from .connect import Servers
 from .unreadable import Unreadable
 
-_REPLACE = """
+#: Sets a key, for so many ms, if it still holds what has this SHA-1 (none: nothing): 0 or 1.
+REPLACE = """
 local stored = redis.pcall('GET', KEYS[1])
 stored = type(stored) == 'string' and stored
 if (stored and redis.sha1hex(stored) or '') ~= ARGV[1] then
@@ -54,7 +55,7 @@ class RedisBudgets:
             lasts_ms = max(1, ends_ms(budget) - now_ms)
             batch = await self._servers.batch()
             batch.on(self._key).eval(
-                _REPLACE, 1, self._key, before.version, encode_budget(budget), str(lasts_ms)
+                REPLACE, 1, self._key, before.version, encode_budget(budget), str(lasts_ms)
             )
             batch.await_replicas()
             (taken,) = await batch.execute()

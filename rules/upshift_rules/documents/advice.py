@@ -69,8 +69,13 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
     for index, it in enumerate(rules.schedules):
         if it.kind == "boost" and CLOCKED.intersection(it.profiles):
             said += _step(("sampling", "schedules", index, "frequency"), it.frequency_hz)
+    for index, entry in enumerate(it.rules() for it in document.sampling.on_rollout):
+        path = ("sampling", "on_rollout", index)
+        said += [((*path, *at), message) for at, message in _heap(entry)]
+        for rule in entry:
+            said += [((*path, *at), message) for at, message in _frequency(rules, rule)]
     given = document.model_fields_set
-    if not (rules.rules or rules.schedules) and "sampling" in given:
+    if not (rules.rules or rules.rollouts or rules.schedules) and "sampling" in given:
         said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
     if document.fallback_strategy:
         said.append((("fallback_strategy",), "only host agents use fallback_strategy"))

@@ -13,6 +13,7 @@ from upshift_agent.contract import CPU, MAX_HZ, PROFILES, shown
 from ..model import default_frequency
 from ..text import in_words, show
 from .nodes import Path
+from .rollout_entry import ROLLOUT
 
 #: A lease of a rule with such a name could not be told from a target.
 TARGET_KINDS = frozenset({"service", "node"})
@@ -31,13 +32,13 @@ def above(sampling: Mapping[str, Any], most: Any, name: str) -> Iterator[tuple[P
     asked: list[tuple[Path, Any, str]] = [(("default",), sampling.get("default"), CPU)]
     asked += [(path, hz, CPU) for path, hz in _section(sampling, "environments")]
     asked += [(path, hz, str(path[1])) for path, hz in _section(sampling, "profiles")]
-    for index, entry in _entries(sampling):
+    for at, entry in _entries(sampling):
         unit = "heap" if _profiles(entry) == ["heap"] else CPU
-        asked.append((("on_alert", index, "frequency"), entry.get("frequency"), unit))
-    for index, entry in _entries(sampling, "schedules"):
+        asked.append(((*at, "frequency"), entry.get("frequency"), unit))
+    for at, entry in _entries(sampling, "schedules"):
         if entry.get("kind") != "cap":  # which lowers
             unit = "heap" if _profiles(entry) == ["heap"] else CPU
-            asked.append((("schedules", index, "frequency"), entry.get("frequency"), unit))
+            asked.append(((*at, "frequency"), entry.get("frequency"), unit))
     for path, hz, profile in asked:
         if _is_hz(hz) and hz > most:
             said = f"{shown(profile, most)}{default_frequency(most)}"
@@ -52,19 +53,19 @@ def _section(sampling: Mapping[str, Any], name: str) -> list[tuple[Path, Any]]:
 def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     seen: set[str] = set()
     keys: dict[str, str] = {}
-    for index, entry in _entries(sampling):
-        field = "trigger" if entry.get("name") is None else "name"
-        name = entry.get(field)
+    for at, entry in _entries(sampling):
+        field = "trigger" if at[0] == "on_alert" and entry.get("name") is None else "name"
+        name = entry.get(field, ROLLOUT if at[0] == "on_rollout" else None)
         if not isinstance(name, str):
             continue
         if name in TARGET_KINDS:
             yield (
-                ("on_alert", index, field),
+                (*at, field),
                 f"name {show(name)} is what targets begin with; give this rule another `name:`",
             )
         if name in seen:
             yield (
-                ("on_alert", index, field),
+                (*at, field),
                 f"name {show(name)} is taken by a rule above; give this one a name of its own",
             )
         seen.add(name)
@@ -72,24 +73,24 @@ def _names(sampling: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             key = name if profile == CPU else f"{name}:{profile}"
             if keys.setdefault(key, name) != name:
                 yield (
-                    ("on_alert", index, field),
+                    (*at, field),
                     f"boosts by {show(name)} would be called {show(key)}, as some by "
                     f"{show(keys[key])} above are; give one of the two another name",
                 )
 
-    for index, entry in _entries(sampling, "schedules"):
+    for at, entry in _entries(sampling, "schedules"):
         name = entry.get("name")
         if not isinstance(name, str):
             continue
         if name in TARGET_KINDS:
             yield (
-                ("schedules", index, "name"),
+                (*at, "name"),
                 f"name {show(name)} is what targets begin with; give this schedule another one",
             )
         mine = [name, *(f"{name}:{profile}" for profile in _profiles(entry))]
         if name in seen or any(key in keys for key in mine):
             yield (
-                ("schedules", index, "name"),
+                (*at, "name"),
                 f"name {show(name)} is taken by a rule or a schedule above; leases are called so",
             )
         seen.add(name)
@@ -103,11 +104,14 @@ def _profiles(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _entries(
-    sampling: Mapping[str, Any], name: str = "on_alert"
-) -> list[tuple[int, dict[str, Any]]]:
-    entries = sampling.get(name)
-    rows = enumerate(entries) if isinstance(entries, list) else ()
-    return [(i, entry) for i, entry in rows if isinstance(entry, dict)]
+    sampling: Mapping[str, Any], *sections: str
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The entries of `sections`, or else all rules, and where each one stands."""
+    for section in sections or ("on_alert", "on_rollout"):
+        entries = sampling.get(section)
+        for index, entry in enumerate(entries) if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                yield (section, index), entry
 
 
 def _is_hz(value: object) -> bool:

@@ -29,6 +29,7 @@ from .fields import (
 )
 from .located import Document, Located, Section, read_located
 from .nodes import Path
+from .rollout_entry import RolloutEntry
 from .rule_entry import RuleEntry
 from .schedule_entry import MAX_SCHEDULES, ScheduleEntry
 
@@ -95,6 +96,11 @@ class Sampling(Section):
     on_alert: list[RuleEntry] = Field(
         default_factory=list, description="The rules. Every one that matches an alert applies."
     )
+    on_rollout: list[RolloutEntry] = Field(
+        default_factory=list,
+        description="Rules for the agents of a service's new version. Every one that matches "
+        "applies.",
+    )
 
     schedules: list[ScheduleEntry] = Field(
         default_factory=list,
@@ -107,6 +113,7 @@ class Sampling(Section):
             baseline=Baseline(self.default, dict(self.environments), dict(self.profiles.items())),
             rules=tuple(chain(*(entry.rules() for entry in self.on_alert))),
             schedules=tuple(entry.schedule() for entry in self.schedules),
+            rollouts=tuple(chain(*(entry.rules() for entry in self.on_rollout))),
             labels=Labels(**{name: tuple(names) for name, names in self.labels}),
             max_frequency_hz=self.max_frequency,
         )

@@ -1,6 +1,7 @@
 """What a trigger does to the boosts of a target: grant, renew, or nothing, always with its reason.
 
-Triggers are alerts so far, and are called so below.
+Triggers are called alerts below. A rollout is one that is told once, and is over then: each version
+has a case of its own, and all of them share their rule's cooldown (`draft.cooling_key`).
 
 Rules for editors. Each answer in `tests/README.md` about an alert is a branch here and a test in
 `tests/rules/test_boosts.py`; change both or neither. The theory:
@@ -56,7 +57,7 @@ from upshift_agent.contract import Cause, Lease, shown_all
 
 from ..durations import format_duration
 from ..model import Claim, Outcome, OutcomeName, Refusal
-from .draft import Draft, digest, scope_key
+from .draft import Draft, cooling_key, digest, scope_key
 from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
 from .state import (
     ABSENT,
@@ -105,10 +106,11 @@ def fired(draft: Draft, claim: Claim) -> Outcome:
     if boost is not None:
         draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
         return _extend(draft, claim, scope, boost, f"another alert of {rule.key} fires")
-    if draft.now_ms < case.cooling_ms:
+    cooling = cooling_key(scope, rule.key, trigger.kind == "rollout", claim.where)
+    if draft.now_ms < draft.case(cooling).cooling_ms:
         # No longer than the rule says by now, also where Redis's clock was set back.
-        cooling_ms = min(case.cooling_ms, draft.now_ms + rule.cooldown_ms)
-        draft.change(scope, cooling_ms=cooling_ms)
+        cooling_ms = min(draft.case(cooling).cooling_ms, draft.now_ms + rule.cooldown_ms)
+        draft.change(cooling, cooling_ms=cooling_ms)
         if draft.now_ms < cooling_ms:
             left = format_duration(cooling_ms - draft.now_ms)
             reason = f"no new boost by {rule.key} here for another {left}"
@@ -275,7 +277,7 @@ def _grant(
         expires_at_ms=end_ms,
         where=where,
         fraction=rule.fraction,
-        cause=Cause.of_rule(rule.key, alertname=trigger.name, fingerprint=trigger.identity),
+        cause=_cause(claim),
     )
     boost = draft.aim(boost)
     if why := draft.unfit(boost):
@@ -284,7 +286,9 @@ def _grant(
     if refusal is not None:
         draft.refused_scopes[scope] = refusal
         return _refuse(draft, claim, scope, boost, refusal)
-    draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
+    # A rollout is over as soon as it is told, so it is remembered for no longer than others then.
+    over = RESOLVED if trigger.kind == "rollout" else None
+    draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms, over))
     draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None, left=NOTHING_LEFT)
     whom = draft.for_whom(boost) + left_out + draft.reaching_nobody(boost)
     whom += _UNTOLD if name == "recovered" else "" if until_ms is None else _REST
@@ -292,6 +296,14 @@ def _grant(
     _cool(draft, claim, scope, end_ms)
     length = f"{shown_all({rule.profile: boost.hz})} for {format_duration(end_ms - draft.now_ms)}"
     return _outcome(claim, name, length + whom, boost)
+
+
+def _cause(claim: Claim) -> Cause:
+    key, trigger = claim.rule.key, claim.trigger
+    if trigger.kind == "rollout":
+        version = trigger.labels.get("version", "")
+        return Cause.of_rollout(key, version=version, fingerprint=trigger.identity)
+    return Cause.of_rule(key, alertname=trigger.name, fingerprint=trigger.identity)
 
 
 def _refuse(draft: Draft, claim: Claim, scope: str, boost: Lease, refusal: Refusal) -> Outcome:
@@ -335,7 +347,9 @@ def _joined(draft: Draft, claim: Claim, boost: Lease, more: str = "") -> Outcome
 
 def _cool(draft: Draft, claim: Claim, scope: str, end_ms: int) -> None:
     if claim.rule.cooldown_ms:
-        draft.change(scope, cooling_ms=end_ms + claim.rule.cooldown_ms)
+        of_rollout = claim.trigger.kind == "rollout"
+        cooling = cooling_key(scope, claim.rule.key, of_rollout, claim.where)
+        draft.change(cooling, cooling_ms=end_ms + claim.rule.cooldown_ms)
 
 
 def _longest(claim: Claim) -> str:

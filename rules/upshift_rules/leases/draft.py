@@ -8,7 +8,15 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from upshift_agent.contract import SET_BACK_MS, Cause, Lease, Where, dump, shorten
+from upshift_agent.contract import (
+    SERVICE_VERSION,
+    SET_BACK_MS,
+    Cause,
+    Lease,
+    Where,
+    dump,
+    shorten,
+)
 
 from ..model import Claim, Outcome, Refusal, Rule
 from .agents import Agent, reaching_nobody
@@ -24,6 +32,13 @@ def scope_key(rule: Rule, where: Where) -> str:
     if not where:
         return rule.key
     return f"{rule.key} {filter_key(where)}"
+
+
+def cooling_key(scope: str, key: str, of_rollout: bool, where: Where) -> str:
+    """Return the key of the case whose cooldown counts: of a rollout, that of all versions."""
+    if not of_rollout:
+        return scope
+    return f"{key} {filter_key({k: v for k, v in where.items() if k != SERVICE_VERSION})} rollouts"
 
 
 def filter_key(where: Where) -> str:
@@ -124,11 +139,14 @@ class Draft:
         if scope is not None:
             case = self.cases[scope]
             early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
-            cooling_ms = case.cooling_ms and case.cooling_ms - early_ms
             left = NOTHING_LEFT
             if event == "reverted" and any(it.ended == ABSENT for it in case.episodes.values()):
                 left = Left(case.started_ms, lease.expires_at_ms)
-            self.cases[scope] = case._replace(started_ms=0, cooling_ms=cooling_ms, left=left)
+            self.cases[scope] = case._replace(started_ms=0, left=left)
+            of_rollout = lease.cause.origin == "rollout"
+            cooling = cooling_key(scope, lease.cause.rule or "", of_rollout, lease.where)
+            if ends_ms := self.case(cooling).cooling_ms:
+                self.change(cooling, cooling_ms=ends_ms - early_ms)
         self._record(event, f"{lease.reason}; {how}", lease, cause)
 
     def expire(self) -> None:

@@ -22,7 +22,7 @@ ROOMS = {RULES: 256, BOOSTS: 64, CAPS: 64, STOPS: 16}
 
 
 def room_of(lease: Lease) -> str:
-    if lease.cause.origin == "rule":
+    if lease.cause.origin != "operator":
         return RULES
     if lease.kind != "cap":
         return BOOSTS

@@ -25,6 +25,7 @@ from ..documents.located import Located, Section, must_be, read_located
 from ..documents.nodes import Path
 from ..durations import format_duration, parse_duration
 from ..leases.changes import Event
+from ..rollouts import LABELS
 from ..text import show
 from .agents import AgentsDocument
 from .notation import LIKE, labels_of
@@ -60,6 +61,27 @@ class AlertEntry(Section):
     resolves: Moment | None = Field(
         default=None, description="When it has resolved, and that is told. Default: it fires on."
     )
+
+
+class RolledOutEntry(Section):
+    """A rollout: agents of a service begin to live in a version, after others. All agents of a test
+    live throughout, those of the version too."""
+
+    service: Text = Field(description="Whose it is.", examples=["checkout"])
+    version: Text = Field(description="Which one begins to live.", examples=["2.1.0"])
+    environment: Text | None = Field(default=None, description="In this environment.")
+    namespace: Text | None = Field(default=None, description="In this Kubernetes namespace.")
+    service_namespace: Text | None = Field(default=None, description="In this service's namespace.")
+    cluster: Text | None = Field(default=None, description="In this Kubernetes cluster.")
+    at: Moment = Field(
+        default=0, description="When. Default: 0s.", json_schema_extra={"default": "0s"}
+    )
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Those that name the version."""
+        found = {attribute: getattr(self, label) for attribute, label in LABELS.items()}
+        return {attribute: value for attribute, value in found.items() if value is not None}
 
 
 class LeaseEntry(Section):
@@ -137,6 +159,9 @@ class RuleTestEntry(Section):
     alerts: list[AlertEntry] = Field(
         default_factory=list, max_length=MAX_ALERTS, description="What Alertmanager tells."
     )
+    rollouts: list[RolledOutEntry] = Field(
+        default_factory=list, max_length=MAX_ALERTS, description="What agents tell of versions."
+    )
     expect: list[ExpectEntry] = Field(
         default_factory=list, description="What is to be, at which moments."
     )
@@ -148,6 +173,7 @@ class RuleTestEntry(Section):
     def end_ms(self) -> int:
         """The last moment that is named."""
         told = [it.resolves or it.fires for it in self.alerts]
+        told += [it.at for it in self.rollouts]
         return max(
             [0, *told, *(it.at for it in self.expect), *(it.at for it in self.history or ())]
         )

@@ -113,7 +113,7 @@ class Fleet:
 def alike(members: Iterable[Member], several: Iterable[RuleSet]) -> list[Member]:
     """Return `members` with those in one that none of these rules tells apart: a large fleet is
     looked at for each change, and most of it differs by names only."""
-    rules = [rule for one in several for rule in one.rules]
+    rules = [rule for one in several for rule in (*one.rules, *one.rollouts)]
     told = {SERVICE, ENVIRONMENT, HOST, K8S_NODE, *SCOPED}.union(*(it.where for it in rules))
     if any(it.scope == "instance" for it in rules):
         told |= {INSTANCE, POD}

@@ -9,6 +9,7 @@ from ..documents.located import Located, Problem
 from ..documents.nodes import Path
 from ..leases.limits import Limits
 from ..model import BadTrigger, RuleSet, Trigger
+from ..rollouts import in_words, rollout
 from . import comparing
 from .document import RuleTestEntry, RuleTestsDocument
 from .fleet import Fleet, Member
@@ -95,7 +96,8 @@ def _told(trial: Trial, notice: Notice) -> Iterator[Happened]:
         verb = "fires" if trigger.status == "firing" else "has resolved"
         for it in outcomes:
             whom = f"{it.target} " if it.target else ""
-            what = f"{written(trigger.labels)} {verb}"
+            alert = trigger.kind == "alert"
+            what = f"{written(trigger.labels)} {verb}" if alert else in_words(trigger)
             yield Happened(notice.at_ms - START_MS, what, f"{whom}{it.outcome}: {it.reason}")
 
 
@@ -110,4 +112,7 @@ def _notices(test: RuleTestEntry) -> list[Notice]:
         if it.resolves is not None:
             over = fires._replace(status="resolved", ends_at_ms=end_ms)
             told.setdefault(end_ms, []).append(over)
+    for new in test.rollouts:
+        at_ms = START_MS + new.at
+        told.setdefault(at_ms, []).append(rollout(new.attributes, at_ms))
     return [Notice(at_ms, triggers) for at_ms, triggers in told.items()]

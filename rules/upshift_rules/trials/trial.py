@@ -13,6 +13,7 @@ from typing import NamedTuple
 from upshift_agent.contract import CPU, Lease, Plan, Profile
 from upshift_agent.contract.resolve import resolve
 
+from ..claims import claims_of
 from ..leases.agents import Agent
 from ..leases.changes import Change, Entry, Transition
 from ..leases.draft import filter_key
@@ -21,7 +22,6 @@ from ..leases.limiting.reserving import longer, part, within
 from ..leases.limits import Ledger, Limits, Reservation
 from ..leases.state import TargetState, plan_of
 from ..leases.transition import limited, revised, transition
-from ..matching import claims_of
 from ..model import BadTrigger, Claim, Outcome, RuleSet, Trigger
 from .fleet import Fleet, Member
 

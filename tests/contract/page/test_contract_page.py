@@ -22,6 +22,7 @@ from upshift_agent.contract import (
     one_line,
     selects,
     share,
+    version_of,
 )
 from upshift_agent.contract.resolve import resolve
 from upshift_agent.drivers import adapter
@@ -75,6 +76,8 @@ def test_every_key_of_ours_is_listed() -> None:
         keys.targets,
         keys.reporting,
         keys.budget,
+        keys.versions,
+        keys.rollouts,
     ]
     listed = re.findall(r"N:v1:[\w{}:]+", " ".join(row[0] for row in table("key", "type")))
     assert {key.replace("{fleet}", "{T}") for key in ours} == set(listed)
@@ -103,6 +106,12 @@ def test_the_signed_message_is_signed_as_the_page_says() -> None:
 
 def agent_ids(cell: str) -> list[str]:
     return ["" if it == "(none)" else quoted(it) for it in cell.split(", ")]
+
+
+def test_each_version_shown_is_so() -> None:
+    for cells in table("attributes", "member"):
+        member = version_of(json.loads(quoted(cells[0])))
+        assert member == (None if cells[1] == "(none)" else quoted(cells[1]))
 
 
 def test_each_share_shown_is_so() -> None:
@@ -184,6 +193,7 @@ def test_each_figure_is_ours() -> None:
         "longest lease that controllers grant": contract.MAX_LEASE_MS,
         "highest frequency that they grant, or an agent's own settings hold": contract.MAX_HZ,
         "longest target": contract.MAX_TARGET_BYTES,
+        "longest member of `versions` that controllers read": contract.keys.MAX_VERSION_BYTES,
         "attributes of an agent, names and values together": config.MAX_ATTRIBUTES_BYTES,
         "age of a pushed signed plan": contract.MAX_PUSH_AGE_MS,
         "start of a lease, or `now_ms` of a push, too far from now": contract.SET_BACK_MS,

@@ -18,6 +18,7 @@ from .contract import (
     PID,
     POD,
     SERVICE_NAMESPACE,
+    SERVICE_VERSION,
     STARTED,
     canonical,
     is_plain,
@@ -79,7 +80,8 @@ def local(environ: Mapping[str, str]) -> dict[str, str]:
         ),
         K8S_NODE: (environ.get("K8S_NODE_NAME"),),
     }
-    for name in (ENVIRONMENT, K8S_NAMESPACE, SERVICE_NAMESPACE, K8S_CLUSTER, K8S_NODE):
+    named = (ENVIRONMENT, K8S_NAMESPACE, SERVICE_NAMESPACE, K8S_CLUSTER, K8S_NODE, SERVICE_VERSION)
+    for name in named:
         for said in (otel.get(name), *elsewhere.get(name, ())):
             # An empty one says nothing, and others no lease could name.
             if said and len(said) <= MAX_TARGET_BYTES and is_plain(said):

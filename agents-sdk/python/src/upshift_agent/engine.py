@@ -27,6 +27,7 @@ from .contract import (
     Wanted,
     encode_status,
     shown_all,
+    version_of,
 )
 from .contract.resolve import Decision, resolve
 from .drivers.adapter import AdaptedDriver
@@ -59,6 +60,7 @@ class Engine:
         self._instance = self._attributes[INSTANCE]
         self.targets = config.targets(self._attributes)
         self.home = self.targets[0]
+        self.version = version_of(self._attributes)
         self._profiles = driver.profiles
         self._baseline = Baseline(config.baseline_hz)
         self._driver = DriverThread(driver, self._attributes, self._driver_moved)

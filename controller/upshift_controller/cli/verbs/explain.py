@@ -1,4 +1,4 @@
-"""`upshift explain`: what would this alert do, and why not?"""
+"""`upshift explain`: what would this alert do, and why not? And was that a rollout?"""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from rich.text import Text
 from ..client import Client, Json
 from ..options import DEFAULT_URL, AsJson, CaFile, TokenFile, Url
 from ..screen import show, text
+from ..screen.rollouts import rollouts
 
 
 def explain(
     alert: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="ALERT.json",
             help="One alert, a list of them, or a webhook body; - for standard input.",
         ),
-    ],
+    ] = None,
+    rollout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SERVICE",
+            help="Instead: the versions of this service, and why each was a rollout or none.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
@@ -32,6 +40,12 @@ def explain(
     Exits 1 if there is one that cannot be read.
     """
     client = Client(url, token_file, ca_file, exact=as_json)
+    if (alert is None) == (rollout is None):
+        raise typer.BadParameter("name one: a file with alerts, or --rollout SERVICE")
+    if alert is None:
+        document = client.get("rollouts", service=rollout or "")
+        (show.answer if as_json else rollouts)(document)
+        return
     try:
         body = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()
     except OSError as error:

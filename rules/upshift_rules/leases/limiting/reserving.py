@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from upshift_agent.contract import Baseline, Lease
+from upshift_agent.contract import SERVICE_VERSION, Baseline, Lease
 
 from ...model import Refusal
 from ..agents import Agent
@@ -32,6 +33,10 @@ def part(
 
     agents: the live ones of its target. anybody: whether any agent of the fleet is known to live.
     """
+    if lease.cause.origin == "rollout":
+        # Of all versions: those of the others will be of this one, when it is rolled out.
+        where = {name: it for name, it in lease.where.items() if name != SERVICE_VERSION}
+        lease = replace(lease, where=where)
     raised = reach(lease, agents, baseline)
     if not agents and limits.by_share and anybody:
         # Alerts name services that nobody profiles, mostly; by default they take no room. Where

@@ -27,6 +27,12 @@ class Cause:
         return cls({"rule": rule, "alertname": alertname, "fingerprint": fingerprint})
 
     @classmethod
+    def of_rollout(cls, rule: str, *, version: str, fingerprint: str) -> Cause:
+        """A rule's, for the sake of a service's new version. `reason` is for agents' words."""
+        said = {"rule": rule, "rollout": version, "fingerprint": fingerprint}
+        return cls(said | {"reason": f"rollout of {version}"})
+
+    @classmethod
     def of_operator(cls, by: str, *, via: str = "", reason: str = "") -> Cause:
         """Of somebody called `by`; `via`: which way they took, if not the API."""
         said = {"by": by, "via": via, "reason": reason}
@@ -38,8 +44,10 @@ class Cause:
         return cls({"schedule": name})
 
     @property
-    def origin(self) -> Literal["rule", "operator"]:
-        return "operator" if self.rule is None else "rule"
+    def origin(self) -> Literal["rule", "rollout", "operator"]:
+        if self.rule is None:
+            return "operator"
+        return "rule" if self._text("rollout") is None else "rollout"
 
     @property
     def rule(self) -> str | None:

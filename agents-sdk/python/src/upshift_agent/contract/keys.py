@@ -9,13 +9,15 @@ from typing import Any
 from urllib.parse import quote
 
 from .errors import ConfigurationError, WireError
-from .reading import shorten
+from .reading import dump, parse, shorten, strings
 from .text import is_plain
 
 DEFAULT_NAMESPACE = "upshift"
 FLEET = "fleet"
 #: Longest target in bytes of UTF-8; longer names are refused where they come in.
 MAX_TARGET_BYTES = 256
+#: Longest member of `versions`.
+MAX_VERSION_BYTES = 4096
 
 ENVIRONMENT = "deployment.environment.name"
 INSTANCE = "service.instance.id"
@@ -33,10 +35,47 @@ K8S_NODE = "k8s.node.name"
 K8S_NAMESPACE = "k8s.namespace.name"
 K8S_CLUSTER = "k8s.cluster.name"
 SERVICE_NAMESPACE = "service.namespace"
+SERVICE_VERSION = "service.version"
 #: Older spellings of attributes, and the name they have now (OpenTelemetry semantic conventions).
 ATTRIBUTE_ALIASES = {"deployment.environment": ENVIRONMENT}
 #: A pin that names one of these is narrower than any target.
 INSTANCE_ATTRIBUTES = frozenset({INSTANCE, POD, AGENT, PID})
+
+
+#: Whose version it is, beside the service's name: `api` in one namespace is not `api` in another.
+VERSION_SCOPE = ("service.name", ENVIRONMENT, K8S_NAMESPACE, SERVICE_NAMESPACE, K8S_CLUSTER)
+
+
+def version_of(attributes: Mapping[str, str]) -> str | None:
+    """Return the member of `versions` for an agent with these attributes; None where it has none.
+
+    What no lease could name is left out, and without a service or a version there is none at all.
+    """
+    known = canonical(attributes)
+    named = {it: known[it] for it in sorted((*VERSION_SCOPE, SERVICE_VERSION)) if known.get(it)}
+    usable = {it: value for it, value in named.items() if _is_usable(value)}
+    return dump(usable) if {VERSION_SCOPE[0], SERVICE_VERSION} <= usable.keys() else None
+
+
+def read_version(member: bytes) -> dict[str, str]:
+    """Return the attributes that a member of `versions` names. Raise `WireError`."""
+    if len(member) > MAX_VERSION_BYTES:
+        raise WireError(f"a version has at most {MAX_VERSION_BYTES} bytes, not {len(member)}")
+    said = strings(parse(member), "version")
+    wanted = (*VERSION_SCOPE, SERVICE_VERSION)
+    named = {it: said[it] for it in wanted if said.get(it)}
+    for name in (VERSION_SCOPE[0], SERVICE_VERSION):
+        if name not in named:
+            raise WireError(f"a version names its {name}, got {shorten(said)}")
+    for name, value in named.items():
+        if not _is_usable(value):
+            raise WireError(f"{name} of a version cannot be used, got {shorten(value)}")
+    check_target(service_target(named[VERSION_SCOPE[0]]))
+    return named
+
+
+def _is_usable(value: str) -> bool:
+    return is_plain(value) and len(value.encode("utf-8", "replace")) <= MAX_TARGET_BYTES
 
 
 #: Of a namespace: what leaves the hash tag, channel patterns and Redis users whole.
@@ -156,3 +195,12 @@ class Keys:
     @property
     def budget(self) -> str:
         return f"{self.namespace}:v1:budget"
+
+    @property
+    def versions(self) -> str:
+        """Sorted set version (see `version_of`) → last report of any of its agents (Redis ms)."""
+        return f"{self.namespace}:v1:versions"
+
+    @property
+    def rollouts(self) -> str:
+        return f"{self.namespace}:v1:rollouts"

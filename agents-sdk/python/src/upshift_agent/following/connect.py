@@ -7,7 +7,7 @@ has moved are found by the same few lines as the first server.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -134,6 +134,16 @@ def reading(key: str) -> Callable[[Redis], Awaitable[bytes | None]]:
         return answer
 
     return get
+
+
+def adding(key: str, members: Mapping[str, int]) -> Callable[[Redis], Awaitable[int]]:
+    """The command that adds to a sorted set."""
+
+    async def zadd(client: Redis) -> int:
+        answer: int = await client.zadd(key, dict(members))
+        return answer
+
+    return zadd
 
 
 @asynccontextmanager

@@ -29,28 +29,49 @@ class Reporter(Protocol):
     def home(self) -> str: ...
     @property
     def field(self) -> str: ...
+    @property
+    def version(self) -> str | None:
+        """Its member of `versions`, if it has a version."""
 
     def report(self) -> tuple[str, int]:
         """The status to write now: its JSON, and Redis time in milliseconds."""
 
 
 class Reports:
-    """sharded: what is kept beside the agents of a target is on another server."""
+    """sharded: what is kept beside the agents of a target is on another server.
+    unlisted: called while a session lasts and some version has not been told there."""
 
-    def __init__(self, keys: Keys, *, sharded: bool) -> None:
+    def __init__(self, keys: Keys, *, sharded: bool, unlisted: Callable[[], None]) -> None:
         self._keys = keys
         self._sharded = sharded
+        self._tell_unlisted = unlisted
+        self.unlisted = False
         self._due_at: dict[Reporter, float] = {}  # of `elapsed_s()`
         self._news = asyncio.Event()
         self._complaints = Complaints()
 
     def join(self, reporter: Reporter) -> None:
+        if self._sharded and reporter.version is not None:
+            self.unlisted |= reporter.version not in self._versions()
+        self._due_now(reporter)
+
+    def _due_now(self, reporter: Reporter) -> None:
         self._due_at[reporter] = 0.0
         self._news.set()
 
+    def _versions(self) -> set[str | None]:
+        return {reporter.version for reporter in self._due_at}
+
+    def kept_elsewhere(self, home: str, at_ms: int) -> list[tuple[str, dict[str, int]]]:
+        """What is to be added to which sorted set of another server, now and then."""
+        self.unlisted = False
+        versions = {version: at_ms for version in self._versions() if version is not None}
+        lists = [(self._keys.reporting, {home: at_ms}), (self._keys.versions, versions)]
+        return [(key, members) for key, members in lists if members]
+
     def soon(self, reporter: Reporter) -> None:
         if reporter in self._due_at:
-            self.join(reporter)
+            self._due_now(reporter)
 
     def leave(self, reporter: Reporter) -> None:
         self._due_at.pop(reporter, None)
@@ -65,12 +86,15 @@ class Reports:
             for start in range(0, len(due), TOGETHER):
                 some = due[start : start + TOGETHER]
                 await write(partial(self._fill, some))
+            if self.unlisted:
+                self._tell_unlisted()
             next_at = min(self._due_at.values(), default=now + STATUS_INTERVAL_S)
             await timing.wait(self._news, max(0, next_at - elapsed_s()))
             await asyncio.sleep(timing.SETTLE_S)
 
     def _fill(self, reporters: Sequence[Reporter], pipeline: Pipeline) -> None:
         homes: dict[str, int] = {}
+        versions: dict[str, int] = {}
         keys = {home: self._keys.agents(home) for home in {one.home for one in reporters}}
         for reporter in reporters:
             if reporter not in self._due_at:  # it has left meanwhile
@@ -78,6 +102,8 @@ class Reports:
             self._due_at[reporter] = elapsed_s() + STATUS_INTERVAL_S
             try:
                 status, homes[reporter.home] = reporter.report()
+                if reporter.version is not None:
+                    versions[reporter.version] = homes[reporter.home]
             except Exception as error:  # noqa: BLE001  # costs no other its status
                 self._complaints.make(f"an agent has no status: {describe(error)}")
                 continue
@@ -86,3 +112,5 @@ class Reports:
             pipeline.expire(keys[home], timing.AGENTS_TTL_S)
         if homes and not self._sharded:
             pipeline.zadd(self._keys.reporting, dict(homes))
+        if versions and not self._sharded:
+            pipeline.zadd(self._keys.versions, dict(versions))

@@ -27,7 +27,7 @@ from ..runtime.elapsed import elapsed_s
 from ..runtime.log import log
 from ..runtime.loop import until_one_fails
 from . import timing
-from .connect import NOT_HERE, Servers, reading
+from .connect import NOT_HERE, Servers, adding, reading
 from .listening import Listening
 from .reporting import Reporter, Reports
 
@@ -57,7 +57,7 @@ class Subscription:
         self._server = self._servers.shown
         self._read = read
         self._listening = Listening(self._servers, keys, hear=hear, confirmed=self._confirm)
-        self.reports = Reports(keys, sharded=self._servers.sharded)
+        self.reports = Reports(keys, sharded=self._servers.sharded, unlisted=self.read_soon)
         self._resync = asyncio.Event()
         self._ready = asyncio.Event()
         self._confirmed: set[str] = set()
@@ -177,7 +177,7 @@ class Subscription:
             raise now
         redis_ms = now[0] * 1000 + now[1] / 1000
         self._read(plans, redis_ms, sent_ms, received_ms)
-        if self._servers.sharded and elapsed_s() >= self._visit_at:
+        if self._servers.sharded and (self.reports.unlisted or elapsed_s() >= self._visit_at):
             self._visit_at = elapsed_s() + timing.about(timing.VISIT_S)
             if plans := await self._visit(elsewhere, redis_ms):
                 self._read(plans, redis_ms, sent_ms, received_ms)
@@ -193,8 +193,8 @@ class Subscription:
                 plan = await self._servers.run(reading(self._keys.plan(target)))
                 if plan is not None:
                     plans[target] = plan
-            listed = {self._home: int(redis_ms)}
-            await self._servers.run(lambda client: client.zadd(self._keys.reporting, listed))
+            for key, members in self.reports.kept_elsewhere(self._home, int(redis_ms)):
+                await self._servers.run(adding(key, members))
         except (RedisError, OSError) as error:
             self._visit_at = 0.0
             self._complaints.make(

@@ -1,0 +1,1 @@
+"""What is known of what asks for boosts, beside alerts."""
