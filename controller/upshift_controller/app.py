@@ -19,6 +19,7 @@ from .errors import StartRefused, Unavailable
 from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
+from .leasing.guarding.stop_if import StopIf
 from .metrics import Metrics
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
@@ -61,6 +62,7 @@ class Controller:
             conflicted=metrics.conflicts.inc,
             took=metrics.commit_seconds.observe,
             restarted=self._restarted,
+            answered=metrics.answered,
         )
         self.store, self.committer = core.store, core.committer
         self.triggers, self.overrides, self._upkeep = core.triggers, core.overrides, core.upkeep
@@ -72,6 +74,7 @@ class Controller:
         self.overview = Overview(shown, self.records, in_force.baseline)
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
         self.canaries = Canaries(self.store, self.committer)
+        self.stop_if = StopIf(self.store, self.committer, core.asker, in_force.stop_if_every_s)
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self._truncated = Truncated(in_force.alertmanager)
@@ -124,6 +127,8 @@ class Controller:
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
             watch = partial(self._truncated.watch, self.triggers.receive)
             await stack.enter_async_context(self._supervised("absences", watch))
+            self._core.asker.prepare()
+            await stack.enter_async_context(self._supervised("stop_if", self.stop_if.watch))
             yield
 
     async def _look(self) -> None:
@@ -184,6 +189,7 @@ class Controller:
         if (expiry_ms := done.state.next_expiry_ms) is not None:
             self.schedule.expect(expiry_ms, done.now_ms)
         self.canaries.notice(done.state)
+        self.stop_if.notice(done.state)
         self.metrics.committed(done)
         for entry in done.entries:
             logs.change(done, entry)

@@ -157,6 +157,10 @@ class Metrics:
             "upshift_refused", "Leases refused, by limit; each as often as the history tells of it",
             ["limit"], registry=registry,
         )  # fmt: skip  # as above
+        self.guard_answers = Counter(
+            "upshift_guard_answers", "What Prometheus said to guards: true, false or unknown",
+            ["answer"], registry=registry,
+        )  # fmt: skip  # as above
         self.unreadable = Counter(
             "upshift_unreadable", "Things in Redis that could not be read, by what they should be",
             ["what"], registry=registry,
@@ -190,6 +194,9 @@ class Metrics:
 
     def reject(self, reason: str) -> None:
         self.rejected.labels(reason).inc()
+
+    def answered(self, true: bool | None) -> None:
+        self.guard_answers.labels("unknown" if true is None else str(true).lower()).inc()
 
     def committed(self, done: Committed) -> None:
         for entry in done.entries:

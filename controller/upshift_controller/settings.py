@@ -21,6 +21,7 @@ from upshift_rules.text import show
 
 from .errors import StartRefused
 from .limits import LimitsEntry
+from .prometheus import PrometheusEntry
 
 DEFAULT_LISTEN = "127.0.0.1:9095"
 #: The limit's name where a rule's file is told of it.
@@ -83,7 +84,7 @@ class TlsEntry(Section):
 class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
-    confidential = frozenset({"redis", "secret_file", "tokens"})
+    confidential = frozenset({"redis", "secret_file", "tokens", "prometheus"})
 
     listen: Line = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
     redis: Line | None = Field(
@@ -118,6 +119,9 @@ class Settings(RuleDocument):
         default=None,
         pattern=r"^https?://",
         description="Alertmanager's URL; alerts that a webhook left out are read there.",
+    )
+    prometheus: PrometheusEntry | None = Field(
+        default=None, description="The Prometheus that rules' only_if and stop_if ask."
     )
     record: Line | None = Field(
         default=None,
@@ -166,7 +170,7 @@ def _names(tokens: object) -> Iterable[tuple[Path, str]]:
 #: What a reload puts in force. Whatever else changes is named: it takes a restart.
 RELOADED = {
     *RuleDocument.model_fields, "rules", "tokens", "auth", "secret_file", "limits", "alertmanager",
-    "cost",
+    "cost", "prometheus",
 }  # fmt: skip  # a list
 
 

@@ -27,7 +27,7 @@ class Episode(NamedTuple):
     ended: str | None = None
 
 
-RESOLVED, RELEASED = "resolved", "released"
+RESOLVED, RELEASED, STOPPED = "resolved", "released", "stopped by stop_if"
 
 
 class Forgotten(NamedTuple):
@@ -97,6 +97,7 @@ class TargetState:
     the plan published before that one.
     forgotten: alerts of cases that are not remembered themselves.
     configured: since when `baseline` is in force.
+    stops: by the lease, the `stop_if` of those that have one, filled in.
     """
 
     target: str
@@ -108,6 +109,7 @@ class TargetState:
     forgotten: Forgotten = NOBODY
     baseline: Baseline | None = None
     configured: Configured = UNSAID
+    stops: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def next_expiry_ms(self) -> int | None:

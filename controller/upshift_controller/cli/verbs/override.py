@@ -25,10 +25,12 @@ from ..options import (
     Hz,
     LeaseOrTarget,
     Namespace,
+    NoStopIf,
     OfCapProfile,
     OfProfile,
     Reason,
     SecretFile,
+    StopIf,
     Target,
     TokenFile,
     Url,
@@ -50,6 +52,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         duration: For,
         profile: OfProfile = None,
         where: Where = None,
+        stop_if: StopIf = None,
         reason: Reason = "",
         wait: Wait = False,
         wait_timeout: WaitTimeout = "30s",
@@ -63,6 +66,8 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
     ) -> None:
         if direct is not None and wait:
             raise typer.BadParameter("agents are not watched with --direct", param_hint="--wait")
+        if direct is not None and stop_if is not None:
+            raise typer.BadParameter("nobody asks it with --direct", param_hint="--stop-if")
         body: Json = {
             "target": target,
             "kind": kind,
@@ -70,6 +75,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             "hz": hz,
             "duration": duration,
             "where": options.where(where or []),
+            "stop_if": stop_if,
             "reason": text.plain(reason),
             "by": _user(),
         }
@@ -93,6 +99,8 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
     verb.__name__, verb.__doc__ = kind, says
     if kind == "boost":
         verb.__annotations__["hz"] = BoostHz
+    else:
+        verb.__annotations__["stop_if"] = NoStopIf
     if kind == "cap":
         verb.__annotations__["profile"] = OfCapProfile
     return verb
