@@ -226,15 +226,6 @@ Where = Annotated[
         "one key several times: any of its values.",
     ),
 ]
-StopIf = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PROMQL",
-        help="End it early when this is true twice in a row, of the Prometheus in upshift.yaml.",
-    ),
-]
-#: Of those that are no boosts; the controller says so.
-NoStopIf = Annotated[str | None, typer.Option("--stop-if", hidden=True)]
 Reason = Annotated[
     str, typer.Option(metavar="TEXT", help="Why; the history and the agents' status show it.")
 ]

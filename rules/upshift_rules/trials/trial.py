@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from upshift_agent.contract import CPU, Lease, Plan, Profile
+from upshift_agent.contract import CPU, Lease, Plan, Profile, one_line
 from upshift_agent.contract.resolve import resolve
 
 from ..guards.answer import NOT_ASKED, Guards
@@ -170,6 +170,15 @@ class Trial:
                 self._ledger.drop(lease.id)
             elif lease.id not in left:
                 self._now().end(lease.id)
+
+
+def not_asked(rules: RuleSet) -> str:
+    """Return in words whose guards a trial does not ask; empty where no rule has some."""
+    names = dict.fromkeys(it.name for it in rules.rules if it.only_if or it.stop_if)
+    if not names:
+        return ""
+    whose = ", ".join(one_line(name, 100) for name in names)
+    return f"guards are not asked: only_if is taken to be true, stop_if to be false, of {whose}"
 
 
 def _granting(it: Claim | Outcome) -> Claim | Outcome:

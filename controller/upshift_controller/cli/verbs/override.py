@@ -6,6 +6,7 @@ import getpass
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -25,12 +26,10 @@ from ..options import (
     Hz,
     LeaseOrTarget,
     Namespace,
-    NoStopIf,
     OfCapProfile,
     OfProfile,
     Reason,
     SecretFile,
-    StopIf,
     Target,
     TokenFile,
     Url,
@@ -40,6 +39,15 @@ from ..options import (
 )
 from ..screen import show, text
 
+StopIf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROMQL",
+        help="End it early when this is true twice in a row, of the Prometheus in upshift.yaml.",
+    ),
+]
+#: Of those that are no boosts; the controller says so.
+NoStopIf = Annotated[str | None, typer.Option("--stop-if", hidden=True)]
 #: A lease's name: whose it is, and eight hexadecimal digits.
 _LEASE = re.compile(r".+/[0-9a-f]{8}", re.DOTALL)
 _DONE = {"boost": "is boosted to", "pin": "is pinned to", "cap": "is capped at"}

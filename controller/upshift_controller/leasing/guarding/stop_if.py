@@ -21,7 +21,6 @@ from ..ports import Questions, States
 
 log = structlog.get_logger()
 
-#: So many times in a row.
 ENOUGH = 2
 #: Between two sweeps, which see what other controllers have granted.
 SWEEP_S = 60.0
@@ -90,7 +89,7 @@ class StopIf:
         self._counts, over = counted(self._counts, asked)
         changes: dict[str, list[Change]] = {
             target: [
-                Stop(lease, f"{answers[query].said}, {ENOUGH} times in a row")
+                Stop(lease, f"{answers[query].said}, twice in a row")
                 for lease, query in of.items()
                 if lease in over
             ]
