@@ -217,10 +217,19 @@ groups:
             answer = await upshift.notify(checkout, cart, hostile)
             assert outcomes(answer) == ["granted", "refused", "refused"]
             assert reasons(answer)[1:] == ["only_if is false: it returns nothing"] * 2
+            search = alert(PRODUCTION | {"service_name": "search"}, fingerprint="search")
+            real.freeze()
+            try:
+                (reason,) = reasons(await upshift.notify(search))
+            finally:
+                real.thaw()
+            assert "Prometheus has not answered within 2 s, and if_unknown is refuse" in reason
+            await seen(upshift, search, "only_if is false: it returns nothing")
 
 
 async def seen(upshift: Running, one: Any, reason: str) -> None:
     """Wait until Prometheus has evaluated its rules."""
     async with asyncio.timeout(30):
-        while reasons(await upshift.ask("POST", "/api/v1/explain", json=one)) != [reason]:
+        explain = ("POST", "/api/v1/explain")
+        while reasons(await upshift.ask(*explain, json=one)) != [reason]:  # noqa: ASYNC110
             await asyncio.sleep(0.1)

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.servers("prometheus", "promtool")
 
 CONFIG = "global: {evaluation_interval: 1h}\n"
 NAMES = [
-    "checkout", ".*", "a|b", "a", "b", 'x"} or vector(1) #', "back\\slash", "\\", "it's", "two\nlines",
-    "[a-z]", "(?i)A", "\\Q.*\\E", "^$", "a{2}", "\\d", "é", "\u2028", "`", "{{ service }}", "tab\t", "a-z",
+    "checkout", ".*", "a|b", "a", "b", 'x"} or vector(1) #', "\\", "it's", "two\nlines", "a-z",
+    "[a-z]", "(?i)A", "\\Q.*\\E", "^$", "a{2}", "\\d", "é", "\u2028", "`", "{{ service }}", "tab\t",
 ]  # fmt: skip  # one a line would fill the screen
 
 

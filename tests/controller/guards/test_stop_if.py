@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from controller.conftest import PRODUCTION, Running, Start, alert, outcomes
 from controller.guards.pretending import Pretending, number
-from servers import RedisServer
+from servers import RedisServer, prometheus
 from upshift_controller.leasing.guarding import stop_if
 from upshift_controller.leasing.guarding.stop_if import counted
 
@@ -143,6 +144,23 @@ async def test_redis_away_ends_nothing_and_the_next_look_makes_it_good(
             valkey.thaw()
         await look(upshift)
         assert await upshift.history() == ["granted", "reverted"]
+
+
+@pytest.mark.servers("prometheus")
+async def test_on_a_real_prometheus_a_boost_ends_by_itself(start: Start, tmp_path: Path) -> None:
+    rule = "{record: throttled, expr: vector(0.5), labels: {service: checkout}}"
+    rules = f"groups: [{{name: a, rules: [{rule}]}}]"
+    config = "global: {evaluation_interval: 1s}\nrule_files: [rules.yml]\n"
+    with prometheus(tmp_path / "prometheus", config, rules=rules) as real:
+        told = CONFIG.format(url=real.url).replace("stop_if_every: 5m", "stop_if_every: 1s")
+        async with start(told) as upshift:
+            cart = alert(PRODUCTION | {"service_name": "cart"}, fingerprint="cart")
+            await upshift.notify(alert(), cart)
+            async with asyncio.timeout(30):
+                while await upshift.leases():
+                    await asyncio.sleep(0.1)
+            assert await upshift.history() == ["granted", "reverted"]
+            assert len(await upshift.leases("service/cart")) == 1
 
 
 async def test_an_engineers_boost_ends_early_too(start: Start, server: Pretending) -> None:

@@ -54,16 +54,16 @@ class StopIf:
         self._committer = committer
         self._questions = questions
         self._every_s = every_s
-        self._stops: dict[str, Mapping[str, str]] = {}  # by target: lease → query
+        self._watched: dict[str, TargetState] = {}  # by target; those with some
         self._counts: dict[str, int] = {}
         self._sweep_at = 0.0
 
     def notice(self, state: TargetState) -> None:
         """Take note of a state that was committed here; called for every one."""
         if state.stops:
-            self._stops[state.target] = state.stops
-        elif self._stops:
-            self._stops.pop(state.target, None)
+            self._watched[state.target] = state
+        elif self._watched:
+            self._watched.pop(state.target, None)
 
     async def watch(self) -> None:
         """Ask, for ever."""
@@ -82,7 +82,7 @@ class StopIf:
         if time.monotonic() >= self._sweep_at:
             await self._sweep()
             self._sweep_at = time.monotonic() + SWEEP_S
-        stops = {name: dict(of) for name, of in self._stops.items()}
+        stops = {name: state.stops for name, state in self._watched.items()}
         queries = {query for of in stops.values() for query in of.values()}
         answers = await self._questions.ask(queries, within_s=self._every_s(), few=True)
         asked = {lease: answers[query].true for of in stops.values() for lease, query in of.items()}
@@ -100,9 +100,11 @@ class StopIf:
     async def _sweep(self) -> None:
         """See which boosts there are, whoever has granted or ended them."""
         names = await self._states.leased_targets()
-        for name in self._stops.keys() - set(names):
-            del self._stops[name]
+        for name in self._watched.keys() - set(names):
+            del self._watched[name]
         for start in range(0, len(names), _AT_ONCE):
             snapshot = await self._states.read(names[start : start + _AT_ONCE])
-            for state in snapshot.states.values():
-                self.notice(state)
+            for name, state in snapshot.states.items():
+                known = self._watched.get(name)
+                if known is None or known.rev <= state.rev:  # else it has changed meanwhile
+                    self.notice(state)

@@ -69,6 +69,7 @@ class Asker:
         self._under_way: set[asyncio.Future[list[Answer]]] = set()
         self._alone: dict[str, bool] = {}  # and whether the log has said that a query is bad
         self._together = MOST_TOGETHER  # fewer while Prometheus is slow
+        self._trouble = ""  # why it does not answer, as it was logged
 
     @property
     def is_set(self) -> bool:
@@ -107,7 +108,7 @@ class Asker:
         for call in self._under_way:
             call.cancel()
         for question in [*self._open.values()]:
-            self._settle(question, unknown("the controller is stopping"))
+            self._settle(question, unknown("nobody is asked any more"))
 
     def _question(self, query: str, until: float, few: bool) -> _Question:
         """Return the one that is open already for this query, or a new one."""
@@ -141,10 +142,11 @@ class Asker:
 
     def _next(self) -> Sequence[_Question]:
         """Return what goes out as one question; nothing where nothing waits."""
-        if self._halves:
-            return self._halves.popleft()
+        while self._halves:
+            if half := [it for it in self._halves.popleft() if self._is_wanted(it)]:
+                return half
         batch: list[_Question] = []
-        now, size = asyncio.get_running_loop().time(), 0
+        size = 0
         room = -(-len(self._waiting) // (MOST - len(self._under_way)))
         while self._waiting:
             first = self._waiting[0]
@@ -154,17 +156,22 @@ class Asker:
             if batch and (alone or len(batch) >= most or size > MAX_TOGETHER):
                 break
             self._waiting.popleft()
-            if first.until <= now:
-                self._settle(first, unknown("too much is asked of Prometheus"))
-                continue
-            batch.append(first)
-            if alone:
-                break
+            if self._is_wanted(first):
+                batch.append(first)
+                if alone:
+                    break
         return batch
+
+    def _is_wanted(self, question: _Question) -> bool:
+        """Whether somebody still waits for the answer."""
+        if question.until <= asyncio.get_running_loop().time():
+            self._settle(question, unknown("too much is asked of Prometheus"))
+        return not question.answer.done()
 
     def _is_late(self, batch: Sequence[_Question]) -> None:
         """Answer for a Prometheus that has not. Its thread is under way until it has ended."""
         self._together = max(1, self._together // 2)
+        self._tell(LATE)
         for question in batch:
             self._settle(question, unknown(LATE))
 
@@ -181,6 +188,7 @@ class Asker:
         error = call.exception()
         if error is None:
             self._together = min(MOST_TOGETHER, self._together + 1)
+            self._tell("")
             for question, answer in zip(batch, call.result(), strict=True):
                 self._settle(question, answer)
         elif isinstance(error, BadQuery) and len(batch) > 1:
@@ -196,9 +204,18 @@ class Asker:
             self._settle(batch[0], unknown(str(error), bad=True))
         else:
             why = str(error) if isinstance(error, NoAnswer) else repr(error)
+            self._tell(why)
             for question in batch:
                 self._settle(question, unknown(why))
         self._send()
+
+    def _tell(self, trouble: str) -> None:
+        """Log that Prometheus does not answer, or does so again, when that is news."""
+        if trouble and trouble != self._trouble:
+            log.warning("guards are unknown", problem=trouble)
+        elif self._trouble and not trouble:
+            log.info("guards are answered again")
+        self._trouble = trouble
 
     def _keep_alone(self, query: str, *, told: bool) -> None:
         self._alone[query] = told or self._alone.get(query, False)
