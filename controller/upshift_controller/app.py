@@ -19,6 +19,7 @@ from .errors import StartRefused, Unavailable
 from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
+from .leasing.guarding.stop_if import StopIf
 from .metrics import Metrics
 from .notify.notifier import Notifier
 from .runtime.supervised import supervised
@@ -67,6 +68,7 @@ class Controller:
             conflicted=metrics.conflicts.inc,
             took=metrics.commit_seconds.observe,
             restarted=self._restarted,
+            answered=metrics.answered,
         )
         self.store, self.committer = core.store, core.committer
         self.triggers, self.overrides, self._upkeep = core.triggers, core.overrides, core.upkeep
@@ -78,6 +80,7 @@ class Controller:
         self.overview = Overview(shown, self.records, in_force.baseline)
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
         self.canaries = Canaries(self.store, self.committer)
+        self.stop_if = StopIf(self.store, self.committer, core.asker, in_force.stop_if_every_s)
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self.lists = Lists(in_force.alertmanager, in_force.rules, metrics.read_list)
@@ -145,6 +148,8 @@ class Controller:
             await stack.enter_async_context(self._supervised("schedules", self.planned.run))
             await stack.enter_async_context(self._supervised("notices", self.notifier.run))
             await stack.enter_async_context(self._supervised("rollouts", self.rollouts.watch))
+            self._core.asker.prepare()
+            await stack.enter_async_context(self._supervised("stop_if", self.stop_if.watch))
             yield
 
     async def _listed(self, triggers: Sequence[Trigger]) -> None:
@@ -224,6 +229,7 @@ class Controller:
         if (expiry_ms := done.state.next_expiry_ms) is not None:
             self.schedule.expect(expiry_ms, done.now_ms)
         self.canaries.notice(done.state)
+        self.stop_if.notice(done.state)
         self.metrics.committed(done)
         for entry in done.entries:
             logs.change(done, entry)

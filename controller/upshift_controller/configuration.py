@@ -19,6 +19,7 @@ from .access import Access
 from .destinations import Destination
 from .errors import StartRefused
 from .limits import LimitsEntry
+from .prometheus import STOP_IF_EVERY_MS, Prometheus
 from .settings import MAX_FREQUENCY, Settings, check_exposure
 from .storage.connect import Servers
 from .web.auth import Proxy, Tokens, read_secrets
@@ -45,6 +46,7 @@ class Configuration:
     destinations: tuple[Destination, ...]
     empty: bool
     documents: tuple[Located[RuleDocument], ...] = field(repr=False)
+    prometheus: Prometheus | None = None
 
     def __post_init__(self) -> None:
         if self.settings.redis is not None:
@@ -62,6 +64,21 @@ class Configuration:
             document.source.problem(("limits", name), message)
             for document in self.documents[:1]
             for name, message in self.settings.limits.lifted()
+        ]
+
+    def unasked(self) -> list[Problem]:
+        """Warnings of guards that nobody is asked about."""
+        if self.prometheus is not None:
+            return []
+        return [
+            document.source.problem(
+                ("sampling", "on_alert", index, name),
+                f"{name} is never asked unless upshift.yaml sets `prometheus:`",
+            )
+            for document in self.documents
+            for index, entry in enumerate(document.document.sampling.on_alert)
+            for name in ("only_if", "stop_if")
+            if getattr(entry, name) is not None
         ]
 
 
@@ -107,6 +124,13 @@ class InForce:
     def destinations(self) -> tuple[Destination, ...]:
         return self.now.destinations
 
+    def prometheus(self) -> Prometheus | None:
+        return self.now.prometheus
+
+    def stop_if_every_s(self) -> float:
+        entry = self.now.settings.prometheus
+        return (entry.stop_if_every if entry else STOP_IF_EVERY_MS) / 1000
+
 
 def load(config: Path | None, **options: Any) -> Configuration:
     """Read the files. `options` are settings from the command line; None means not given."""
@@ -151,6 +175,7 @@ def _with(
         destinations=settings.notify.destinations(),
         empty=stated is None or not stated.document.model_fields_set,
         documents=tuple(read),
+        prometheus=settings.prometheus.connection() if settings.prometheus else None,
     )
 
 
@@ -171,6 +196,13 @@ def _beside(settings: Settings, folder: Path) -> Settings:
             "tls": settings.tls
             and settings.tls.model_copy(
                 update={name: beside(path) for name, path in settings.tls.model_dump().items()}
+            ),
+            "prometheus": settings.prometheus
+            and settings.prometheus.model_copy(
+                update={
+                    name: beside(getattr(settings.prometheus, name))
+                    for name in ("token_file", "ca_file")
+                }
             ),
             "tokens": [
                 token.model_copy(update={"file": beside(token.file)}) for token in settings.tokens

@@ -12,6 +12,7 @@ from upshift_agent.contract import Keys
 
 from .configuration import InForce
 from .leasing.committer import Committed, Committer
+from .leasing.guarding.only_if import OnlyIf
 from .leasing.limiter import Limiter
 from .leasing.limiting.books import Books
 from .leasing.newcomers import Newcomers
@@ -19,6 +20,7 @@ from .leasing.overrides import Overrides
 from .leasing.triggers import Triggers
 from .leasing.upkeep import Upkeep
 from .runtime.supervised import supervised
+from .sources.prometheus.asker import Asker
 from .storage.budgets import RedisBudgets
 from .storage.connect import Servers
 from .storage.reports.records import Records
@@ -31,7 +33,7 @@ def _nothing(_: object) -> None:
 
 
 class Core:
-    """What every change takes. The callbacks are those of `Committer` and `supervised`.
+    """What every change takes. The callbacks are those of `Committer`, `supervised` and `Asker`.
 
     starts_afresh: see `Store`. Raise `StartRefused` for a URL that cannot be used.
     """
@@ -47,6 +49,7 @@ class Core:
         conflicted: Callable[[int], None] = _nothing,
         took: Callable[[float], None] = _nothing,
         restarted: Callable[[str], None] = _nothing,
+        answered: Callable[[bool | None], None] = _nothing,
     ) -> None:
         settings = in_force.now.settings
         self.keys = keys = Keys(settings.namespace)
@@ -75,8 +78,11 @@ class Core:
             took=took,
         )
         newcomers = Newcomers(in_force.max_new_targets)
-        self.triggers = Triggers(self.store, self.committer, in_force.rules, newcomers)
-        self.overrides = Overrides(self.store, self.committer, in_force.rules)
+        self.asker = asker = Asker(in_force.prometheus, answered)
+        self.triggers = Triggers(
+            self.store, self.committer, in_force.rules, newcomers, OnlyIf(asker)
+        )
+        self.overrides = Overrides(self.store, self.committer, in_force.rules, asker)
         self.upkeep = Upkeep(self.store, self.committer, in_force.rules)
 
     @asynccontextmanager
@@ -85,6 +91,7 @@ class Core:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._servers.aclose)
             stack.push_async_callback(self.limiter.books.aclose)
+            stack.callback(self.asker.close)
             await stack.enter_async_context(
                 supervised("committer", self.committer.run, self._restarted)
             )

@@ -37,5 +37,13 @@ class PastUnreadable(UpshiftError):
     """Alerts of the past cannot be read there; the message says why."""
 
 
+class NoAnswer(UpshiftError):
+    """Prometheus does not answer a guard; the message says why."""
+
+
+class BadQuery(NoAnswer):
+    """It does not because of the query."""
+
+
 class StartRefused(UpshiftError):
     """The controller will not start like this; the message says what to change."""

@@ -174,6 +174,10 @@ class Metrics:
             "upshift_notices", "Notices to others, by what became of them",
             ["destination", "outcome"], registry=registry,
         )  # fmt: skip  # as above
+        self.guard_answers = Counter(
+            "upshift_guard_answers", "What Prometheus said to guards: true, false or unknown",
+            ["answer"], registry=registry,
+        )  # fmt: skip  # as above
         self.unreadable = Counter(
             "upshift_unreadable", "Things in Redis that could not be read, by what they should be",
             ["what"], registry=registry,
@@ -220,6 +224,9 @@ class Metrics:
 
     def notice(self, destination: str, outcome: str) -> None:
         self.notices.labels(destination, outcome).inc()
+
+    def answered(self, true: bool | None) -> None:
+        self.guard_answers.labels("unknown" if true is None else str(true).lower()).inc()
 
     def committed(self, done: Committed) -> None:
         for entry in done.entries:

@@ -24,6 +24,7 @@ from .access import AlertmanagerEntry, faults
 from .destinations import NotifyEntry
 from .errors import StartRefused
 from .limits import LimitsEntry
+from .prometheus import PrometheusEntry
 
 DEFAULT_LISTEN = "127.0.0.1:9095"
 #: The limit's name where a rule's file is told of it.
@@ -86,7 +87,9 @@ class TlsEntry(Section):
 class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
-    confidential = frozenset({"redis", "secret_file", "tokens", "alertmanager", "notify"})
+    confidential = frozenset(
+        {"redis", "secret_file", "tokens", "alertmanager", "notify", "prometheus"}
+    )
 
     listen: Line = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
     redis: Line | None = Field(
@@ -122,6 +125,9 @@ class Settings(RuleDocument):
     )
     notify: NotifyEntry = Field(
         default_factory=NotifyEntry, description="Who else is told of boosts: Grafana, webhooks."
+    )
+    prometheus: PrometheusEntry | None = Field(
+        default=None, description="The Prometheus that rules' only_if and stop_if ask."
     )
     record: Line | None = Field(
         default=None,
@@ -173,7 +179,7 @@ def _names(tokens: object) -> Iterable[tuple[Path, str]]:
 #: What a reload puts in force. Whatever else changes is named: it takes a restart.
 RELOADED = {
     *RuleDocument.model_fields, "rules", "tokens", "auth", "secret_file", "limits", "alertmanager",
-    "cost", "notify",
+    "cost", "notify", "prometheus",
 }  # fmt: skip  # a list
 
 

@@ -24,6 +24,7 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.errors import WireError
 
+from .guards.answer import guards_of
 from .model import Claim, Matcher, Outcome, Rule, RuleSet, Scope, Trigger
 from .text import nearest, normalised
 
@@ -143,7 +144,19 @@ def _claim(rules: RuleSet, rule: Rule, trigger: Trigger) -> Claim | Outcome:
         return Outcome(outcome="no_target", reason=str(why), rule=rule.name, profile=rule.profile)
     except WireError as why:
         return Outcome(outcome="invalid", reason=str(why), rule=rule.name, profile=rule.profile)
-    return Claim(rule=rule, trigger=trigger, target=target, where=where, soft=soft)
+    guards = None
+    if rule.only_if is not None or rule.stop_if is not None:
+        guards = guards_of(rule.only_if, rule.stop_if, lambda name: _said(rules, trigger, name))
+    return Claim(rule, trigger, target, where, soft, guards)
+
+
+def _said(rules: RuleSet, trigger: Trigger, name: str) -> str | None:
+    """Return what stands for a placeholder: `service`, `environment`, or `labels.` and a name."""
+    kind, _, label = name.partition(".")
+    if label:
+        return trigger.labels.get(label)
+    found = _first(trigger, getattr(rules.labels, kind))
+    return found and found[1]
 
 
 class _NoTargetError(Exception):

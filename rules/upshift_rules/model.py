@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple
 from upshift_agent.contract import CPU, MAX_HZ, Baseline, Profile, Where
 
 from .cron import Cron
+from .guards.answer import Guards, IfUnknown
+from .guards.query import Query
 from .text import normalised
 
 #: Unless the user sets another, nothing is raised above this, in Hz.
@@ -100,6 +102,9 @@ class Rule:
     cooldown_ms: int = 0
     fraction: float = 1.0
     profile: Profile = CPU
+    only_if: Query | None = None
+    if_unknown: IfUnknown = "grant"
+    stop_if: Query | None = None
 
     @property
     def key(self) -> str:
@@ -180,6 +185,7 @@ class Claim(NamedTuple):
     target: str
     where: Where
     soft: tuple[str, ...] = ()
+    guards: Guards | None = None  # of a rule that has some
 
 
 OutcomeName = Literal[
@@ -192,12 +198,13 @@ OutcomeName = Literal[
     "at_max_duration",  # the boost runs, or ran, as long as its rule allows
     "cooldown",  # too soon after the last boost
     "resolved",  # noted; a boost runs on, or there was none
-    "reverted",  # the boost ended because its alerts resolved
+    "reverted",  # the boost ended because its alerts resolved, or by its stop_if
     "released",  # an operator ended it
     "no_rule",  # no rule matches
     "no_target",  # the alert does not say whom it is about
     "no_lease",  # nothing to release
-    "refused",  # a limit forbids it
+    "refused",  # a limit forbids it, or the rule's only_if
+    "unasked",  # its only_if is to be asked first; nobody is told this
     "invalid",  # it cannot be read
 ]
 

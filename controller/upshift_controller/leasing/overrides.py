@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from upshift_agent.contract import (
     ALL,
     CPU,
+    ENVIRONMENT,
     MAX_LEASE_MS,
     PROFILES,
     Cause,
@@ -21,12 +22,14 @@ from upshift_agent.contract import (
 )
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import format_duration
+from upshift_rules.guards.query import Unfilled, fill, parse_query
 from upshift_rules.leases.changes import Change, Override, Release
 from upshift_rules.model import Outcome, RuleSet
 
 from ..errors import Refused
 from .committer import Committer
-from .ports import BATCH, States
+from .guarding.only_if import PATIENCE_S
+from .ports import BATCH, Questions, States
 
 #: Who asked, and why: characters of each text that is kept.
 MAX_SAID = 500
@@ -47,7 +50,14 @@ class Overrides:
     rules: returns those in force, whose highest frequency binds operators too.
     """
 
-    def __init__(self, states: States, committer: Committer, rules: Callable[[], RuleSet]) -> None:
+    def __init__(
+        self,
+        states: States,
+        committer: Committer,
+        rules: Callable[[], RuleSet],
+        questions: Questions | None = None,
+    ) -> None:
+        self._questions = questions
         self._states = states
         self._committer = committer
         self._rules = rules
@@ -62,10 +72,12 @@ class Overrides:
         profile: str | None = None,
         where: Where,
         cause: Cause,
+        stop_if: str | None = None,
     ) -> Outcome:
         """Grant an operator's lease. Raise `Refused` when it is out of bounds.
 
-        hz: in the profile's unit. profile: `ALL` of a cap only; None: as `Override` says.
+        hz: in the profile's unit. profile: `ALL` of a cap only; None: as `Override` says. stop_if:
+        PromQL with placeholders, of a boost only.
         """
         try:
             check_target(target)
@@ -107,8 +119,36 @@ class Overrides:
             duration_ms=duration_ms,
             where=where,
             cause=cause,
+            stop_if=await self._stop_if(stop_if, target, kind, where) if stop_if else "",
         )
         return await self._one(target, change)
+
+    async def _stop_if(self, text: str, target: str, kind: Kind, where: Where) -> str:
+        """Return a guard, filled in. Raise `Refused` for one that cannot be asked."""
+        kind_of_target, _, name = target.partition("/")
+        environments = where.get(ENVIRONMENT, ())
+        one = (environments,) if isinstance(environments, str) else environments
+        said = {
+            "service": name if kind_of_target == "service" else None,
+            "environment": one[0] if len(one) == 1 else None,
+        }
+        if kind != "boost":
+            raise Refused(
+                f"stop_if is for boosts, and this is a {kind}", slug="stop_if", status=422
+            )
+        if self._questions is None or not self._questions.is_set:
+            why = "stop_if needs a controller whose upshift.yaml sets `prometheus:`"
+            raise Refused(why, slug="stop_if", status=422)
+        try:
+            query = fill(parse_query(text), said.get)
+        except Unfilled as error:
+            raise Refused(f"stop_if: {error}", slug="stop_if", status=422) from error
+        except ValueError as error:
+            raise Refused(f"stop_if {error}", slug="stop_if", status=422) from error
+        answer = (await self._questions.ask([query], within_s=PATIENCE_S))[query]
+        if answer.bad:
+            raise Refused(f"stop_if {answer.said}", slug="stop_if", status=422)
+        return query
 
     async def release(self, lease: str, *, cause: Cause) -> Outcome:
         """End the lease with this id, whichever target has it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from upshift_agent.contract import Status
+from upshift_rules.guards.answer import Answer
 from upshift_rules.leases.agents import Living
 from upshift_rules.leases.changes import Entry
 from upshift_rules.leases.limits import Budget
@@ -104,6 +105,22 @@ class Budgets(Protocol):
 
     async def replace(self, before: Stored, budget: Budget, now_ms: int) -> bool:
         """Store `budget` unless another controller was faster; return whether. One round trip."""
+
+
+class Questions(Protocol):
+    """Who answers the guards of rules: Prometheus."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is somebody to ask."""
+
+    async def ask(
+        self, queries: Iterable[str], *, within_s: float, few: bool = False
+    ) -> Mapping[str, Answer]:
+        """Return the answer to each query. What has not come within so many seconds is unknown.
+
+        few: ask as few questions as possible, rather than soon.
+        """
 
 
 class Reports(Protocol):

@@ -18,8 +18,10 @@ from upshift_rules.model import BadTrigger, Claim, Outcome, Refusal, RuleSet, Tr
 
 from ..runtime.slices import each
 from .committer import Committer
+from .guarding.only_if import Changes, OnlyIf, until
 from .newcomers import Newcomers
 from .ports import BATCH, States
+from .requests import Outcomes
 
 log = structlog.get_logger()
 
@@ -43,11 +45,13 @@ class Triggers:
         committer: Committer,
         rules: Callable[[], RuleSet],
         newcomers: Newcomers,
+        only_if: OnlyIf | None = None,
     ) -> None:
         self._states = states
         self._newcomers = newcomers
         self._committer = committer
         self._rules = rules
+        self._only_if = only_if or OnlyIf()
 
     def check_room(self) -> None:
         """Raise `Unavailable` when too many alerts wait already."""
@@ -60,9 +64,10 @@ class Triggers:
 
         sender: whose alerts they are, for the limit on new targets.
         """
+        patience = until()
         if len(triggers) <= BATCH:
             return await self._let_in(
-                triggers, [self._match(trigger) for trigger in triggers], sender
+                triggers, [self._match(trigger) for trigger in triggers], sender, patience
             )
         # In parts, so that neither a transition nor a commit keeps others waiting. What fires goes
         # first, as in one commit. Should Redis go away in between, all of it comes again.
@@ -71,7 +76,7 @@ class Triggers:
         for start in range(0, len(order), BATCH):
             part = [triggers[i] for i in order[start : start + BATCH]]
             answers = await each(lambda trigger: self._match(trigger, hint=False), part)
-            made = await self._let_in(part, answers, sender)
+            made = await self._let_in(part, answers, sender, patience)
             accounts |= zip(order[start : start + BATCH], made, strict=True)
         return [accounts[i] for i in range(len(triggers))]
 
@@ -80,11 +85,13 @@ class Triggers:
         triggers: Sequence[Trigger | BadTrigger],
         answers: Sequence[Sequence[Claim | Outcome]],
         sender: str,
+        patience: float,
     ) -> list[Account]:
         changes = _by_target(answers)
         new = self._states.unknown(changes)
         if not new:
-            return _accounts(triggers, answers, await self._committer.apply(changes, "alerts"))
+            outcomes = await self._apply(changes, patience)
+            return _accounts(triggers, answers, outcomes)
         counted = set(new[: self._newcomers.take(sender, len(new), _now_ms())])
         made: list[str] = []
         try:
@@ -93,12 +100,23 @@ class Triggers:
                 if beyond:
                     answers = self._without(answers, set(beyond), sender)
                     changes = _by_target(answers)
-            outcomes = await self._committer.apply(changes, "alerts", made.append)
+            outcomes = await self._apply(changes, patience, made.append)
         finally:
             unused = len(counted.difference(made))
             if unused:
                 self._newcomers.give_back(sender, unused, _now_ms())
         return _accounts(triggers, answers, outcomes)
+
+    async def _apply(
+        self,
+        changes: Changes,
+        patience: float,
+        made: Callable[[str], None] | None = None,
+    ) -> Outcomes:
+        async def apply(some: Changes) -> Outcomes:
+            return await self._committer.apply(some, "alerts", made)
+
+        return await self._only_if.through(changes, apply, patience)
 
     def _without(
         self, answers: Sequence[Sequence[Claim | Outcome]], beyond: Collection[str], sender: str
@@ -135,7 +153,11 @@ class Triggers:
     async def explain(self, triggers: Sequence[Trigger | BadTrigger]) -> list[Account]:
         """Return what `receive` would do with these alerts now. Nothing is written."""
         answers = await each(self._match, triggers)
-        _, outcomes = await self._committer.preview(_by_target(answers))
+
+        async def preview(some: Changes) -> Outcomes:
+            return (await self._committer.preview(some))[1]
+
+        outcomes = await self._only_if.through(_by_target(answers), preview, until())
         return _accounts(triggers, answers, outcomes)
 
     def _match(

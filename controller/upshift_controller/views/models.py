@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from upshift_agent.contract import ALL, MAX_HZ, MAX_LEASE_MS, Kind, Profile
 from upshift_rules.durations import format_duration
+from upshift_rules.guards.query import MAX_QUERY
 from upshift_rules.model import OutcomeName
 
 from .agent_models import AgentView, Body, Ms
@@ -186,6 +187,13 @@ class LeaseRequest(Body):
             description="agent attributes that must match: a value, or one of",
         ),
     ]
+    stop_if: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_QUERY,
+            description="of a boost: PromQL that ends it early, when it is true twice in a row",
+        ),
+    ] = None
     reason: Annotated[str, Field(max_length=500)] = ""
     by: Annotated[
         str, Field(max_length=64, description="who asks; a token's name counts instead")

@@ -94,6 +94,7 @@ def routes(
             profile=wanted.profile,
             where={k: v if isinstance(v, str) else tuple(v) for k, v in wanted.where.items()},
             cause=asked_by(request[CALLER].name or wanted.by, reason=wanted.reason),
+            stop_if=wanted.stop_if,
         )
         if outcome.outcome != "granted":
             raise Refused(outcome.reason, slug="refused", status=409)

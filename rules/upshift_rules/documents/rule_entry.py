@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from upshift_agent.contract import CPU, MAX_LEASE_MS, canonical
 
 from ..durations import format_duration
+from ..guards.answer import IfUnknown
 from ..model import Rule, Scope
 from ..text import show
 from .fields import (
@@ -25,6 +26,7 @@ from .fields import (
     Trigger,
 )
 from .located import Section
+from .promql import PromQL
 
 
 def _worked_out(schema: dict[str, Any]) -> None:
@@ -109,6 +111,28 @@ class RuleEntry(Section):
         description="Share of the agents that take part, above 0 and at most 1.",
         examples=[0.1],
     )
+    only_if: PromQL | None = Field(
+        default=None,
+        description="PromQL: a boost is granted only if it returns something that is not 0. "
+        "{{ service }}, {{ environment }} and {{ labels.NAME }} are the alert's.",
+        examples=['sum(rate(http_requests_total{service="{{ service }}"}[5m])) > 10'],
+    )
+    if_unknown: IfUnknown = Field(
+        default="grant", description="What to do where Prometheus does not answer only_if."
+    )
+    stop_if: PromQL | None = Field(
+        default=None,
+        description="PromQL, asked while a boost runs: when it returned something that is not 0 "
+        "twice in a row, the boost ends.",
+        examples=['process_cpu_seconds:rate1m{service="{{ service }}"} > 0.9'],
+    )
+
+    @field_validator("if_unknown")
+    @classmethod
+    def _of_a_guard(cls, value: IfUnknown, info: ValidationInfo) -> IfUnknown:
+        if "only_if" in info.data and info.data["only_if"] is None:
+            raise ValueError("is about only_if, which this rule does not have")
+        return value
 
     @field_validator("max_duration")
     @classmethod
@@ -142,5 +166,8 @@ class RuleEntry(Section):
             while_firing=self.while_firing,
             cooldown_ms=self.cooldown,
             fraction=self.fraction,
+            only_if=self.only_if,
+            if_unknown=self.if_unknown,
+            stop_if=self.stop_if,
         )
         return tuple(replace(rule, profile=profile) for profile in self.profile)

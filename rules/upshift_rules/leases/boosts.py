@@ -78,7 +78,7 @@ def in_turn(draft: Draft, claims: Sequence[Claim]) -> list[int]:
     """The positions of `claims`, in the order in which they are looked at."""
 
     def turn(at: int) -> tuple[object, ...]:
-        rule, trigger, _, where, _ = claims[at]
+        rule, trigger, _, where, *_ = claims[at]
         scope = scope_key(rule, where)
         case = draft.cases.get(scope)
         new = case is None or trigger.identity not in case.episodes
@@ -157,14 +157,14 @@ def resolved(draft: Draft, claim: Claim) -> Outcome:
     return _outcome(claim, "reverted", f"the last alert of this boost {how}", boost, draft.now_ms)
 
 
-def release(draft: Draft, lease: Lease) -> None:
-    """Note that an operator ended a boost: none of the alerts that fire now brings it back."""
+def release(draft: Draft, lease: Lease, ended: str = RELEASED) -> None:
+    """Note that a boost was ended early: none of the alerts that fire now brings it back."""
     scope = draft.scope_of(lease)
     if scope is None:
         return
     for identity, episode in list(draft.case(scope).episodes.items()):
         if not episode.ended:
-            draft.remember(scope, identity, episode._replace(ended=RELEASED))
+            draft.remember(scope, identity, episode._replace(ended=ended))
 
 
 def _within(starts_at_ms: int, episode: Episode, newest_ms: int) -> bool:
@@ -282,6 +282,15 @@ def _grant(
     boost = draft.aim(boost)
     if why := draft.unfit(boost):
         return _outcome(claim, "refused", why)
+    guarded = ""
+    if claim.guards is not None and rule.only_if is not None:
+        if (answer := claim.guards.answer) is None:
+            return _outcome(claim, "unasked", "only_if is to be asked first")
+        guarded = f"; only_if {answer.said}"
+        if answer.true is False or (answer.true is None and rule.if_unknown == "refuse"):
+            unknown = "" if answer.true is False else ", and if_unknown is refuse"
+            declined = Refusal("only_if", 0, 0, f"only_if {answer.said}{unknown}")
+            return replace(_refuse(draft, claim, scope, boost, declined), refusal=None)
     refusal = draft.refused.get(boost.id) or draft.refused_scopes.get(scope)
     if refusal is not None:
         draft.refused_scopes[scope] = refusal
@@ -290,8 +299,10 @@ def _grant(
     over = RESOLVED if trigger.kind == "rollout" else None
     draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms, over))
     draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None, left=NOTHING_LEFT)
-    whom = draft.for_whom(boost) + left_out + draft.reaching_nobody(boost)
+    whom = draft.for_whom(boost) + left_out + draft.reaching_nobody(boost) + guarded
     whom += _UNTOLD if name == "recovered" else "" if until_ms is None else _REST
+    if claim.guards is not None:
+        whom += draft.guard(boost, claim.guards.stop_if) + claim.guards.note
     draft.put(boost, "granted", boost.reason + whom)
     _cool(draft, claim, scope, end_ms)
     length = f"{shown_all({rule.profile: boost.hz})} for {format_duration(end_ms - draft.now_ms)}"

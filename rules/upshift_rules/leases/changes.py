@@ -16,6 +16,7 @@ class Override:
     """An operator's lease. `id` comes from the edge, because the core has no randomness.
 
     profile: None where nobody named one: cpu, and of a kill switch every profile.
+    stop_if: a boost's guard, filled in; empty is none.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Override:
     where: Where
     cause: Cause
     profile: str | None = None
+    stop_if: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,14 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """End a boost whose `stop_if` was true. why: the end of a sentence that begins with that."""
+
+    lease: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetBaseline:
     """What the fleet's agents do when no lease applies.
 
@@ -67,7 +77,7 @@ class Aim:
     """Aim leases for a share of the agents at those that live now."""
 
 
-Change = Claim | Override | Scheduled | Release | SetBaseline | Aim
+Change = Claim | Override | Scheduled | Release | Stop | SetBaseline | Aim
 Event = Literal[
     "granted", "renewed", "moved", "expired", "reverted", "released", "refused", "baseline"
 ]

@@ -15,6 +15,7 @@ from upshift_agent.contract import (
     Lease,
     Where,
     dump,
+    one_line,
     shorten,
 )
 
@@ -76,6 +77,7 @@ class Draft:
         self.refused_scopes: dict[str, Refusal] = {}
         self.joined: dict[tuple[str, int, str], Outcome] = {}
         self.leases = {lease.id: lease for lease in state.leases}
+        self.stops = dict(state.stops)
         self.cases = dict(state.cases)
         self._own: set[str] = set()  # scopes whose episodes are a copy, to be changed
         self._firing: dict[str, int] = {}
@@ -172,10 +174,18 @@ class Draft:
             self.change(scope, started_ms=started_ms, cooling_ms=cooling_ms)
 
     def refuse(self, lease: Lease, refusal: Refusal) -> None:
-        """Write into the history that a limit forbids a lease."""
+        """Write into the history that a limit, or a guard, forbids a lease."""
         why, by = f"{lease.reason}; {refusal.reason}", lease.cause.by
         entry = Entry(event="refused", reason=why, lease=lease, by=by, limit=refusal.limit)
         self.entries.append(entry)
+
+    def guard(self, lease: Lease, stop_if: str) -> str:
+        """Have a lease end early once `stop_if` is true. Return a word of that for the end of a
+        sentence; nothing where there is none."""
+        if not stop_if:
+            return ""
+        self.stops[lease.id] = stop_if
+        return f"; until stop_if is true: {one_line(stop_if, 200)}"
 
     def _record(self, event: Event, reason: str, lease: Lease, cause: Cause | None) -> None:
         by = cause.by if cause else None
@@ -213,8 +223,9 @@ class Draft:
     def finish(self) -> TargetState:
         """Return the new state; the old object itself when nothing changed: nothing is written."""
         before, leases = self.before, tuple(self.leases.values())
+        stops = {lease: it for lease, it in self.stops.items() if lease in self.leases}
         if (
-            leases == before.leases
+            (leases, stops) == (before.leases, before.stops)
             and self.cases == before.cases
             and (self.baseline, self.configured) == (before.baseline, before.configured)
         ):
@@ -227,4 +238,5 @@ class Draft:
             configured=self.configured,
             cases=cases,
             forgotten=forgotten,
+            stops=stops,
         )

@@ -9,10 +9,10 @@ from upshift_agent.contract import ALL, CPU, Baseline, Cause, Kind, Lease, dump,
 from ..durations import format_duration
 from ..model import Outcome, OutcomeName
 from . import boosts
-from .changes import Entry, Override, Release, Scheduled, SetBaseline
+from .changes import Entry, Override, Release, Scheduled, SetBaseline, Stop
 from .draft import Draft, digest
 from .rooms import outlasted
-from .state import Configured, NotedRefusal
+from .state import STOPPED, Configured, NotedRefusal
 
 #: How often a controller says that its configuration is in force; and without a word it is gone.
 SAY_EVERY_MS = 60 * 1000
@@ -49,6 +49,7 @@ def override(draft: Draft, change: Override) -> Outcome:
             outcome="refused", reason=refusal.reason, target=draft.target, refusal=refusal
         )
     nobody = draft.reaching_nobody(lease)
+    nobody += draft.guard(lease, change.stop_if)
     draft.put(lease, "granted", lease.reason + nobody)
     named = "" if profile == usual else f"{profile} "
     what = f"{change.kind} {named}{shown(profile, change.hz)}"
@@ -148,6 +149,26 @@ def release(draft: Draft, change: Release) -> Outcome:
         reason=f"released {', '.join(lease.id for lease in found)}",
         target=draft.target,
         lease=change.lease,
+        until_ms=draft.now_ms,
+    )
+
+
+def stop(draft: Draft, change: Stop) -> Outcome:
+    """End a boost whose `stop_if` was true, unless it has ended: who comes second changes nothing.
+
+    As after a release, its alerts' repeats bring nothing back.
+    """
+    lease = draft.leases.get(change.lease)
+    if lease is None:
+        reason = f"{draft.target} has no lease {change.lease}; it has ended"
+        return Outcome(outcome="no_lease", reason=reason, target=draft.target, lease=change.lease)
+    boosts.release(draft, lease, STOPPED)
+    draft.end(lease, "reverted", f"stop_if {change.why}")
+    return Outcome(
+        outcome="reverted",
+        reason=f"stop_if {change.why}",
+        target=draft.target,
+        lease=lease.id,
         until_ms=draft.now_ms,
     )
 

@@ -28,7 +28,7 @@ class Episode(NamedTuple):
 
 
 #: absent: it is listed no more. That proves little, so one that is listed again goes on.
-RESOLVED, RELEASED, ABSENT = "resolved", "released", "absent"
+RESOLVED, RELEASED, ABSENT, STOPPED = "resolved", "released", "absent", "stopped by stop_if"
 
 
 class Forgotten(NamedTuple):
@@ -110,6 +110,7 @@ class TargetState:
     the plan published before that one.
     forgotten: alerts of cases that are not remembered themselves.
     configured: since when `baseline` is in force.
+    stops: by the lease, the `stop_if` of those that have one, filled in.
     """
 
     target: str
@@ -121,6 +122,7 @@ class TargetState:
     forgotten: Forgotten = NOBODY
     baseline: Baseline | None = None
     configured: Configured = UNSAID
+    stops: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def next_expiry_ms(self) -> int | None:

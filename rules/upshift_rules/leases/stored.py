@@ -51,6 +51,8 @@ def encode_state(state: TargetState) -> str:
     if state.baseline is not None:
         document["baseline"] = state.baseline.to_json()
         document["configured"] = state.configured[:]
+    if state.stops:
+        document["stops"] = dict(state.stops)
     return dump(document)
 
 
@@ -107,6 +109,13 @@ def _noted_refusal(row: Sequence[Any]) -> NotedRefusal:
     return NotedRefusal(identity, limit, _ms(at_ms))
 
 
+def _stop(row: tuple[str, object]) -> tuple[str, str]:
+    lease, query = row
+    if not isinstance(query, str):
+        raise TypeError(f"a stop_if that is no text: {shorten(query)}")
+    return lease, query
+
+
 def _pair(kind: Callable[..., _Pair], row: Sequence[Any]) -> _Pair:
     """Read a pair of times from a list that a newer controller may have made longer."""
     return kind(*(_ms(value) for value in row[:2]))
@@ -150,6 +159,7 @@ def decode_state(
         cases = mapping(document.get("cases", {}), "cases").items()
         forgotten = parts([document.get("forgotten", ())], partial(_pair, Forgotten))
         configured = parts([document.get("configured", ())], partial(_pair, Configured))
+        stops = mapping(document.get("stops", {}), "stops").items()
         baselines = [found for found in (document.get("baseline"),) if found is not None]
         return TargetState(
             target=target,
@@ -161,6 +171,7 @@ def decode_state(
             baseline=next(parts(baselines, Baseline.from_json), None),
             forgotten=next(forgotten, NOBODY),
             configured=next(configured, UNSAID),
+            stops=dict(parts(stops, _stop)),
         )
     except (*_WRONG, WireError) as error:
         raise WireError(f"state of {target} cannot be read: {error!r}") from error

@@ -17,7 +17,7 @@ from upshift_agent.contract import Lease
 from ..model import Claim, Outcome, Refusal
 from . import boosts, overrides
 from .agents import Agent
-from .changes import Aim, Change, Override, Release, Scheduled, SetBaseline, Transition
+from .changes import Aim, Change, Override, Release, Scheduled, SetBaseline, Stop, Transition
 from .draft import Draft
 from .state import TargetState
 
@@ -96,6 +96,8 @@ def _apply(draft: Draft, change: Change) -> Outcome:
             return overrides.scheduled(draft, change)
         case Release():
             return overrides.release(draft, change)
+        case Stop():
+            return overrides.stop(draft, change)
         case SetBaseline():
             return overrides.set_baseline(draft, change)
         case Aim():

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from upshift_agent.contract import CPU, Lease, Plan, Profile
+from upshift_agent.contract import CPU, Lease, Plan, Profile, one_line
 from upshift_agent.contract.resolve import resolve
 
 from ..claims import claims_of
+from ..guards.answer import NOT_ASKED, Guards
 from ..leases.agents import Agent
 from ..leases.changes import Change, Entry, Transition
 from ..leases.draft import filter_key
@@ -111,7 +112,7 @@ class Trial:
     def _match(self, trigger: Trigger | BadTrigger) -> Sequence[Claim | Outcome]:
         if isinstance(trigger, BadTrigger):
             return [Outcome(outcome="invalid", reason=trigger.reason)]
-        return claims_of(self.rules, trigger, hint=False)
+        return [_granting(it) for it in claims_of(self.rules, trigger, hint=False)]
 
     def _change(self, target: str, wanted: Sequence[Change]) -> Sequence[Outcome]:
         before = self.states.get(target) or TargetState(target=target)
@@ -169,6 +170,23 @@ class Trial:
                 self._ledger.drop(lease.id)
             elif lease.id not in left:
                 self._now().end(lease.id)
+
+
+def not_asked(rules: RuleSet) -> str:
+    """Return in words whose guards a trial does not ask; empty where no rule has some."""
+    names = dict.fromkeys(it.name for it in rules.rules if it.only_if or it.stop_if)
+    if not names:
+        return ""
+    whose = ", ".join(one_line(name, 100) for name in names)
+    return f"guards are not asked: only_if is taken to be true, stop_if to be false, of {whose}"
+
+
+def _granting(it: Claim | Outcome) -> Claim | Outcome:
+    """A claim as if its guards granted: nobody can be asked in virtual time."""
+    if not isinstance(it, Claim) or it.guards is None:
+        return it
+    note = "" if it.rule.stop_if is None else "; stop_if is not asked in a trial"
+    return it._replace(guards=Guards(answer=NOT_ASKED, note=note))
 
 
 def everyone(trial: Trial) -> Mapping[str, Mapping[Profile, int]]:

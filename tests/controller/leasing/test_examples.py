@@ -26,6 +26,7 @@ from upshift_controller.leasing.limiting.books import Books
 from upshift_controller.leasing.newcomers import Newcomers
 from upshift_controller.leasing.ports import Budgets, Reports, Snapshot, States, Stored
 from upshift_controller.leasing.triggers import Triggers
+from upshift_rules.guards.answer import NOT_ASKED
 from upshift_rules.leases.changes import Change
 from upshift_rules.leases.limits import Limits
 from upshift_rules.leases.state import TargetState, plan_of
@@ -140,6 +141,7 @@ async def _raised(
     changes: dict[str, list[Change]] = {}
     for it in claims_of(rules, trigger):
         if isinstance(it, Claim):
+            it = it._replace(guards=it.guards and it.guards._replace(answer=NOT_ASKED))
             changes.setdefault(it.target, []).append(it)
     steps = await limiter.steps(await fleet.read([*changes]), changes)
     plans = {target: plan_of(step.state, START_MS) for target, step in steps.items()}

@@ -6,6 +6,7 @@ import getpass
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -38,6 +39,15 @@ from ..options import (
 )
 from ..screen import show, text
 
+StopIf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROMQL",
+        help="End it early when this is true twice in a row, of the Prometheus in upshift.yaml.",
+    ),
+]
+#: Of those that are no boosts; the controller says so.
+NoStopIf = Annotated[str | None, typer.Option("--stop-if", hidden=True)]
 #: A lease's name: whose it is, and eight hexadecimal digits.
 _LEASE = re.compile(r".+/[0-9a-f]{8}", re.DOTALL)
 _DONE = {"boost": "is boosted to", "pin": "is pinned to", "cap": "is capped at"}
@@ -50,6 +60,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
         duration: For,
         profile: OfProfile = None,
         where: Where = None,
+        stop_if: StopIf = None,
         reason: Reason = "",
         wait: Wait = False,
         wait_timeout: WaitTimeout = "30s",
@@ -63,6 +74,8 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
     ) -> None:
         if direct is not None and wait:
             raise typer.BadParameter("agents are not watched with --direct", param_hint="--wait")
+        if direct is not None and stop_if is not None:
+            raise typer.BadParameter("nobody asks it with --direct", param_hint="--stop-if")
         body: Json = {
             "target": target,
             "kind": kind,
@@ -70,6 +83,7 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
             "hz": hz,
             "duration": duration,
             "where": options.where(where or []),
+            "stop_if": stop_if,
             "reason": text.plain(reason),
             "by": _user(),
         }
@@ -93,6 +107,8 @@ def _verb(kind: Kind, says: str) -> Callable[..., None]:
     verb.__name__, verb.__doc__ = kind, says
     if kind == "boost":
         verb.__annotations__["hz"] = BoostHz
+    else:
+        verb.__annotations__["stop_if"] = NoStopIf
     if kind == "cap":
         verb.__annotations__["profile"] = OfCapProfile
     return verb

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from upshift_rules.durations import parse_duration
 
@@ -117,6 +118,7 @@ def replay(
     from upshift_rules.cost import uncounted
     from upshift_rules.trials.fleet import alike
     from upshift_rules.trials.replay import assumed
+    from upshift_rules.trials.trial import not_asked
 
     if (alerts is None) == (prometheus is None):
         raise typer.BadParameter("give one of --alerts and --prometheus", param_hint="--alerts")
@@ -141,6 +143,9 @@ def replay(
             named = assumed(past.notices, several, each)
         members, is_assumed = alike(named, several), not (live or agents)
         found = _replay(past, members, configurations)
+    for said in dict.fromkeys(map(not_asked, several)):
+        if said:
+            show.console(stderr=True).print(Text(f"Note: {said}"), soft_wrap=True)
     if as_json:
         show.answer(replayed.as_json(found, names, past, members, assumed=is_assumed))
         return

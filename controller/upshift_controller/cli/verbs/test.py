@@ -75,6 +75,7 @@ def _results(file: Path) -> Iterator[Result]:
     from upshift_rules.trials.agents import read_agents
     from upshift_rules.trials.document import read_tests
     from upshift_rules.trials.testing import run_tests
+    from upshift_rules.trials.trial import not_asked
 
     from ...configuration import load
     from ...errors import StartRefused
@@ -91,6 +92,8 @@ def _results(file: Path) -> Iterator[Result]:
         configuration = load(_named(located, "rules", file.parent / document.rules))
     except (DocumentError, StartRefused) as error:
         raise _Unread(str(error)) from error
+    if said := not_asked(configuration.rules):
+        show.console().print(Text(f"  {said}", "dim"), soft_wrap=True)
     yield from run_tests(located, members, configuration.rules, configuration.limits)
 
 
