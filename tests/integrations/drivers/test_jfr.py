@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from host.drivers.attached import Both, Kept, agent, apply, assert_rate, pause
-from host.drivers.jfr.jdks import JAVAS, LOSES
+from host.drivers.jfr.jdks import JAVAS, LOSES, WALKS
 from host.processes import below, compiled_java, running, state
 from host.receiver import receiving
 from servers import eventually
@@ -28,6 +28,7 @@ from upshift_host.drivers.jfr import attach
 from upshift_host.drivers.jfr.attach import ask
 from upshift_host.drivers.jfr.place import Place
 from upshift_host.drivers.jfr.recording import Jfr
+from upshift_host.drivers.jfr.samples import read
 from upshift_host.profiles.pyroscope import Pyroscope
 from upshift_host.workload import Workload
 
@@ -51,9 +52,10 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 HERE = Path("/proc/self/cwd")
 
 
-def java(version: int, classes: Path, *arguments: str) -> list[str | Path]:
+def java(version: int, classes: Path, *arguments: str, walks: bool = True) -> list[str | Path]:
+    """walks: whether it runs with what lets JDK 17 walk what it has compiled."""
     # No more threads of its own than it needs, nor memory.
-    lean = ["-XX:+UseSerialGC", "-Xmx64m"]
+    lean = ["-XX:+UseSerialGC", "-Xmx64m", *(WALKS[version] if walks else ())]
     return [JAVAS[version], *lean, "-cp", classes, "Busy", *arguments]
 
 
@@ -101,6 +103,25 @@ def test_19_100_19_is_what_the_receiver_counts(version: int, classes: Path) -> N
     assert any("Busy.work" in stack for it in got for stack in it.stacks)
 
 
+@pytest.mark.skipif(17 not in JAVAS, reason="there is no JDK 17")
+def test_without_debug_information_17_loses_nearly_all_of_a_loop_and_says_so(
+    classes: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept()
+    with (
+        running(java(17, classes, "1", walks=False), "java") as workload,
+        attached(workload, kept) as driver,
+    ):
+        apply(driver, cpu=100)
+        pause(5)
+        apply(driver, cpu=49)
+        pause(5)
+    assert sum(it.count for it in kept.windows) < 0.5 * (5 * 100 + 5 * 49)
+    told = [it for it in caplog.messages if "tells of few of its samples" in it]
+    assert len(told) == 1
+    assert "-XX:+DebugNonSafepoints" in told[0]
+
+
 @versions
 def test_of_16_busy_threads_17_misses_most_and_says_so(version: int, classes: Path) -> None:
     kept = Kept()
@@ -144,7 +165,7 @@ def test_allocations_and_waits_for_monitors_weigh_what_they_should(
 
 @versions
 def test_a_recording_of_the_users_is_left_alone_and_told_of(
-    version: int, classes: Path, caplog: pytest.LogCaptureFixture
+    version: int, classes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = Kept()
     with running(java(version, classes, "1"), "java") as workload:
@@ -154,11 +175,16 @@ def test_a_recording_of_the_users_is_left_alone_and_told_of(
             apply(driver, cpu=19)
             pause(4)
         assert [line.split(" ")[2] for line in recordings(pid)] == ["name=theirs"]
+        ask(pid, f"JFR.stop name=theirs filename={tmp_path}/theirs.jfr")
+    event = frozenset({"jdk.ExecutionSample"})
+    seen = read((tmp_path / "theirs.jfr").read_bytes(), event, 0, time.time())
+    theirs = seen["cpu"].samples.total()
     (window,) = kept.windows
     if version == 17:
         assert window.hz == 100  # theirs takes one each 10 ms, and the JVM has one sampler
         assert "has a recording of its user's, 'theirs'" in caplog.text
-    assert window.count > 0
+    assert_rate([window], window.hz, random=False, loses=LOSES[version])
+    assert theirs > 100
 
 
 @versions
@@ -238,7 +264,7 @@ def test_a_jre_without_jcmd_or_attach_is_enough(
     subprocess.run([jlink, "--add-modules", "java.base,jdk.jfr", "--output", image], check=True)
     assert not (image / "bin" / "jcmd").exists()
     kept = Kept()
-    command: list[str | Path] = [image / "bin" / "java", "-cp", classes, "Busy", "1"]
+    command: list[str | Path] = [image / "bin" / "java", *WALKS[version], "-cp", classes, "Busy"]
     with running(command, "java") as workload, attached(workload, kept) as driver:
         apply(driver, cpu=100)
         pause(2)

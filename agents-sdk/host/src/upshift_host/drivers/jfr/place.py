@@ -7,15 +7,20 @@ followed: everything is opened below a descriptor of the folder, and must be wha
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
+import time
 from contextlib import suppress
 from types import TracebackType
 
 from ..errors import ProfilerFailed
 
 MAX_RECORDING = 64 * 1024 * 1024  # bytes
+#: What of ours is older was left by one of us that was killed.
+LEFT_S = 60.0
 _NAME = "upshift-{}.jfr"
+_OURS = re.compile(r"upshift-[0-9a-f]{32}\.jfr|\.attach_pid[0-9]+")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -75,3 +80,16 @@ class Place:
     def remove(self, name: str) -> None:
         with suppress(OSError):
             os.unlink(name, dir_fd=self.descriptor)
+
+    def tidy(self) -> None:
+        """Remove what was left behind here."""
+        with suppress(OSError):
+            for name in os.listdir(self.descriptor):
+                if _OURS.fullmatch(name) and self._age_s(name) > LEFT_S:
+                    self.remove(name)
+
+    def _age_s(self, name: str) -> float:
+        with suppress(OSError):
+            found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+            return time.time() - found.st_mtime
+        return 0.0
