@@ -72,6 +72,14 @@ def recordings(pid: int) -> list[str]:
     return [line for line in ask(pid, "JFR.check").splitlines() if line.startswith("Recording")]
 
 
+def counted(pid: int, folder: Path) -> int:
+    """How many samples their recording has, which ends."""
+    ask(pid, f"JFR.stop name=theirs filename={folder}/theirs.jfr")
+    events = frozenset({"jdk.ExecutionSample"})
+    seen = read((folder / "theirs.jfr").read_bytes(), events, 0, time.time())
+    return seen["cpu"].samples.total()
+
+
 def left_behind(pid: int) -> list[str]:
     """What of ours lies in its /tmp."""
     ours = ("upshift-", ".attach_pid")
@@ -175,16 +183,40 @@ def test_a_recording_of_the_users_is_left_alone_and_told_of(
             apply(driver, cpu=19)
             pause(4)
         assert [line.split(" ")[2] for line in recordings(pid)] == ["name=theirs"]
-        ask(pid, f"JFR.stop name=theirs filename={tmp_path}/theirs.jfr")
-    event = frozenset({"jdk.ExecutionSample"})
-    seen = read((tmp_path / "theirs.jfr").read_bytes(), event, 0, time.time())
-    theirs = seen["cpu"].samples.total()
+        assert counted(pid, tmp_path) > 100
     (window,) = kept.windows
     if version == 17:
         assert window.hz == 100  # theirs takes one each 10 ms, and the JVM has one sampler
         assert "has a recording of its user's, 'theirs'" in caplog.text
     assert_rate([window], window.hz, random=False, loses=LOSES[version])
-    assert theirs > 100
+
+
+@versions
+def test_a_recording_that_the_user_keeps_in_memory_is_not_emptied(
+    version: int, classes: Path, tmp_path: Path
+) -> None:
+    with running(java(version, classes, "1"), "java") as workload:
+        pid = workload.processes[0].pid
+        ask(pid, "JFR.start name=theirs settings=profile disk=false")
+        pause(3)
+        refused = pytest.raises(ProfilerFailed, match="in memory, 'theirs', which ours would empty")
+        with attached(workload, Kept()) as driver, refused:
+            apply(driver, cpu=19)
+        assert counted(pid, tmp_path) > 100
+
+
+@versions
+def test_one_that_the_user_begins_meanwhile_costs_one_window(version: int, classes: Path) -> None:
+    kept = Kept()
+    with running(java(version, classes, "1"), "java") as workload, attached(workload, kept) as it:
+        apply(it, cpu=100)
+        pause(2)
+        ask(workload.processes[0].pid, "JFR.start name=theirs settings=profile")
+        apply(it, cpu=99)
+        times, why = it.trouble() or (0, "")
+        assert (times, "began another recording" in why) == (1, True)
+        pause(3)
+    assert [window.hz for window in kept.windows] == [99 if version == 25 else 100]
 
 
 @versions

@@ -23,9 +23,9 @@ LINE = re.compile(
 
 def commands(folder: Path) -> str:
     """All but the installation, in this folder in place of the page's."""
-    section = re.search(r"^## See it$(.*?)^## ", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    section = re.search(r"(?ms)^## See it$(.*?)^## ", PAGE.read_text())
     assert section is not None
-    install, *run = re.findall(r"^```sh\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
+    install, *run = re.findall(r"(?ms)^```sh\n(.*?)^```$", section[1])
     assert "pip install" in install
     return "".join(run).replace("/tmp/proof", str(folder))
 

@@ -85,7 +85,8 @@ class World:
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             counts = json.load(answer)["counts"]
-        assert counts in ({"granted": 1}, {"renewed": 1})
+        (outcome,) = counts
+        assert outcome in ("granted", "renewed", "joined", "at_max_duration")
 
     def statuses(self, service: str) -> list[Status]:
         """Of the agents that live, as far as anybody knows."""
@@ -97,6 +98,14 @@ class World:
     def applied(self, service: str) -> list[int]:
         done = [it.applied for it in self.statuses(service) if it.applied is not None]
         return [it.profiles["cpu"].hz for it in done]
+
+    def achieved(self, service: str) -> float | None:
+        """What `upshift agents` shows of it, in Hz."""
+        command = [sys.executable, "-m", "upshift_controller", "agents", "--json"]
+        said = subprocess.check_output([*command, "--url", self.controller.url])
+        agents = [it for it in json.loads(said)["agents"] if it["target"] == f"service/{service}"]
+        (found,) = [it["applied"]["profiles"]["cpu"]["achieved_hz"] for it in agents]
+        return None if found is None else float(found)
 
     def windows(self, service: str) -> list[Ingested]:
         """In the order of their beginning."""

@@ -24,6 +24,21 @@ _OURS = re.compile(r"upshift-[0-9a-f]{32}\.jfr|\.attach_pid[0-9]+")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def writes_to_disk(pid: int) -> bool:
+    """Whether one of a JVM's recordings is on disk: it has a file of that open. Raise
+    `ProfilerFailed` where that cannot be seen."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        descriptors = os.listdir(folder)
+    except OSError as error:
+        raise ProfilerFailed(f"the files of process {pid} cannot be seen: {error}") from error
+    for descriptor in descriptors:
+        with suppress(OSError):
+            if os.readlink(f"{folder}/{descriptor}").endswith(".jfr"):
+                return True
+    return False
+
+
 class Place:
     """Opened once; use it as a context, or `close` it."""
 

@@ -35,7 +35,7 @@ from ..watching import Seconds, Watch, alive
 from ..window import OWN_END_S, Run
 from . import commands
 from .attach import ask
-from .place import Place
+from .place import Place, writes_to_disk
 from .samples import Seen, read
 
 NAME = "jfr"
@@ -84,6 +84,11 @@ class Jfr:
         event, period_ms = commands.BY_THREAD, commands.period_ms(rates.get("cpu", 1))
         checked = self._ask(pid, "JFR.check verbose=true")
         others = commands.others(checked)
+        if others and not writes_to_disk(pid):
+            raise ProfilerFailed(
+                f"the JVM {pid} has a recording of its user's in memory, {others[0].name!r}, which "
+                "ours would empty"
+            )
         version = commands.version(self._ask(pid, "VM.version"))
         if version < commands.SINCE:
             raise ProfilerFailed(f"JVM {pid} is of JDK {version}; {NAME} needs {commands.SINCE}")
