@@ -29,6 +29,8 @@ PACKAGES = {
     "redis-server": "redis-server",
     "bpftrace": "bpftrace",
     "cc": "gcc",
+    "containerd": "containerd",
+    "ctr": "containerd",
     "curl": "curl",
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",

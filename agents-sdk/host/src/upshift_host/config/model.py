@@ -49,7 +49,7 @@ class DiscoveryEntry(Section):
     )
     containers: bool = Field(
         default=True,
-        description="What Docker calls a container, where its socket is there to ask.",
+        description="What Docker or containerd call a container, where their socket is there.",
     )
     kubernetes: bool = Field(
         default=True,
