@@ -29,8 +29,12 @@ PACKAGES = {
     "redis-server": "redis-server",
     "bpftrace": "bpftrace",
     "cc": "gcc",
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "curl": "curl",
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",
+    "musl-gcc": "musl-tools",
     "unshare": "util-linux",
 }
 

@@ -78,13 +78,12 @@ def busy_python(sleepers: int = 0) -> list[str | Path]:
     return [sys.executable, "-I", "-S", BUSY / "busy.py", str(sleepers)]
 
 
-def compiled_c(folder: Path) -> Path:
+def compiled_c(folder: Path, compiler: str = "cc", *options: str) -> Path:
     """The busy C program, with frame pointers, which eBPF walks by."""
     program = folder / "busy-c"
     if not program.exists():
-        subprocess.run(
-            ["cc", "-O1", "-fno-omit-frame-pointer", "-o", program, BUSY / "busy.c"], check=True
-        )
+        options = ("-O1", "-fno-omit-frame-pointer", *options)
+        subprocess.run([compiler, *options, "-o", program, BUSY / "busy.c"], check=True)
     return program
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,39 @@ def cpu_s(pid: int) -> float:
     """CPU seconds of all threads that live now."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def children(pid: int) -> list[int]:
+    """Those that live, of all threads."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def family_cpu_s(pid: int) -> tuple[float, float]:
+    """CPU seconds of a process and of its children, each with what of it has ended by now."""
+    own, ended = _cpu_s(pid)
+    living = 0.0
+    for child in children(pid):
+        with suppress(OSError):  # it ended just now
+            living += sum(_cpu_s(child))
+    return own, ended + living
+
+
+def children_mib(pid: int) -> float:
+    """Resident memory of a process's children, in MiB."""
+    total = 0.0
+    for child in children(pid):
+        with suppress(OSError, LookupError):  # it ended just now
+            total += resident_mib(child)
+    return total
+
+
+def _cpu_s(pid: int) -> tuple[float, float]:
+    """Of it, its ended threads included, and of its children that it has waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system, of_children, in_system = map(int, fields[11:15])
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + system) / tick, (of_children + in_system) / tick
 
 
 def resident_mib(pid: int) -> float:

@@ -87,6 +87,19 @@ def test_a_boosted_workload_has_a_rate_of_its_own_beside_the_others(
     )
 
 
+@pytest.mark.servers("musl-gcc")
+def test_a_static_program_of_musls_is_sampled_like_any_other(
+    tmp_path: Path, mine: set[int]
+) -> None:
+    node, kept = Node(), Kept()
+    program = compiled_c(tmp_path, "musl-gcc", "-static")
+    with running([program], "native") as workload, taking_part(node, workload, kept) as driver:
+        apply(driver, cpu=100)
+        pause(4)
+    assert_rate(kept.windows, 100, random=False)
+    assert any("spend" in stack for stack in kept.windows[0].samples)
+
+
 def test_what_it_achieves_is_told_and_forgotten_at_0(tmp_path: Path, mine: set[int]) -> None:
     node = Node(window_s=3)
     with (

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from host.drivers.attached import Both, Kept, agent, apply, assert_rate, pause
-from host.drivers.jfr.jdks import JAVAS, LOSES
+from host.drivers.jfr.jdks import JAVAS, LOSES, WALKS
 from host.processes import below, compiled_java, running, state
 from host.receiver import receiving
 from servers import eventually
@@ -28,6 +28,7 @@ from upshift_host.drivers.jfr import attach
 from upshift_host.drivers.jfr.attach import ask
 from upshift_host.drivers.jfr.place import Place
 from upshift_host.drivers.jfr.recording import Jfr
+from upshift_host.drivers.jfr.samples import read
 from upshift_host.profiles.pyroscope import Pyroscope
 from upshift_host.workload import Workload
 
@@ -51,9 +52,10 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 HERE = Path("/proc/self/cwd")
 
 
-def java(version: int, classes: Path, *arguments: str) -> list[str | Path]:
+def java(version: int, classes: Path, *arguments: str, walks: bool = True) -> list[str | Path]:
+    """walks: whether it runs with what lets JDK 17 walk what it has compiled."""
     # No more threads of its own than it needs, nor memory.
-    lean = ["-XX:+UseSerialGC", "-Xmx64m"]
+    lean = ["-XX:+UseSerialGC", "-Xmx64m", *(WALKS[version] if walks else ())]
     return [JAVAS[version], *lean, "-cp", classes, "Busy", *arguments]
 
 
@@ -68,6 +70,14 @@ def attached(workload: Workload, kept: Kept) -> Iterator[AttachDriver]:
 
 def recordings(pid: int) -> list[str]:
     return [line for line in ask(pid, "JFR.check").splitlines() if line.startswith("Recording")]
+
+
+def counted(pid: int, folder: Path) -> int:
+    """How many samples their recording has, which ends."""
+    ask(pid, f"JFR.stop name=theirs filename={folder}/theirs.jfr")
+    events = frozenset({"jdk.ExecutionSample"})
+    seen = read((folder / "theirs.jfr").read_bytes(), events, 0, time.time())
+    return seen["cpu"].samples.total()
 
 
 def left_behind(pid: int) -> list[str]:
@@ -99,6 +109,25 @@ def test_19_100_19_is_what_the_receiver_counts(version: int, classes: Path) -> N
         assert_rate([it], it.hz, random=False, loses=LOSES[version])
     # Which frame is innermost is the compiler's doing.
     assert any("Busy.work" in stack for it in got for stack in it.stacks)
+
+
+@pytest.mark.skipif(17 not in JAVAS, reason="there is no JDK 17")
+def test_without_debug_information_17_loses_nearly_all_of_a_loop_and_says_so(
+    classes: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept()
+    with (
+        running(java(17, classes, "1", walks=False), "java") as workload,
+        attached(workload, kept) as driver,
+    ):
+        apply(driver, cpu=100)
+        pause(5)
+        apply(driver, cpu=49)
+        pause(5)
+    assert sum(it.count for it in kept.windows) < 0.5 * (5 * 100 + 5 * 49)
+    told = [it for it in caplog.messages if "tells of few of its samples" in it]
+    assert len(told) == 1
+    assert "-XX:+DebugNonSafepoints" in told[0]
 
 
 @versions
@@ -144,7 +173,7 @@ def test_allocations_and_waits_for_monitors_weigh_what_they_should(
 
 @versions
 def test_a_recording_of_the_users_is_left_alone_and_told_of(
-    version: int, classes: Path, caplog: pytest.LogCaptureFixture
+    version: int, classes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = Kept()
     with running(java(version, classes, "1"), "java") as workload:
@@ -154,11 +183,40 @@ def test_a_recording_of_the_users_is_left_alone_and_told_of(
             apply(driver, cpu=19)
             pause(4)
         assert [line.split(" ")[2] for line in recordings(pid)] == ["name=theirs"]
+        assert counted(pid, tmp_path) > 100
     (window,) = kept.windows
     if version == 17:
         assert window.hz == 100  # theirs takes one each 10 ms, and the JVM has one sampler
         assert "has a recording of its user's, 'theirs'" in caplog.text
-    assert window.count > 0
+    assert_rate([window], window.hz, random=False, loses=LOSES[version])
+
+
+@versions
+def test_a_recording_that_the_user_keeps_in_memory_is_not_emptied(
+    version: int, classes: Path, tmp_path: Path
+) -> None:
+    with running(java(version, classes, "1"), "java") as workload:
+        pid = workload.processes[0].pid
+        ask(pid, "JFR.start name=theirs settings=profile disk=false")
+        pause(3)
+        refused = pytest.raises(ProfilerFailed, match="in memory, 'theirs', which ours would empty")
+        with attached(workload, Kept()) as driver, refused:
+            apply(driver, cpu=19)
+        assert counted(pid, tmp_path) > 100
+
+
+@versions
+def test_one_that_the_user_begins_meanwhile_costs_one_window(version: int, classes: Path) -> None:
+    kept = Kept()
+    with running(java(version, classes, "1"), "java") as workload, attached(workload, kept) as it:
+        apply(it, cpu=100)
+        pause(2)
+        ask(workload.processes[0].pid, "JFR.start name=theirs settings=profile")
+        apply(it, cpu=99)
+        times, why = it.trouble() or (0, "")
+        assert (times, "began another recording" in why) == (1, True)
+        pause(3)
+    assert [window.hz for window in kept.windows] == [99 if version == 25 else 100]
 
 
 @versions
@@ -238,7 +296,7 @@ def test_a_jre_without_jcmd_or_attach_is_enough(
     subprocess.run([jlink, "--add-modules", "java.base,jdk.jfr", "--output", image], check=True)
     assert not (image / "bin" / "jcmd").exists()
     kept = Kept()
-    command: list[str | Path] = [image / "bin" / "java", "-cp", classes, "Busy", "1"]
+    command: list[str | Path] = [image / "bin" / "java", *WALKS[version], "-cp", classes, "Busy"]
     with running(command, "java") as workload, attached(workload, kept) as driver:
         apply(driver, cpu=100)
         pause(2)

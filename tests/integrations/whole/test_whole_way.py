@@ -16,7 +16,7 @@ import pytest
 from host.processes import busy_python
 from host.receiver import Ingested
 from integrations.whole.world import World, until_none_exists, world
-from servers import CLOCKS, RedisServer, eventually
+from servers import CLOCKS, NETWORKS, RedisServer, eventually
 from upshift_host.examining.kernel import capabilities
 
 BOOST_S = 20
@@ -102,6 +102,28 @@ def test_a_process_that_is_started_again_is_profiled_again(running: World) -> No
     running.start("checkout")
     eventually(lambda: running.applied("checkout") == [19], within_s=15)
     assert "Traceback" not in running.log()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.servers(NETWORKS)
+def test_a_container_that_restarts_in_other_namespaces_is_profiled_again(
+    tmp_path: Path, valkey: RedisServer
+) -> None:
+    inside = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]
+    services = {"checkout": [*inside, *busy_python()]}
+    with world(tmp_path, valkey, services, boost_s=60) as container:
+        eventually(lambda: container.applied("checkout") == [19], within_s=30)
+        container.fire("checkout")
+        eventually(lambda: container.applied("checkout") == [100], within_s=10)
+        container.end("checkout")
+        eventually(lambda: container.statuses("checkout") == [], within_s=10)
+        eventually(lambda: not container.profilers(), within_s=15)
+        container.start("checkout")
+        # The service's boost is still on, whichever process it is.
+        eventually(lambda: container.applied("checkout") == [100], within_s=30)
+        sent = len(container.windows("checkout"))
+        eventually(lambda: len(container.windows("checkout")) > sent, within_s=20)
+        assert container.windows("checkout")[-1].hz == 100
 
 
 @pytest.mark.timeout(120)

@@ -17,7 +17,7 @@ from controller.conftest import WEBHOOK, alert, notification
 from host.processes import exists
 from host.receiver import Ingested, Receiver, receiving
 from servers import HttpServer, RedisServer, eventually, free_port, http_server
-from upshift_agent.contract import Keys, Status, decode_status
+from upshift_agent.contract import Keys, Status, decode_status, is_live
 
 Command = Sequence[str | Path]
 
@@ -76,24 +76,36 @@ class World:
         assert self.agent is not None
         return descendants(self.agent.pid)
 
-    def fire(self, service: str) -> None:
+    def fire(self, service: str, episode: str = "") -> None:
         """HighCPU of one service, as Alertmanager sends it."""
         labels = {"alertname": "HighCPU", "service_name": service}
-        body = json.dumps(notification(alert(labels, fingerprint=service))).encode()
+        body = json.dumps(notification(alert(labels, fingerprint=service + episode))).encode()
         request = urllib.request.Request(
             self.controller.url + WEBHOOK, body, {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
-            assert json.load(answer)["counts"] == {"granted": 1}
+            counts = json.load(answer)["counts"]
+        (outcome,) = counts
+        assert outcome in ("granted", "renewed", "joined", "at_max_duration")
 
     def statuses(self, service: str) -> list[Status]:
+        """Of the agents that live, as far as anybody knows."""
         with self.valkey.client() as client:
+            seconds, _ = client.time()
             raw = client.hvals(Keys().agents(f"service/{service}"))
-        return [decode_status(it) for it in raw]
+        return [it for it in map(decode_status, raw) if is_live(it, 1000 * seconds)]
 
     def applied(self, service: str) -> list[int]:
         done = [it.applied for it in self.statuses(service) if it.applied is not None]
         return [it.profiles["cpu"].hz for it in done]
+
+    def achieved(self, service: str) -> float | None:
+        """What `upshift agents` shows of it, in Hz."""
+        command = [sys.executable, "-m", "upshift_controller", "agents", "--json"]
+        said = subprocess.check_output([*command, "--url", self.controller.url])
+        agents = [it for it in json.loads(said)["agents"] if it["target"] == f"service/{service}"]
+        (found,) = [it["applied"]["profiles"]["cpu"]["achieved_hz"] for it in agents]
+        return None if found is None else float(found)
 
     def windows(self, service: str) -> list[Ingested]:
         """In the order of their beginning."""

@@ -18,6 +18,11 @@ def test_every_recording_has_its_own_end_and_only_what_is_wanted() -> None:
     )
 
 
+def test_beside_another_recording_ours_is_in_the_jvms_repository() -> None:
+    """One in memory would end empty."""
+    assert "disk=true" in commands.start(NAME, {"cpu": 19}, commands.BY_THREAD, 15, alone=False)
+
+
 def test_cpu_time_is_throttled_by_a_period_and_never_by_a_rate() -> None:
     """Two throttles that differ, one of them a rate, give no samples at all."""
     said = commands.start(NAME, {"cpu": 100}, commands.BY_CPU_TIME, 15)
@@ -89,5 +94,22 @@ def test_recordings_of_others_that_run_are_known_with_what_they_sample() -> None
     ]
 
 
+def test_all_that_run_are_counted_ours_among_them() -> None:
+    assert commands.running(CHECKED) == 3
+
+
 def test_where_there_is_none_there_is_none() -> None:
     assert commands.others("") == []
+    assert commands.running("No available recordings.\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "started"),
+    [
+        ("Started recording 1. The result will be written to:\n\n/dev/null\n", True),
+        ("Module jdk.jfr not found.\nFlight Recorder can not be enabled.\n", False),
+        ("", False),
+    ],
+)
+def test_a_recording_has_begun_only_where_that_is_said(said: str, started: bool) -> None:
+    assert commands.started(said) is started

@@ -37,6 +37,13 @@ def _http(value: str) -> str:
     return value.rstrip("/")
 
 
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:9096")
+    return value
+
+
 def _no_number(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be 1–65535, got true or false")
@@ -46,5 +53,6 @@ def _no_number(value: object) -> object:
 CommandPattern = Annotated[
     Pattern, PlainValidator(_pattern), WithJsonSchema({"type": "string", "minLength": 1})
 ]
+Listen = Annotated[Line, AfterValidator(_listen)]
 HttpUrl = Annotated[Line, AfterValidator(_http)]
 Port = Annotated[int, Field(ge=1, le=65_535), must_be("1–65535"), BeforeValidator(_no_number)]

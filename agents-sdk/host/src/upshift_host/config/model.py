@@ -13,7 +13,7 @@ from upshift_rules.documents.fields import BaselineHz, Hz, Line, Matchers, Text
 from upshift_rules.documents.located import Document, Section
 from upshift_rules.documents.nodes import Path
 
-from .fields import CommandPattern, HttpUrl, Port
+from .fields import CommandPattern, HttpUrl, Listen, Port
 
 WAYS = ("command", "port", "unit")
 BACKENDS = ("pyroscope", "parca")
@@ -49,7 +49,7 @@ class DiscoveryEntry(Section):
     )
     containers: bool = Field(
         default=True,
-        description="What Docker calls a container, where its socket is there to ask.",
+        description="What Docker or containerd call a container, where their socket is there.",
     )
     kubernetes: bool = Field(
         default=True,
@@ -134,6 +134,12 @@ class AgentDocument(Document):
     )
     parca: ParcaEntry | None = Field(
         default=None, description="Where profiles go: this, or pyroscope."
+    )
+
+    metrics: Listen | None = Field(
+        default=None,
+        description="Where Prometheus may ask for this process's own metrics, HOST:PORT.",
+        examples=["127.0.0.1:9096"],
     )
 
     @classmethod

@@ -56,7 +56,7 @@ class AttachDriver:
         self._profiler = profiler
         self._workload = workload
         self._exporter = exporter
-        self._book = Book()
+        self._book = Book(profiler.name)
         self._loop: Loop[Rates, Sequence[Window]] = Loop(
             profiler.name,
             self._begin,

@@ -10,12 +10,15 @@ from upshift_agent import Profile
 from upshift_host.profiles.window import Window
 
 from .achieved import Achieved
+from .tally import TALLY, Tally
 
 
 class Book:
     """What a driver has to tell of its windows. From any threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, driver: str, tally: Tally = TALLY) -> None:
+        self._driver = driver
+        self._tally = tally
         self._lock = threading.Lock()
         self._achieved: dict[Profile, Achieved] = {}
         self._rates: Mapping[Profile, int] = {}
@@ -28,8 +31,10 @@ class Book:
             for window in windows:
                 achieved = self._achieved.setdefault(window.profile, Achieved())
                 achieved.add(window.hz, window.count, window.threads_s)
+                self._tally.took(window)
 
     def failed(self, reason: str) -> None:
+        self._tally.lost(self._driver)
         with self._lock:
             self._failures += 1
             self._reason = reason

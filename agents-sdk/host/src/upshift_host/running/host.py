@@ -16,7 +16,7 @@ from upshift_agent.contract import HOST, K8S_NODE
 from ..config import Configuration
 from ..discovery.discovery import Discovery
 from ..discovery.grouping import Key
-from ..discovery.naming import docker, kubernetes
+from ..discovery.naming import containerd, docker, kubernetes
 from ..discovery.naming.asking import Ask, Naming
 from ..discovery.procfs import Procfs
 from ..drivers.kinds import Kind
@@ -177,10 +177,13 @@ class HostAgent:
 
 
 def managers(configuration: Configuration) -> dict[str, Ask]:
-    """Who may name the containers of this host."""
+    """Who may name the containers of this host. Of two who name the same one the later is right."""
     found: dict[str, Ask] = {}
-    if configuration.document.discovery.containers and docker.SOCKET.exists():
-        found["Docker"] = docker.ask
+    if configuration.document.discovery.containers:
+        if (socket := containerd.socket_path()) is not None:
+            found["containerd"] = lambda: containerd.ask(socket)
+        if docker.SOCKET.exists():
+            found["Docker"] = docker.ask
     url = kubernetes.url_of(os.environ)
     if configuration.document.discovery.kubernetes and url is not None:
         found["Kubernetes"] = lambda: kubernetes.ask(url, configuration.node)

@@ -118,7 +118,7 @@ class BpftraceDriver:
         self._node = node
         self._workload = workload
         self._exporter = exporter
-        self.book = Book()
+        self.book = Book(PROGRAM)
 
     def apply(self, decisions: Mapping[Profile, Decision]) -> Mapping[Profile, float] | None:
         """Take part at this frequency; return once that is so. Raise `ProfilerFailed`."""

@@ -54,8 +54,18 @@ def period_ms(hz: int) -> int:
     return max(1, round(1000 / hz))
 
 
-def start(name: str, rates: Mapping[Profile, int], cpu_event: str, own_end_s: int) -> str:
-    """Begin a recording in memory. cpu_event: BY_THREAD or BY_CPU_TIME.
+def start(
+    name: str,
+    rates: Mapping[Profile, int],
+    cpu_event: str,
+    own_end_s: int,
+    *,
+    alone: bool = True,
+) -> str:
+    """Begin a recording. cpu_event: BY_THREAD or BY_CPU_TIME.
+
+    alone: whether no other one runs. Then it is in memory; beside others such a one ends empty, so
+    it is in the JVM's own repository.
 
     /dev/null is where it goes if it has to end by itself: JDK 25 would make a file for that in the
     application's own folder.
@@ -80,9 +90,21 @@ def start(name: str, rates: Mapping[Profile, int], cpu_event: str, own_end_s: in
     # Without the + a setting that `none` does not have is refused.
     added = " ".join(f"+{setting}={value}" for setting, value in settings.items())
     return (
-        f"JFR.start name={name} settings=none disk=false dumponexit=false "
+        f"JFR.start name={name} settings=none disk={'false' if alone else 'true'} dumponexit=false "
         f"duration={int(own_end_s)}s filename=/dev/null {added}"
     )
+
+
+def started(said: str) -> bool:
+    """Whether a recording began, of the answer to `JFR.start`: what has no Flight Recorder answers
+    in words, and without an error."""
+    return said.lstrip().startswith("Started recording")
+
+
+def running(said: str) -> int:
+    """How many recordings run, ours among them, of the answer to `JFR.check`."""
+    found = (_RECORDING.fullmatch(line) for line in said.splitlines())
+    return sum(match is not None and match["state"] == "running" for match in found)
 
 
 def others(said: str) -> list[Other]:

@@ -7,16 +7,36 @@ followed: everything is opened below a descriptor of the folder, and must be wha
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
+import time
 from contextlib import suppress
 from types import TracebackType
 
 from ..errors import ProfilerFailed
 
 MAX_RECORDING = 64 * 1024 * 1024  # bytes
+#: What of ours is older was left by one of us that was killed.
+LEFT_S = 60.0
 _NAME = "upshift-{}.jfr"
+_OURS = re.compile(r"upshift-[0-9a-f]{32}\.jfr|\.attach_pid[0-9]+")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def writes_to_disk(pid: int) -> bool:
+    """Whether one of a JVM's recordings is on disk: it has a file of that open. Raise
+    `ProfilerFailed` where that cannot be seen."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        descriptors = os.listdir(folder)
+    except OSError as error:
+        raise ProfilerFailed(f"the files of process {pid} cannot be seen: {error}") from error
+    for descriptor in descriptors:
+        with suppress(OSError):
+            if os.readlink(f"{folder}/{descriptor}").endswith(".jfr"):
+                return True
+    return False
 
 
 class Place:
@@ -75,3 +95,16 @@ class Place:
     def remove(self, name: str) -> None:
         with suppress(OSError):
             os.unlink(name, dir_fd=self.descriptor)
+
+    def tidy(self) -> None:
+        """Remove what was left behind here."""
+        with suppress(OSError):
+            for name in os.listdir(self.descriptor):
+                if _OURS.fullmatch(name) and self._age_s(name) > LEFT_S:
+                    self.remove(name)
+
+    def _age_s(self, name: str) -> float:
+        with suppress(OSError):
+            found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+            return time.time() - found.st_mtime
+        return 0.0

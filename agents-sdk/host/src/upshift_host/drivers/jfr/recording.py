@@ -6,7 +6,8 @@ why.
 
 - JDK 17 to 24 sample `jdk.ExecutionSample`: at each tick at most 5 of the threads that run Java
   code. One that has no CPU just then does not answer within the 2 ms that it is given, and is not
-  counted: where threads wait for CPUs, most samples are lost, and `achieved` says so.
+  counted; nor is one in compiled code that has no debug information from there on, as a loop
+  without a call in it. So many samples may be lost: `achieved` says how many, and the log why.
 - From JDK 25 on it is `jdk.CPUTimeSample`: each thread by its own CPU time. Two recordings of it
   may cancel one another out, so where the user has one, ours samples threads.
 - lock sees waits for monitors (`synchronized`) that last at least a period of the rate: shorter
@@ -19,7 +20,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,19 +28,23 @@ from upshift_agent import Profile
 from upshift_host.profiles.window import Stack, Window
 from upshift_host.workload import Process, Workload
 
+from ..achieved import ENOUGH
 from ..attach import Rates
 from ..errors import ProfilerFailed
 from ..watching import Seconds, Watch, alive
 from ..window import OWN_END_S, Run
 from . import commands
 from .attach import ask
-from .place import Place
+from .place import Place, writes_to_disk
 from .samples import Seen, read
 
 NAME = "jfr"
 PROFILES: tuple[Profile, ...] = ("cpu", "alloc", "lock")
 #: The JVM's own threads, which no sample is ever taken of.
 JVM_THREADS = ("GC Thread", "G1 ", "C1 Comp", "C2 Comp", "VM Thread", "VM Periodic", "JFR ")
+
+#: Of the samples that were to be expected; the log says why where fewer came.
+MOST = 0.7
 
 log = logging.getLogger("upshift_host")
 
@@ -55,6 +60,7 @@ class Jfr:
     def __init__(self, ask: Ask = ask) -> None:
         self._ask = ask
         self._told: set[str] = set()
+        self._tidied: set[Process] = set()
 
     def begin(self, workload: Workload, rates: Rates) -> Run[Sequence[Window]]:
         """Return once all JVMs record. Raise `ProfilerFailed` if none does."""
@@ -67,12 +73,22 @@ class Jfr:
                 failures.append(error)
         if not running:
             raise failures[0]
-        return _Recordings(workload, rates, running)
+        return _Recordings(workload, rates, running, self._tell)
 
     def _start(self, process: Process, rates: Rates) -> _Recording:
         pid = process.pid
+        if process not in self._tidied:
+            self._tidied.add(process)
+            with Place(pid) as place:
+                place.tidy()
         event, period_ms = commands.BY_THREAD, commands.period_ms(rates.get("cpu", 1))
-        others = commands.others(self._ask(pid, "JFR.check verbose=true"))
+        checked = self._ask(pid, "JFR.check verbose=true")
+        others = commands.others(checked)
+        if others and not writes_to_disk(pid):
+            raise ProfilerFailed(
+                f"the JVM {pid} has a recording of its user's in memory, {others[0].name!r}, which "
+                "ours would empty"
+            )
         version = commands.version(self._ask(pid, "VM.version"))
         if version < commands.SINCE:
             raise ProfilerFailed(f"JVM {pid} is of JDK {version}; {NAME} needs {commands.SINCE}")
@@ -87,13 +103,17 @@ class Jfr:
                     f"samples each {period_ms} ms; so does ours, instead of {rates['cpu']} Hz"
                 )
         name = f"{commands.OURS}{secrets.token_hex(8)}"
-        self._ask(pid, commands.start(name, rates, event, OWN_END_S))
+        alone = commands.running(checked) == 0
+        said = self._ask(pid, commands.start(name, rates, event, OWN_END_S, alone=alone))
+        if not commands.started(said):
+            raise ProfilerFailed(f"the JVM {pid} refuses: {' '.join(said.split())[:300]}")
         return _Recording(
             ask=self._ask,
             process=process,
             name=name,
             events=frozenset({event, commands.ALLOCATION, commands.MONITOR}),
             cpu_hz=max(1, round(1000 / max(period_ms, 1))),
+            loses="cpu" in rates and version < commands.CPU_TIME_SINCE,
             watch=Watch([process], besides=JVM_THREADS),
             began_s=time.time(),
             began=time.monotonic(),
@@ -114,6 +134,7 @@ class _Recording:
     name: str
     events: frozenset[str]
     cpu_hz: int
+    loses: bool  # whether it samples in a way that may lose much
     watch: Watch
     began_s: float  # Unix time
     began: float  # of time.monotonic
@@ -137,20 +158,42 @@ class _Recording:
                 raise
             finally:
                 place.remove(name)
+        if not content:
+            raise ProfilerFailed(f"the JVM {pid} began another recording, and so ours is empty")
         try:
             return read(content, self.events, self.began_s, self.began_s + lasted_s)
         except ValueError as error:
             raise ProfilerFailed(f"the JVM {pid} wrote no recording: {error}") from error
+
+    def loss(self, seconds: Seconds | None, seen: Mapping[Profile, Seen]) -> str | None:
+        """What is to be said of samples that are missing; None where most are there."""
+        expected = self.cpu_hz * seconds.cpu if seconds and self.loses else 0.0
+        found = seen["cpu"].samples.total() if "cpu" in seen else 0
+        if expected < ENOUGH or found >= MOST * expected:
+            return None
+        return (
+            f"the JVM {self.process.pid} tells of few of its samples: before JDK "
+            f"{commands.CPU_TIME_SINCE} Flight Recorder asks 5 threads at a time, and cannot walk "
+            "much of what is compiled without -XX:+UnlockDiagnosticVMOptions "
+            "-XX:+DebugNonSafepoints"
+        )
 
 
 _Taken = tuple[_Recording, Seconds | None, dict[Profile, Seen]]
 
 
 class _Recordings:
-    def __init__(self, workload: Workload, rates: Rates, all_: list[_Recording]) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        rates: Rates,
+        all_: list[_Recording],
+        tell: Callable[[str], None],
+    ) -> None:
         self._workload = workload
         self._rates = rates
         self._all = all_
+        self._tell = tell
 
     def over(self) -> bool:
         return False  # it ends after the window does
@@ -172,6 +215,9 @@ class _Recordings:
             raise failures[0]
         if not taken:
             return []
+        for recording, seconds, seen in taken:
+            if complaint := recording.loss(seconds, seen):
+                self._tell(complaint)
         return [
             Window(
                 attributes=self._workload.attributes,
