@@ -29,7 +29,7 @@ def told(folder: Path, text: str) -> list[str]:
 
 def shown() -> list[str]:
     found = [
-        it for page in PAGES for it in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S)
+        it for page in PAGES for it in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
     ]
     return [it for it in found if it.startswith("files:")]
 
