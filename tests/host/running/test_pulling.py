@@ -1,4 +1,4 @@
-"""Whom `pprof:` asks: workloads that listen on its ports, and targets that are no processes here."""
+"""Whom `pprof:` asks: workloads that listen on its ports, and targets that run elsewhere."""
 
 from __future__ import annotations
 
