@@ -32,6 +32,7 @@ PACKAGES = {
     "containerd": "containerd",
     "ctr": "containerd",
     "curl": "curl",
+    "go": "golang-go",
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",
     "musl-gcc": "musl-tools",
