@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,15 +18,10 @@ from .errors import StartRefused, Unavailable
 from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
-from .leasing.guarding.stop_if import StopIf
 from .metrics import Metrics
-from .notify.notifier import Notifier
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
-from .sources.alertmanager.lists import Lists
 from .sources.past.recording import Kept, Recorder
-from .sources.rollouts.watching import Rollouts
-from .sources.schedules.running import Running
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
@@ -36,7 +30,7 @@ from .storage.reports.versions import Versions
 from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview
-from .views.schedules import Schedules, shown
+from .watches import Watches
 from .web import api, events, health, openapi, problems, route, webhook
 from .web.listener import load_certificate
 from .web.triggers import rollouts
@@ -80,19 +74,10 @@ class Controller:
         self.overview = Overview(shown, self.records, in_force.baseline)
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
         self.canaries = Canaries(self.store, self.committer)
-        self.stop_if = StopIf(self.store, self.committer, core.asker, in_force.stop_if_every_s)
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
-        self.lists = Lists(in_force.alertmanager, in_force.rules, metrics.read_list)
-        self.planned = Running(
-            in_force.schedules,
-            self._redis_ms,
-            lambda wanted: self.committer.apply(wanted, "operators"),
-            lambda outcome: metrics.scheduled.labels(outcome.outcome).inc(),
-        )
-        self.notifier = Notifier(in_force.destinations, metrics.notice)
         self.versions = Versions(self._looks, core.keys, unreadable)
-        self.rollouts = Rollouts(self.versions, in_force.on_rollout, self._rolled_out)
+        self.watches = Watches(core, in_force, metrics, self.versions)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -105,7 +90,7 @@ class Controller:
             middlewares=[problems.middleware(self.metrics.reject)],
         )
         served = [
-            *webhook.routes(self.triggers, self.metrics, self.lists, self._record),
+            *webhook.routes(self.triggers, self.metrics, self.watches.lists, self._record),
             *api.routes(
                 self.triggers,
                 self.overrides,
@@ -113,8 +98,8 @@ class Controller:
                 self.histories,
                 self.records.forget,
                 self._in_force.limits_in_words,
-                self.lists.problems,
-                self._schedules,
+                self.watches.lists.problems,
+                self.watches.schedules,
             ),
             *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
             *events.routes(self.histories),
@@ -143,25 +128,9 @@ class Controller:
             with suppress(Unavailable):  # as the sweep has said
                 await self.keeping.warn_of_eviction()
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
-            watch = partial(self.lists.watch, self._listed)
-            await stack.enter_async_context(self._supervised("lists", watch))
-            await stack.enter_async_context(self._supervised("schedules", self.planned.run))
-            await stack.enter_async_context(self._supervised("notices", self.notifier.run))
-            await stack.enter_async_context(self._supervised("rollouts", self.rollouts.watch))
-            self._core.asker.prepare()
-            await stack.enter_async_context(self._supervised("stop_if", self.stop_if.watch))
+            for name, work in self.watches.works():
+                await stack.enter_async_context(self._supervised(name, work))
             yield
-
-    async def _listed(self, triggers: Sequence[Trigger]) -> None:
-        """Receive what is news in Alertmanager's lists."""
-        self.triggers.check_room()
-        self.metrics.listed(await self.triggers.receive(triggers, "Alertmanager"))
-
-    async def _redis_ms(self) -> int:
-        return (await self.store.read(())).now_ms
-
-    async def _schedules(self, count: int) -> Schedules:
-        return await shown(self._in_force.schedules(), await self._redis_ms(), count)
 
     async def _look(self) -> None:
         """Bring the metrics' figures of the fleet up to date."""
@@ -171,11 +140,6 @@ class Controller:
         self, name: str, work: Callable[[], Awaitable[None]]
     ) -> AbstractAsyncContextManager[None]:
         return supervised(name, work, self._restarted)
-
-    async def _rolled_out(self, found: Sequence[Trigger]) -> None:
-        for account in await self.triggers.receive(found, "rollouts"):
-            for outcome in account.outcomes:
-                self.metrics.rollouts.labels(outcome.outcome).inc()
 
     def _record(self, alerts: Sequence[Trigger | BadTrigger], size: int) -> None:
         if self.recorder is not None:
@@ -209,9 +173,7 @@ class Controller:
         self._in_force.now = configuration
         self._signed = self._signed and former.secrets == configuration.secrets
         self._configured()
-        self.lists.wake()
-        self.planned.reloaded()
-        self.notifier.reloaded()
+        self.watches.reloaded()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()
         done = f"{configuration.entries} rules from {configuration.rules_from}"
@@ -229,11 +191,10 @@ class Controller:
         if (expiry_ms := done.state.next_expiry_ms) is not None:
             self.schedule.expect(expiry_ms, done.now_ms)
         self.canaries.notice(done.state)
-        self.stop_if.notice(done.state)
+        self.watches.committed(done)
         self.metrics.committed(done)
         for entry in done.entries:
             logs.change(done, entry)
-        self.notifier.committed(done)
 
     async def _tidy(self) -> None:
         await self.readiness.check()  # also for the metric, which nobody else may ask for

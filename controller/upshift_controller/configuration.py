@@ -15,11 +15,11 @@ from upshift_rules.documents.located import DocumentError, Located, Problem, rea
 from upshift_rules.leases.limits import Limits
 from upshift_rules.model import RuleSet, Schedule
 
-from .access import Access
-from .destinations import Destination
 from .errors import StartRefused
-from .limits import LimitsEntry
-from .prometheus import STOP_IF_EVERY_MS, Prometheus
+from .sections.alertmanager import Access
+from .sections.limits import LimitsEntry
+from .sections.notify import Destination
+from .sections.prometheus import STOP_IF_EVERY_MS, Prometheus
 from .settings import MAX_FREQUENCY, Settings, check_exposure
 from .storage.connect import Servers
 from .web.auth import Proxy, Tokens, read_secrets

@@ -19,12 +19,12 @@ from upshift_rules.documents.nodes import Path
 from upshift_rules.model import DEFAULT_MAX_HZ
 from upshift_rules.text import show
 
-from . import destinations
-from .access import AlertmanagerEntry, faults
-from .destinations import NotifyEntry
 from .errors import StartRefused
-from .limits import LimitsEntry
-from .prometheus import PrometheusEntry
+from .sections import notify
+from .sections.alertmanager import AlertmanagerEntry, faults
+from .sections.limits import LimitsEntry
+from .sections.notify import NotifyEntry
+from .sections.prometheus import PrometheusEntry
 
 DEFAULT_LISTEN = "127.0.0.1:9095"
 #: The limit's name where a rule's file is told of it.
@@ -160,7 +160,7 @@ class Settings(RuleDocument):
         yield from _names(data.get("tokens"))
         for path, message in faults(data.get("alertmanager")):
             yield ("alertmanager", *path), message
-        yield from destinations.contradictions(data.get("notify"))
+        yield from notify.contradictions(data.get("notify"))
         if "sampling" in data and data.get("rules") is not None:
             yield ("rules",), "give either sampling or rules, not both"
 

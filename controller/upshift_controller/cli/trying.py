@@ -30,7 +30,7 @@ class Tried:
 
 def connected(url: str, token_file: Path | None) -> Connected:
     """Return what asks the Prometheus at `url`. Raise `typer.BadParameter`."""
-    from ..prometheus import Prometheus
+    from ..sections.prometheus import Prometheus
     from ..sources.prometheus.connected import Connected
 
     token = None if token_file is None else token_in(token_file, "--prometheus-token-file")

@@ -14,7 +14,7 @@ from upshift_agent.contract import FLEET
 from ..configuration import InForce, built_in
 from ..core import Core
 from ..leasing.overrides import Overrides
-from ..limits import NO_LIMITS
+from ..sections.limits import NO_LIMITS
 from ..storage.unreadable import Unreadable
 
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import aiohttp
 import structlog
 
-from ..destinations import Destination
+from ..sections.notify import Destination
 from .asking import MAX_WAIT_S, Answer, session
 from .notices import Notice
 

@@ -17,7 +17,7 @@ import aiohttp
 
 from upshift_agent.contract import shown
 
-from ..destinations import Destination
+from ..sections.notify import Destination
 from .asking import Answer, Reply, ask
 from .notices import Notice
 from .words import in_words, link_to

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from upshift_agent.contract import ALL, FLEET, Lease
 from upshift_rules.leases.changes import Entry, Event
 
-from ..destinations import Topic
 from ..leasing.committer import Committed
+from ..sections.notify import Topic
 
 _ENDED = frozenset({"expired", "reverted", "released"})
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from ..destinations import Destination
 from ..leasing.committer import Committed
 from ..runtime.supervised import end
+from ..sections.notify import Destination
 from .delivery import Delivery, Outcome, Sender
 from .grafana import Grafana
 from .notices import notices_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 
-from ..destinations import Destination
+from ..sections.notify import Destination
 from .asking import Answer, ask
 from .notices import Notice
 from .words import as_json, as_slack

@@ -11,7 +11,7 @@ import pytest
 
 from controller.guards.pretending import Pretending, happens, number
 from servers import free_port
-from upshift_controller.prometheus import Prometheus
+from upshift_controller.sections.prometheus import Prometheus
 from upshift_controller.sources.prometheus import asker as asking
 from upshift_controller.sources.prometheus.asker import MOST, MOST_TOGETHER, Asker
 

@@ -11,7 +11,7 @@ import pytest
 from controller.guards.pretending import Pretending, number
 from servers import free_port
 from upshift_controller.errors import BadQuery, NoAnswer
-from upshift_controller.prometheus import Prometheus
+from upshift_controller.sections.prometheus import Prometheus
 from upshift_controller.sources.prometheus import connected
 from upshift_controller.sources.prometheus.answers import read_answer
 from upshift_controller.sources.prometheus.connected import MAX_BYTES, Connected

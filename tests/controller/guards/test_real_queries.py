@@ -10,7 +10,7 @@ import pytest
 
 from servers import prometheus
 from upshift_controller.errors import BadQuery
-from upshift_controller.prometheus import Prometheus
+from upshift_controller.sections.prometheus import Prometheus
 from upshift_controller.sources.prometheus.answers import read_answers, together
 from upshift_controller.sources.prometheus.connected import Connected
 from upshift_rules.guards.query import about_anybody, fill, parse_query, selected_by

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from upshift_agent.contract import Cause, Lease
-from upshift_controller.destinations import Destination
 from upshift_controller.notify.notices import Notice
+from upshift_controller.sections.notify import Destination
 
 NOW_MS = 1_795_435_200_000
 HANG, CLOSE = "hang", "close"

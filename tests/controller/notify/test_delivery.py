@@ -14,7 +14,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.notify.receiver import CLOSE, HANG, Receiver, destination, notice, receiver
-from upshift_controller.destinations import Destination
 from upshift_controller.notify import asking
 from upshift_controller.notify.asking import MAX_WAIT_S, Answer, judged
 from upshift_controller.notify.delivery import (
@@ -27,6 +26,7 @@ from upshift_controller.notify.delivery import (
 )
 from upshift_controller.notify.notices import Notice
 from upshift_controller.notify.webhook import Webhook
+from upshift_controller.sections.notify import Destination
 
 
 class World:

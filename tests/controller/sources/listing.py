@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestServer
 
 from controller.conftest import alert
 from upshift_agent.contract import Baseline
-from upshift_controller.access import Access, AlertmanagerEntry
 from upshift_controller.errors import Unavailable
+from upshift_controller.sections.alertmanager import Access, AlertmanagerEntry
 from upshift_controller.sources.alertmanager.lists import Lists
 from upshift_rules.model import RuleSet, Trigger
 

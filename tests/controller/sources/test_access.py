@@ -10,9 +10,9 @@ import pytest
 
 from controller.sources.listing import Stub, of, row, serving
 from security.certificates import Files
-from upshift_controller.access import ClientTls
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
+from upshift_controller.sections.alertmanager import ClientTls
 
 
 async def test_a_token_is_sent_and_read_again_each_time(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import structlog
 from upshift_rules.model import RuleSet, Trigger
 from upshift_rules.quick_json import loads
 
-from ...access import Access
 from ...errors import Unavailable
 from ...runtime.slices import each
+from ...sections.alertmanager import Access
 from .level import Level, View
 from .payload import MAX_ALERTS, Notification, milliseconds, read_alert
 

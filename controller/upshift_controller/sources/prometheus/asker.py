@@ -19,8 +19,8 @@ import structlog
 from upshift_rules.guards.answer import Answer, unknown
 
 from ...errors import BadQuery, NoAnswer
-from ...prometheus import Prometheus
 from ...runtime.threads import Threads
+from ...sections.prometheus import Prometheus
 from .answers import read_answer, read_answers, together
 from .connected import LATE, PATIENCE_S, Connected
 

@@ -12,7 +12,7 @@ from typing import Any
 from upshift_agent.contract import one_line
 
 from ...errors import BadQuery, NoAnswer
-from ...prometheus import Prometheus
+from ...sections.prometheus import Prometheus
 from .answers import NO_PROMETHEUS
 
 #: From sending a question to having the answer.

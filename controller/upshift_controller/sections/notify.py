@@ -16,7 +16,7 @@ from upshift_rules.documents.located import Section
 from upshift_rules.documents.nodes import Path as Place
 from upshift_rules.text import show
 
-from .errors import StartRefused
+from ..errors import StartRefused
 
 Topic = Literal["boost", "refused", "kill_switch"]
 #: Each has a task and a queue of its own.

@@ -17,7 +17,7 @@ from upshift_rules.documents.located import Section
 from upshift_rules.documents.nodes import Path as Place
 from upshift_rules.text import show
 
-from .errors import StartRefused
+from ..errors import StartRefused
 
 MAX_URLS = 16
 

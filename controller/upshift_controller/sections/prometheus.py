@@ -12,7 +12,7 @@ from upshift_rules.documents.fields import Duration, Line
 from upshift_rules.documents.located import Section
 from upshift_rules.durations import format_duration
 
-from .errors import StartRefused
+from ..errors import StartRefused
 
 #: How often running boosts' `stop_if` may be asked.
 STOP_IF_EVERY_MS = 15_000

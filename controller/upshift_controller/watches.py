@@ -1,0 +1,75 @@
+"""What a controller watches unasked beside Redis: lists of alerts, rollouts, schedules, guards.
+
+And whom it tells. Each is supervised by itself: one that fails costs none of the others its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+
+from upshift_rules.model import Trigger
+
+from .configuration import InForce
+from .core import Core
+from .leasing.committer import Committed
+from .leasing.guarding.stop_if import StopIf
+from .metrics import Metrics
+from .notify.notifier import Notifier
+from .sources.alertmanager.lists import Lists
+from .sources.rollouts.watching import Rollouts
+from .sources.schedules.running import Running
+from .storage.reports.versions import Versions
+from .views.schedules import Schedules, shown
+
+
+class Watches:
+    def __init__(self, core: Core, in_force: InForce, metrics: Metrics, versions: Versions) -> None:
+        self._core = core
+        self._in_force = in_force
+        self._metrics = metrics
+        self._stop_if = StopIf(core.store, core.committer, core.asker, in_force.stop_if_every_s)
+        self._notifier = Notifier(in_force.destinations, metrics.notice)
+        self._rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
+        self.planned = Running(
+            in_force.schedules,
+            self._redis_ms,
+            lambda wanted: core.committer.apply(wanted, "operators"),
+            lambda outcome: metrics.scheduled.labels(outcome.outcome).inc(),
+        )
+        self.lists = Lists(in_force.alertmanager, in_force.rules, metrics.read_list)
+
+    def works(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """What is to run for as long as the controller does, each with its name."""
+        self._core.asker.prepare()
+        yield "lists", partial(self.lists.watch, self._listed)
+        yield "schedules", self.planned.run
+        yield "notices", self._notifier.run
+        yield "rollouts", self._rollouts.watch
+        yield "stop_if", self._stop_if.watch
+
+    def reloaded(self) -> None:
+        self.lists.wake()
+        self.planned.reloaded()
+        self._notifier.reloaded()
+
+    def committed(self, done: Committed) -> None:
+        self._stop_if.notice(done.state)
+        self._notifier.committed(done)
+
+    async def schedules(self, count: int) -> Schedules:
+        """Those in force, each with so many of its next windows."""
+        return await shown(self._in_force.schedules(), await self._redis_ms(), count)
+
+    async def _redis_ms(self) -> int:
+        return (await self._core.store.read(())).now_ms
+
+    async def _listed(self, triggers: Sequence[Trigger]) -> None:
+        """Receive what is news in Alertmanager's lists."""
+        self._core.triggers.check_room()
+        self._metrics.listed(await self._core.triggers.receive(triggers, "Alertmanager"))
+
+    async def _rolled_out(self, found: Sequence[Trigger]) -> None:
+        for account in await self._core.triggers.receive(found, "rollouts"):
+            for outcome in account.outcomes:
+                self._metrics.rollouts.labels(outcome.outcome).inc()
