@@ -99,7 +99,10 @@ AM = "alertmanager: {urls: [http://am:9093], "
         ("alertmanager: {urls: [http://]}\n", "1:23: alertmanager.urls[0] must be a URL such as"),
         ("alertmanager: {urls: ['http://a:b']}\n", "1:23: alertmanager.urls[0] must be a URL"),
         ("alertmanager: {urls: ['http://a?b']}\n", "1:23: alertmanager.urls[0] must be a URL"),
-        ("alertmanager: {urls: ['http://u:hunter2@a']}\n", "1:23: alertmanager.urls[0] must not name"),
+        (
+            "alertmanager: {urls: ['http://u:hunter2@a']}\n",
+            "1:23: alertmanager.urls[0] must not name",
+        ),
         ("alertmanager: {urls: ['http://u:hunter2@a', 'http://u:hunter2@a']}\n", "a second time"),
         (f"{AM}receiver: ''}}\n", "1:48: alertmanager.receiver must be 1–256 characters"),
         (f"{AM}user: hunter2}}\n", "1:44: user needs password_file beside it"),

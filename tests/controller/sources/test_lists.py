@@ -20,7 +20,7 @@ BAD = {
     "no list": ("{}", "not a list of alerts"),
     "no alerts": ("[1]", "not a list of alerts"),
     "null": ("null", "not a list of alerts"),
-    "deep": ("[" * 100_000, "recursion"),
+    "deep": ("[" * 100_000, "ecursion"),
     "cut short": ('[{"labels": {', "unexpected end"),
 }
 
