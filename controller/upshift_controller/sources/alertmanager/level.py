@@ -178,12 +178,9 @@ def merged(views: Sequence[View]) -> Mapping[str, Trigger]:
     for view in views:
         for identity, alert in view.alerts.items():
             other = listed.setdefault(identity, alert)
-            if other is not alert and (other.starts_at_ms, other.via) != (
-                alert.starts_at_ms, alert.via
-            ):  # fmt: skip  # a pair
-                start_ms = min(other.starts_at_ms, alert.starts_at_ms)
-                muted = "muted" in (other.via, alert.via)
+            if other is not alert:
                 listed[identity] = other._replace(
-                    starts_at_ms=start_ms, via="muted" if muted else "level"
+                    starts_at_ms=min(other.starts_at_ms, alert.starts_at_ms),
+                    via="muted" if "muted" in (other.via, alert.via) else "level",
                 )
     return listed
