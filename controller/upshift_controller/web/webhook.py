@@ -63,7 +63,7 @@ def routes(
         if notification.truncated:
             metrics.truncated.inc(notification.truncated)
         accounts = await triggers.receive(alerts, request[CALLER].name or "")
-        lists.told(notification)
+        await lists.told(notification)
         record(alerts, len(body))
         document = accounts_json(accounts, notification.truncated)
         for name, count in document["counts"].items():

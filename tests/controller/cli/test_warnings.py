@@ -9,15 +9,18 @@ import pytest
 
 from controller.command import NOWHERE, runner
 from controller.conftest import Start, alert
+from controller.sources.incidents import until
 
 
 async def test_status_and_explain_say_that_alertmanager_cannot_be_read(
     start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with start(f"alertmanager: {{urls: [{NOWHERE}]}}\n") as running:
-        async with asyncio.timeout(10):
-            while not (await running.ask("GET", "/api/v1/targets")).body["warnings"]:
-                await asyncio.sleep(0.01)
+
+        async def is_told() -> bool:
+            return bool((await running.ask("GET", "/api/v1/targets")).body["warnings"])
+
+        await until(is_told)
         run = runner(monkeypatch, capsys, str(running.client.make_url("")))
         body = json.dumps(alert()).encode()
         for said in (
@@ -25,6 +28,7 @@ async def test_status_and_explain_say_that_alertmanager_cannot_be_read(
             await asyncio.to_thread(run, "explain", "-", stdin=body),
         ):
             assert f"Alertmanager {NOWHERE} cannot be read (Cannot connect" in said.out
-        assert f'{{alertmanager="{NOWHERE}",outcome="failed"}}' in (
-            await running.ask("GET", "/metrics")
-        ).body
+        assert (
+            f'{{alertmanager="{NOWHERE}",outcome="failed"}}'
+            in (await running.ask("GET", "/metrics")).body
+        )

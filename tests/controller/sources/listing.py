@@ -58,11 +58,13 @@ class Stub:
 async def serving(stub: Stub, context: ssl.SSLContext | None = None) -> AsyncIterator[Stub]:
     app = web.Application()
     app.router.add_get("/{path:.*}", stub.answer)
-    scheme = "http" if context is None else "https"
-    async with TestServer(app, scheme=scheme) as server:
-        await server.start_server(ssl=context)
+    server = TestServer(app, scheme="http" if context is None else "https")
+    await server.start_server(ssl=context)
+    try:
         stub.url = str(server.make_url("")).rstrip("/")
         yield stub
+    finally:
+        await server.close()
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from base64 import b64decode
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from controller.sources.listing import Stub, of, row, serving
@@ -36,7 +36,8 @@ async def test_a_user_signs_in_with_a_password(tmp_path: Path) -> None:
     async with serving(Stub()) as stub:
         await of(stub, user="ann", password_file=str(password)).look()
         sent = stub.sent[0].headers["Authorization"]
-        assert aiohttp.BasicAuth.decode(sent, "utf-8") == aiohttp.BasicAuth("ann", "p\u00e4ss:word")
+        scheme, pair = sent.split()
+        assert (scheme, b64decode(pair).decode()) == ("Basic", "ann:p\u00e4ss:word")
 
 
 @pytest.mark.parametrize("held", ["", "\n", "two\nlines", "\x00", "\xff"])
@@ -92,26 +93,29 @@ AM = "alertmanager: {urls: [http://am:9093], "
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("alertmanager: {}\n", "1:15: alertmanager.urls is missing; for example urls: [http"),
+        ("alertmanager: {}\n", "1:15: urls is missing; for example urls: [http"),
         ("alertmanager: http://am:9093\n", "1:15: write it as {urls: [http://127.0.0.1:9093]"),
-        ("alertmanager:\n  urls: []\n", "2:9: alertmanager.urls must not be empty"),
-        ("alertmanager:\n  urls: [am:9093]\n", "2:10: alertmanager.urls[0] must be a URL such as"),
-        ("alertmanager: {urls: [http://]}\n", "1:23: alertmanager.urls[0] must be a URL such as"),
-        ("alertmanager: {urls: ['http://a:b']}\n", "1:23: alertmanager.urls[0] must be a URL"),
-        ("alertmanager: {urls: ['http://a?b']}\n", "1:23: alertmanager.urls[0] must be a URL"),
-        ("alertmanager: {urls: ['http://u:hunter2@a']}\n", "1:23: alertmanager.urls[0] must not name"),
+        ("alertmanager:\n  urls: []\n", "2:9: urls must not be empty"),
+        ("alertmanager:\n  urls: [am:9093]\n", "2:10: urls[0] must be a URL such as"),
+        ("alertmanager: {urls: [http://]}\n", "1:23: urls[0] must be a URL such as"),
+        ("alertmanager: {urls: ['http://a:b']}\n", "1:23: urls[0] must be a URL"),
+        ("alertmanager: {urls: ['http://a?b']}\n", "1:23: urls[0] must be a URL"),
+        (
+            "alertmanager: {urls: ['http://u:hunter2@a']}\n",
+            "1:23: urls[0] must not name",
+        ),
         ("alertmanager: {urls: ['http://u:hunter2@a', 'http://u:hunter2@a']}\n", "a second time"),
-        (f"{AM}receiver: ''}}\n", "1:48: alertmanager.receiver must be 1–256 characters"),
-        (f"{AM}user: hunter2}}\n", "1:44: user needs password_file beside it"),
+        (f"{AM}receiver: ''}}\n", "1:49: receiver must be 1–256 characters"),
+        (f"{AM}user: hunter2}}\n", "1:46: user needs password_file beside it"),
         (f"{AM}password_file: a}}\n", "password_file needs user beside it"),
-        (f"{AM}user: a, password_file: b, token_file: c}}\n", "1:73: give either token_file or"),
+        (f"{AM}user: a, password_file: b, token_file: c}}\n", "1:79: give either token_file or"),
         (f"{AM}tls: {{key: a}}}}\n", "key needs certificate beside it"),
         (f"{AM}tls: {{certificate: a}}}}\n", "certificate needs key beside it"),
         (f"{AM}tls: {{ca: nowhere.pem}}}}\n", "nowhere.pem: No such file"),
         (f"{AM}token_file: nowhere}}\n", "No such file"),
         (f"{AM}recevier: a}}\n", 'unknown field "recevier"; did you mean "receiver"?'),
         ("alertmanager: 5\n", "alertmanager must be a mapping"),
-        ("alertmanager: {urls: {a: 1}, tls: [1], user: {}}\n", "alertmanager.urls must be a list"),
+        ("alertmanager: {urls: {a: 1}, tls: [1], user: {}}\n", "urls must be a list"),
     ],
 )
 def test_a_bad_alertmanager_is_refused_with_the_place_and_no_secret(

@@ -20,7 +20,7 @@ BAD = {
     "no list": ("{}", "not a list of alerts"),
     "no alerts": ("[1]", "not a list of alerts"),
     "null": ("null", "not a list of alerts"),
-    "deep": ("[" * 100_000, "recursion"),
+    "deep": ("[" * 100_000, "depth limit"),
     "cut short": ('[{"labels": {', "unexpected end"),
 }
 
@@ -183,7 +183,7 @@ async def test_only_notifications_of_our_receiver_tell_of_its_alerts() -> None:
             stub.rows = [row()]
             reader = of(stub)
             reader.lists._told_by = RULES
-            reader.lists.told(Notification(alerts=(fired,), receiver=receiver))
+            await reader.lists.told(Notification(alerts=(fired,), receiver=receiver))
             assert await reader.look() == news
 
 

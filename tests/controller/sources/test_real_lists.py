@@ -100,6 +100,22 @@ async def test_what_is_missing_for_long_is_reverted_and_has_what_is_left_when_it
             assert again["expires_at_ms"] == lease["expires_at_ms"]
 
 
+async def test_while_firing_is_renewed_with_stock_repeat_interval(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quickly(monkeypatch)
+    renewed = "on_resolved: keep, while_firing: true, max_duration: 1h"
+    with alertmanager(tmp_path / "am", CONFIG.format(port=unused_port())) as server:
+        await asyncio.to_thread(post, server, "a")
+        text = rules(server).replace("duration: 1h, on_resolved: revert", f"duration: 3s, {renewed}")
+        async with start(text) as running:
+            await until(lambda: boosted(running, "a"))
+            await stays(lambda: boosted(running, "a"), 7)
+            events = await running.history("service/a")
+            assert events == ["granted", *["renewed"] * (len(events) - 1)]
+            assert 3 <= len(events) <= 8, "each is for a third of the duration at least"
+
+
 async def test_of_a_pair_one_may_restart_and_one_may_be_away(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,9 @@ again and again misses nothing for long. Rules for editors:
   budget, a cooldown or a lost state has kept an alert from.
 - **Absence proves little**: Alertmanager keeps alerts in memory, so its list is empty after a
   restart, in the middle of an incident. An alert that was listed has resolved by absence only when
-  it was missing for `wait_ms`, at every look, in every Alertmanager, each of which was up for longer.
-  A look at which one of them cannot be read starts all waits anew. What was never listed is missed
-  by nobody: it may be an Alertmanager's that is not asked.
+  it was missing for `wait_ms`, at every look, in every Alertmanager, each of which was up for
+  longer. A look at which one of them cannot be read starts all waits anew. What was never listed is
+  missed by nobody: it may be an Alertmanager's that is not asked.
 
 What is remembered is bounded, the oldest first to go. What was forgotten is told anew if it is
 listed, and its boost ends on schedule if it is not.
@@ -178,12 +178,9 @@ def merged(views: Sequence[View]) -> Mapping[str, Trigger]:
     for view in views:
         for identity, alert in view.alerts.items():
             other = listed.setdefault(identity, alert)
-            if other is not alert and (other.starts_at_ms, other.via) != (
-                alert.starts_at_ms, alert.via
-            ):  # fmt: skip  # a pair
-                start_ms = min(other.starts_at_ms, alert.starts_at_ms)
-                muted = "muted" in (other.via, alert.via)
+            if other is not alert:
                 listed[identity] = other._replace(
-                    starts_at_ms=start_ms, via="muted" if muted else "level"
+                    starts_at_ms=min(other.starts_at_ms, alert.starts_at_ms),
+                    via="muted" if "muted" in (other.via, alert.via) else "level",
                 )
     return listed

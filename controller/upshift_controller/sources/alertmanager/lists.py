@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from upshift_rules.model import RuleSet, Trigger
+from upshift_rules.model import BadTrigger, RuleSet, Trigger
 from upshift_rules.quick_json import loads
 
 from ...errors import Unavailable
@@ -76,11 +76,11 @@ class Lists:
         """Look soon: something may have been missed, or rules have changed."""
         self._wake.set()
 
-    def told(self, notification: Notification) -> None:
+    async def told(self, notification: Notification) -> None:
         """Take note of what was received of a notification, and make good what it left out."""
         access, left_out = self._access(), notification.truncated
         if access is not None and access.receiver == notification.receiver:
-            self._known(access).told(self._rules(), notification.alerts, _now_ms())
+            await self._tell(self._known(access), notification.alerts, _now_ms())
             if left_out:
                 log.warning("alerts left out by Alertmanager (max_alerts) are read", count=left_out)
                 self.wake()
@@ -121,9 +121,15 @@ class Lists:
             except Unavailable as error:  # the next look finds them again
                 log.warning("what Alertmanager lists could not be noted", problem=error.detail)
                 return
-            level.told(rules, news, now_ms)
+            await self._tell(level, news, now_ms)
         if any(view is not None for view in views):
             self._told_by = rules
+
+    async def _tell(
+        self, level: Level, alerts: Sequence[Trigger | BadTrigger], now_ms: int
+    ) -> None:
+        rules = self._rules()
+        await each(lambda alert: level.told(rules, [alert], now_ms), alerts)
 
     def _known(self, access: Access) -> Level:
         """Return what is known of the alerts of those that are asked by now."""
