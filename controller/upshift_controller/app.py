@@ -137,6 +137,7 @@ class Controller:
             await stack.enter_async_context(self._supervised("absences", watch))
             await stack.enter_async_context(self._supervised("schedules", self.planned.run))
             await stack.enter_async_context(self._supervised("notices", self.notifier.run))
+            stack.push_async_callback(self.notifier.drain)
             yield
 
     async def _redis_ms(self) -> int:
