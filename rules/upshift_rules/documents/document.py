@@ -95,7 +95,6 @@ class Sampling(Section):
     on_alert: list[RuleEntry] = Field(
         default_factory=list, description="The rules. Every one that matches an alert applies."
     )
-
     schedules: list[ScheduleEntry] = Field(
         default_factory=list,
         max_length=MAX_SCHEDULES,
