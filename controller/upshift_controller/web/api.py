@@ -53,8 +53,8 @@ def routes(
     limits: Callable[[], str],
     upcoming: Callable[[int], Awaitable[Schedules]],
 ) -> list[Route]:
-    """forget: show a target no more. limits: those in force, in words. upcoming: the schedules, each
-    with so many of its next windows."""
+    """forget: show a target no more. limits: those in force, in words. upcoming: the schedules,
+    with so many windows of each that come next."""
 
     async def targets(_: web.Request) -> web.Response:
         return answer(await overview.targets())
