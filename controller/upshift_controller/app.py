@@ -130,6 +130,7 @@ class Controller:
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
             for name, work in self.watches.works():
                 await stack.enter_async_context(self._supervised(name, work))
+            stack.push_async_callback(self.watches.drain)
             yield
 
     async def _look(self) -> None:

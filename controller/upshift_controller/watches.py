@@ -31,7 +31,7 @@ class Watches:
         self._stop_if = StopIf(core.store, core.committer, core.asker, in_force.stop_if_every_s)
         self._notifier = Notifier(in_force.destinations, metrics.notice)
         self._rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
-        self.planned = Running(
+        self.scheduler = Running(
             in_force.schedules,
             self._redis_ms,
             lambda wanted: core.committer.apply(wanted, "operators"),
@@ -43,19 +43,23 @@ class Watches:
         """What is to run for as long as the controller does, each with its name."""
         self._core.asker.prepare()
         yield "lists", partial(self.lists.watch, self._listed)
-        yield "schedules", self.planned.run
+        yield "schedules", self.scheduler.run
         yield "notices", self._notifier.run
         yield "rollouts", self._rollouts.watch
         yield "stop_if", self._stop_if.watch
 
     def reloaded(self) -> None:
         self.lists.wake()
-        self.planned.reloaded()
+        self.scheduler.reloaded()
         self._notifier.reloaded()
 
     def committed(self, done: Committed) -> None:
         self._stop_if.notice(done.state)
         self._notifier.committed(done)
+
+    async def drain(self) -> None:
+        """Before the works end: tell what is left to be told."""
+        await self._notifier.drain()
 
     async def schedules(self, count: int) -> Schedules:
         """Those in force, each with so many of its next windows."""

@@ -4,5 +4,5 @@
 send one; `delivery` has the queue of a destination and its patience; `notifier` puts all together.
 
 Whoever committed a change tells of it, and each change is committed once: so three controllers tell
-once, and need to agree on nothing. What waits for a controller that ends is lost.
+once, and need to agree on nothing. What waits when a controller ends has a moment more.
 """

@@ -63,6 +63,7 @@ class Delivery:
         self._now = now
         self._sleep = sleep
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
         self._told = -_TELL_EVERY_S
 
     def put(self, notice: Notice) -> None:
@@ -83,8 +84,15 @@ class Delivery:
                 while self.waiting:
                     await self._deliver(client, self.waiting[0])
                     self.waiting.popleft()
+                self._idle.set()
                 self._wake.clear()
                 await self._wake.wait()
+
+    async def told_all(self) -> None:
+        """Wait until nothing waits any more."""
+        while self.waiting:
+            self._idle.clear()
+            await self._idle.wait()
 
     async def _deliver(self, client: aiohttp.ClientSession, it: _Waiting) -> None:
         """Try until a notice is through, refused, or too old. It keeps its place meanwhile."""

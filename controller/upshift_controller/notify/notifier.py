@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ..leasing.committer import Committed
 from ..runtime.supervised import end
@@ -12,6 +13,9 @@ from .delivery import Delivery, Outcome, Sender
 from .grafana import Grafana
 from .notices import notices_of
 from .webhook import Webhook
+
+#: What waits when a controller ends has so long.
+LAST_S = 1.0
 
 
 class Notifier:
@@ -60,6 +64,12 @@ class Notifier:
             finally:
                 for task in (*tasks, changed):
                     await end(task)
+
+    async def drain(self) -> None:
+        """Wait until nothing waits any more, for a moment at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_S):
+                await asyncio.gather(*(it.told_all() for it in self._deliveries.values()))
 
     async def _until_changed(self) -> None:
         await self._changed.wait()

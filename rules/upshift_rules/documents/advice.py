@@ -67,7 +67,7 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
             for advice in (_frequency, _any_alert, _never, _limits, _where):
                 said += [((*path, *at), message) for at, message in advice(rules, rule)]
     for index, it in enumerate(rules.schedules):
-        if it.kind == "boost" and CLOCKED.intersection(it.profiles):
+        if it.kind == "boost" and CLOCKED.intersection(it.profiles or [CPU]):
             said += _step(("sampling", "schedules", index, "frequency"), it.frequency_hz)
     for index, entry in enumerate(it.rules() for it in document.sampling.on_rollout):
         path = ("sampling", "on_rollout", index)

@@ -72,7 +72,8 @@ def scheduled(draft: Draft, change: Scheduled) -> Outcome:
     """
     usual = unnamed(change.kind, change.hz)
     profile = change.profile or usual
-    key = change.schedule if profile == usual else f"{change.schedule}:{profile}"
+    apart = profile != usual
+    key = f"{change.schedule}:{profile}" if apart else change.schedule
     case = draft.case(key)
 
     def outcome(name: OutcomeName, reason: str, lease: Lease | None = None) -> Outcome:
@@ -101,7 +102,7 @@ def scheduled(draft: Draft, change: Scheduled) -> Outcome:
         where=change.where,
         cause=Cause.of_schedule(change.schedule),
     )
-    what = f"{change.kind} {shown(profile, change.hz)}"
+    what = f"{change.kind} {f'{profile} ' * apart}{shown(profile, change.hz)}"
     length = format_duration(change.ends_at_ms - draft.now_ms)
     if running := next((it for it in draft.leases.values() if _is_as(it, lease)), None):
         draft.change(key, started_ms=change.starts_at_ms, cooling_ms=change.ends_at_ms)
@@ -118,7 +119,7 @@ def scheduled(draft: Draft, change: Scheduled) -> Outcome:
             draft.change(key, refusal=NotedRefusal(asked, refusal.limit, draft.now_ms))
             draft.refuse(lease, refusal)
         return replace(outcome("refused", refusal.reason), refusal=refusal)
-    # Not known as the case's lease: what ends early of a schedule begins anew at its next window.
+    # The case does not name the lease: `Draft.end` would have it forget the window with that.
     draft.change(key, started_ms=change.starts_at_ms, cooling_ms=change.ends_at_ms, refusal=None)
     nobody = draft.reaching_nobody(lease)
     draft.put(lease, "granted", lease.reason + nobody)

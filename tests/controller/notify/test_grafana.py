@@ -103,7 +103,8 @@ async def test_of_several_boosts_at_one_moment_each_has_its_own() -> None:
     async with a_grafana() as (kept, client):
         other = replace(LEASE, id="high_cpu/other")
         for lease in (LEASE, other):
-            await a_sender(kept).send(client, notice(lease=lease), again=False)
+            begun = notice(lease=lease, reason=lease.reason)
+            await a_sender(kept).send(client, begun, again=False)
         ended = its_end(lease=other, at_ms=NOW_MS + 5)
         await a_sender(kept).send(client, ended, again=False)
     assert [it["timeEnd"] for it in kept.rows.values()] == [NOW_MS + 600_000, NOW_MS + 5]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.conftest import Start, alert, outcomes
+from controller.conftest import UNLIMITED, Start, alert, outcomes
 from controller.notify.receiver import HANG, receiver
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
+from upshift_controller.notify import notifier
 
 ABOUT = "[boost, refused, kill_switch]"
 TOKEN = "canary-5f2b7c-token"
@@ -62,14 +63,27 @@ async def test_three_controllers_tell_once(start: Start) -> None:
 
 
 async def test_who_hangs_is_in_no_leases_way(start: Start) -> None:
-    async with receiver(HANG) as hook, start(settings(hook.url)) as upshift:
+    async with receiver(HANG) as hook, start(settings(hook.url) + UNLIMITED) as upshift:
         for number in range(50):
             one = alert({"alertname": "HighCPU", "service": f"s{number}"}, fingerprint=f"{number}")
-            answer = await upshift.notify(one)
-            assert answer.status == 200
+            assert outcomes(await upshift.notify(one)) == ["granted"]
         assert len(hook.asked) <= 1  # and the others wait behind it
         assert len(await upshift.history("service/s49")) == 1
         assert (await upshift.ask("GET", "/-/ready")).status == 200
+
+
+async def test_what_waits_when_a_controller_ends_is_told_unless_nobody_answers(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "LAST_S", 0.1)
+    async with receiver(HANG) as hanging, start(settings(hanging.url)) as upshift:
+        await upshift.notify(alert())
+    monkeypatch.setattr(notifier, "LAST_S", 60)
+    async with receiver() as hook, start(settings(hook.url) + UNLIMITED) as upshift:
+        for number in range(20):
+            one = alert({"alertname": "HighCPU", "service": f"s{number}"})
+            assert outcomes(await upshift.notify(one)) == ["granted"]
+    assert len(hook.asked) == 20
 
 
 async def test_a_reload_sends_what_waits_to_where_it_says(start: Start, tmp_path: Path) -> None:

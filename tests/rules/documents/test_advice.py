@@ -62,6 +62,13 @@ def test_baselines_are_looked_at_as_well() -> None:
     assert [line[:5] for line in advice_on(text)] == ["f:2:1", "f:3:3"]
 
 
+def test_a_schedules_boost_is_looked_at_as_well_and_its_cap_is_not() -> None:
+    plan = "{{name: {0}, cron: 0 2 * * *, target: fleet, kind: {0}, frequency: 100, duration: 1h}}"
+    plans = "".join(f"    - {plan.format(kind)}\n" for kind in ("boost", "cap"))
+    (said,) = advice_on(f"{HEAD}  schedules:\n{plans}")
+    assert said.startswith("f:4:81: 100 Hz samples every 10 ms")
+
+
 def test_one_trigger_in_two_spellings_means_both_rules() -> None:
     other = "    - {trigger: HighCPU, frequency: 49, duration: 1m}\n"
     assert advice_on_rule(before=other) == [

@@ -1,9 +1,10 @@
-"""What people see of schedules: a line for each, with its next times in its own zone."""
+"""What people see of schedules: what each does to whom, beside its next times in its own zone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import zip_longest
 
 from rich.table import Table
 from rich.text import Text
@@ -13,38 +14,41 @@ from upshift_agent.contract import CPU, shown
 from . import show, text
 from .text import Json
 
+_NO_TIME = "", ""
+
 
 def table(document: Json) -> Table:
-    grid = show.table("SCHEDULE", "WHAT", "TARGET", "CRON", "WHEN", ">IN")
-    for row in document["schedules"]:
-        first, *others = _times(row, document["now_ms"])
-        grid.add_row(
-            Text(row["name"], "bold"),
-            _what(row),
-            ", ".join(filter(None, (*row["targets"], text.only(row["where"])))),
-            f"{row['cron']}, {row['timezone']}",
-            *first,
-        )
-        for other in others:
-            grid.add_row("", "", "", "", *other)
+    grid = show.table("SCHEDULE", "WHAT", "WHEN", ">IN")
+    for number, row in enumerate(document["schedules"]):
+        if number:
+            grid.add_row()
+        name = Text(row["name"], "bold")
+        for what, time in zip_longest(_what(row), _times(row, document["now_ms"])):
+            grid.add_row(name, what or "", *(time or _NO_TIME))
+            name = Text()
     return grid
 
 
-def _what(row: Json) -> str:
-    named = [it for it in row["profiles"] if it != CPU or len(row["profiles"]) > 1]
-    whats = " ".join(filter(None, (row["kind"], ", ".join(named))))
-    said = f"{whats} {shown(row['profiles'][0], row['hz'])}, {text.span(row['duration_ms'])}"
-    return said + (f", up to {text.span(row['jitter_ms'])} later" if row["jitter_ms"] else "")
+def _what(row: Json) -> Iterator[str]:
+    """What it does, to whom, and by which line; one of each on a line of its own."""
+    profiles = row["profiles"]
+    named = "" if profiles == [CPU] else f"{', '.join(profiles)} "
+    later = f", up to {text.span(row['jitter_ms'])} later" if row["jitter_ms"] else ""
+    hz, length = shown(profiles[0], row["hz"]), text.span(row["duration_ms"])
+    yield f"{row['kind']} {named}{hz} for {length}{later}"
+    yield ", ".join(row["targets"])
+    if row["where"]:
+        yield text.only(row["where"])
+    yield f"{row['cron']}, {row['timezone']}"
 
 
-def _times(row: Json, now_ms: int) -> Sequence[tuple[Text | str, Text | str]]:
+def _times(row: Json, now_ms: int) -> Iterator[tuple[Text | str, Text | str]]:
     """The window that is open, and those that come: when, and in how long."""
-    times: list[tuple[Text | str, Text | str]] = []
     if row["open"]:
-        left = text.span(row["open"]["ends_at_ms"] - now_ms)
-        times.append((Text(_local(row["open"]), "green"), Text(f"open, {left} left", "green")))
-    times += [(_local(it), text.span(_rounded(it["starts_at_ms"] - now_ms))) for it in row["next"]]
-    return times or [("never", "–")]
+        left = text.span(_rounded(row["open"]["ends_at_ms"] - now_ms))
+        yield Text(_local(row["open"]), "green"), Text(f"open, {left} left", "green")
+    for window in row["next"]:
+        yield _local(window), text.span(_rounded(window["starts_at_ms"] - now_ms))
 
 
 def _local(window: Json) -> str:

@@ -78,6 +78,8 @@ def _is_sound(file: Path, ask: Connected | None) -> bool:
         said = f"{it.filename}:{it.line}:{it.column}: warning: {it.message}"
         out.print(plain(said), style="yellow", soft_wrap=True)
     rules = show.counted(configuration.entries, "rule")
+    if schedules := configuration.rules.schedules:
+        rules += f" and {show.counted(len(schedules), 'schedule')}"
     if configuration.rules_from != str(file):
         rules += f" from {plain(configuration.rules_from)}"
     out.print(f"{name}: {rules}, {show.counted(len(warnings), 'warning')}", soft_wrap=True)

@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 
 import structlog
 
-from upshift_rules.leases.changes import Change
+from upshift_rules.leases.changes import Change, Scheduled
 from upshift_rules.model import Outcome, Schedule
 
 from ...errors import Unavailable
@@ -32,6 +33,8 @@ RETRY_S = 2.0
 #: Targets in one commit.
 _AT_ONCE = 500
 
+#: Target, schedule, start of the window, reason.
+_Refused = tuple[str, str, int, str]
 Apply = Callable[[Mapping[str, Sequence[Change]]], Awaitable[Mapping[str, Sequence[Outcome]]]]
 
 
@@ -75,7 +78,7 @@ class Running:
         self._of: Sequence[Schedule] = ()
         self._known: list[_Known] = []
         #: Refusals of the windows that are open, which the log has told of.
-        self._refused: set[tuple[str, str, int, str]] = set()
+        self._refused: set[_Refused] = set()
         self._wake = asyncio.Event()
 
     def reloaded(self) -> None:
@@ -99,36 +102,46 @@ class Running:
         """Ask for what is due now. Return in how many seconds to look again; None: at a reload."""
         if (schedules := self._schedules()) is not self._of:
             self._of, self._known = schedules, [_Known(it) for it in schedules]
-        if not self._known:
+        if not (known := self._known):
             return None
         now_ms = await self._now_ms()
-        await each(lambda known: known.look(now_ms), self._known)
-        wanted: dict[str, list[tuple[Schedule, Window, Change]]] = {}
-        for known in self._known:
-            if known.open is not None:
-                for change in changes(known.schedule, known.open):
-                    for target in known.schedule.targets:
-                        row = (known.schedule, known.open, change)
-                        wanted.setdefault(target, []).append(row)
-        refused = set()
+        await each(lambda it: it.look(now_ms), known)
+        wanted = _by_target(known)
+        refused: set[_Refused] = set()
         for start in range(0, len(wanted), _AT_ONCE):
-            names = [*wanted][start : start + _AT_ONCE]
-            outcomes = await self._apply({it: [row[2] for row in wanted[it]] for it in names})
-            for name in names:
-                for (schedule, window, _), it in zip(wanted[name], outcomes[name], strict=True):
-                    if it.outcome == "refused":
-                        key = (schedule.name, name, window.starts_at_ms, it.reason)
-                        refused.add(key)
-                        if key in self._refused:
-                            continue
-                        log.warning(
-                            "a schedule's lease was refused; it is asked for again in its window",
-                            schedule=schedule.name,
-                            target=name,
-                            reason=it.reason,
-                        )
-                    if it.outcome != "repeat":
-                        self._told(it)
+            part = dict(islice(wanted.items(), start, start + _AT_ONCE))
+            outcomes = await self._apply(part)
+            for target, asked in part.items():
+                for change, outcome in zip(asked, outcomes[target], strict=True):
+                    self._hear(target, change, outcome, refused)
         self._refused = refused
-        next_ms = min(known.next_ms for known in self._known)
+        next_ms = min(it.next_ms for it in known)
         return min(LOOK_S, max(0.01, (next_ms - now_ms) / 1000))
+
+    def _hear(
+        self, target: str, change: Scheduled, outcome: Outcome, refused: set[_Refused]
+    ) -> None:
+        """Tell of an outcome, unless it is what was told of this window before."""
+        if outcome.outcome == "refused":
+            key = target, change.schedule, change.starts_at_ms, outcome.reason
+            refused.add(key)
+            if key in self._refused:
+                return
+            log.warning(
+                "a schedule's lease was refused; it is asked for again in its window",
+                schedule=change.schedule,
+                target=target,
+                reason=outcome.reason,
+            )
+        if outcome.outcome != "repeat":
+            self._told(outcome)
+
+
+def _by_target(known: Sequence[_Known]) -> dict[str, list[Scheduled]]:
+    """What is to be asked for in the windows that are open."""
+    wanted: dict[str, list[Scheduled]] = {}
+    for it in known:
+        if it.open is not None:
+            for target in it.schedule.targets:
+                wanted.setdefault(target, []).extend(changes(it.schedule, it.open))
+    return wanted

@@ -87,7 +87,7 @@ lines = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(lines, st.sampled_from(MOVED), st.integers(-2 * DAY_MS, DAY_MS))
 @example("30 2 * * *", (BERLIN, "2026-03-29"), 0)
 @example("30 2 * * *", (BERLIN, "2026-10-25"), 2 * 60 * MINUTE_MS + 45 * MINUTE_MS)

@@ -37,7 +37,7 @@ schedules = st.builds(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(schedules, st.integers(0, 7 * 24 * 60 * MINUTE_MS))
 def test_the_open_window_is_the_last_to_end_of_all_that_have_begun(
     schedule: Schedule, offset_ms: int
@@ -49,12 +49,12 @@ def test_the_open_window_is_the_last_to_end_of_all_that_have_begun(
     assert window_at(schedule, now_ms) == max(begun, key=lambda it: it.ends_at_ms, default=None)
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(schedules, st.integers(0, 7 * 24 * 60 * MINUTE_MS))
 def test_windows_come_in_order_and_are_the_same_from_wherever_one_looks(
     schedule: Schedule, offset_ms: int
 ) -> None:
-    found = [*islice(windows(schedule, NOON_MS), 200)]
+    found = [*islice(windows(schedule, NOON_MS), 60)]
     starts = [it.starts_at_ms for it in found]
     assert starts == sorted(set(starts))
     later_ms = min(NOON_MS + offset_ms, starts[-1])
@@ -63,8 +63,9 @@ def test_windows_come_in_order_and_are_the_same_from_wherever_one_looks(
 
 
 def test_jitter_begins_later_by_no_more_than_it_says_and_keeps_the_length() -> None:
-    plain = islice(windows(a_schedule(), NOON_MS), 100)
-    jittered = islice(windows(a_schedule(jitter_ms=5 * MINUTE_MS), NOON_MS), 100)
+    begin_ms = NOON_MS + 30 * MINUTE_MS
+    plain = [*islice(windows(a_schedule(), begin_ms), 100)]
+    jittered = [*islice(windows(a_schedule(jitter_ms=5 * MINUTE_MS), begin_ms), 100)]
     late = [other.starts_at_ms - it.starts_at_ms for it, other in zip(plain, jittered, strict=True)]
     assert all(0 <= it <= 5 * MINUTE_MS for it in late)
     assert len({*late}) > 50

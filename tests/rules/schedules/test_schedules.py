@@ -111,7 +111,8 @@ def test_a_schedule_that_says_something_else_by_now_gets_a_lease_beside_the_one_
 def test_each_profile_has_a_lease_of_its_own() -> None:
     world = World()
     world.told(replace(NIGHTLY, profile="cpu"))
-    world.told(replace(NIGHTLY, profile="wall"))
+    outcome = world.told(replace(NIGHTLY, profile="wall"))
+    assert outcome.reason == "boost wall 97 Hz for 45m"
     assert [(it.id.partition("/")[0], it.profile) for it in world.boosts] == [
         ("nightly", "cpu"),
         ("nightly:wall", "wall"),
