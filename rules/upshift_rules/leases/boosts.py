@@ -240,7 +240,7 @@ def _grant(draft: Draft, claim: Claim, scope: str, started_ms: int) -> Outcome:
 
 
 def _beginning(draft: Draft, trigger: Trigger) -> Episode:
-    """The episode of a trigger that fires. A rollout's is over at once, and forgotten a day later."""
+    """The episode of a trigger that fires. A rollout's is over at once, and forgotten in a day."""
     over = RESOLVED if trigger.kind == "rollout" else None
     return Episode(trigger.starts_at_ms, draft.now_ms, over)
 
