@@ -155,6 +155,15 @@ def test_the_cooldown_of_a_boost_that_was_released_begins_early() -> None:
     assert target.rolls_out("3") == "granted"
 
 
+def test_a_version_that_is_rolled_out_again_meanwhile_keeps_its_boost_for_longer() -> None:
+    target = Target()
+    target.rolls_out("2")
+    target.now_ms += 5 * MINUTE
+    assert target.rolls_out("2") == "renewed"
+    (lease,) = target.state.leases
+    assert lease.expires_at_ms == target.now_ms + 15 * MINUTE
+
+
 def test_without_a_cooldown_two_versions_have_a_boost_each() -> None:
     rules = rules_of("{on_rollout: [{frequency: 99, duration: 15m}]}")
     target = Target()

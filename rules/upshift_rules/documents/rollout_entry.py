@@ -7,7 +7,7 @@ from itertools import chain
 
 from pydantic import Field, field_validator
 
-from upshift_agent.contract import CPU
+from upshift_agent.contract import CPU, MAX_LEASE_MS
 
 from ..matchers import Matcher
 from ..model import Rule
@@ -80,7 +80,7 @@ class RolloutEntry(Section):
             trigger=ROLLOUT,
             frequency_hz=self.frequency,
             duration_ms=self.duration,
-            max_duration_ms=self.duration,
+            max_duration_ms=min(4 * self.duration, MAX_LEASE_MS),
             match=tuple(chain(*self.match)),
             cooldown_ms=self.cooldown,
             fraction=self.fraction,

@@ -56,7 +56,7 @@ from dataclasses import replace
 from upshift_agent.contract import Cause, Lease, shown_all
 
 from ..durations import format_duration
-from ..model import Claim, Outcome, OutcomeName, Refusal
+from ..model import Claim, Outcome, OutcomeName, Refusal, Trigger
 from .draft import Draft, cooling_key, digest, scope_key
 from .memory import MAX_EPISODES, MEMORY_MS, MOVES_MS, SKEW_MS
 from .state import (
@@ -104,8 +104,10 @@ def fired(draft: Draft, claim: Claim) -> Outcome:
     if trigger.via == "muted":
         return _outcome(claim, "muted", _MUTED)
     if boost is not None:
-        draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms))
-        return _extend(draft, claim, scope, boost, f"another alert of {rule.key} fires")
+        draft.remember(scope, trigger.identity, _beginning(draft, trigger))
+        alert = f"another alert of {rule.key} fires"
+        why = alert if trigger.kind == "alert" else "it was rolled out again"
+        return _extend(draft, claim, scope, boost, why)
     cooling = cooling_key(scope, rule.key, trigger.kind == "rollout", claim.where)
     if draft.now_ms < draft.case(cooling).cooling_ms:
         # No longer than the rule says by now, also where Redis's clock was set back.
@@ -295,9 +297,7 @@ def _grant(
     if refusal is not None:
         draft.refused_scopes[scope] = refusal
         return _refuse(draft, claim, scope, boost, refusal)
-    # A rollout is over as soon as it is told, so it is remembered for no longer than others then.
-    over = RESOLVED if trigger.kind == "rollout" else None
-    draft.remember(scope, trigger.identity, Episode(trigger.starts_at_ms, draft.now_ms, over))
+    draft.remember(scope, trigger.identity, _beginning(draft, trigger))
     draft.change(scope, lease=boost.id, started_ms=started_ms, refusal=None, left=NOTHING_LEFT)
     whom = draft.for_whom(boost) + left_out + draft.reaching_nobody(boost) + guarded
     whom += _UNTOLD if name == "recovered" else "" if until_ms is None else _REST
@@ -307,6 +307,12 @@ def _grant(
     _cool(draft, claim, scope, end_ms)
     length = f"{shown_all({rule.profile: boost.hz})} for {format_duration(end_ms - draft.now_ms)}"
     return _outcome(claim, name, length + whom, boost)
+
+
+def _beginning(draft: Draft, trigger: Trigger) -> Episode:
+    """The episode of a trigger that fires. A rollout's is over at once, and forgotten in a day."""
+    over = RESOLVED if trigger.kind == "rollout" else None
+    return Episode(trigger.starts_at_ms, draft.now_ms, over)
 
 
 def _cause(claim: Claim) -> Cause:

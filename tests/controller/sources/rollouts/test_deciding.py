@@ -130,7 +130,7 @@ def test_an_outage_of_redis_is_none(length_ms: int) -> None:
     watched.index.reachable = False
     watched.passes(length_ms)
     watched.index.reachable = True
-    watched.runs("2", ms=28 * SECOND)
+    watched.runs("2", ms=14 * SECOND)
     watched.runs("1", "2", ms=10 * MINUTE)
     assert watched.told == ["2"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -17,6 +17,10 @@ from upshift_agent import Agent
 from upshift_agent.contract import Keys
 from upshift_agent.testing import RecordingDriver
 from upshift_controller.sources.rollouts.knowledge import Knowledge, Known, Service, encode
+from upshift_controller.sources.rollouts.watching import Rollouts
+from upshift_controller.storage.connect import Servers
+from upshift_controller.storage.reports.versions import Versions
+from upshift_rules.model import Trigger
 
 KEYS = Keys()
 HOME = "service/checkout"
@@ -67,7 +71,7 @@ async def until_known(running: Running, version: str) -> None:
         stored = json.loads(running.redis.get(KEYS.rollouts) or "{}")
         return any(version in row[2] for row in stored.get("services", ()))
 
-    await asyncio.to_thread(eventually, seen)
+    await asyncio.to_thread(eventually, seen, within_s=30)  # its next report may be the one
 
 
 async def test_the_agents_of_a_new_version_are_boosted_and_no_others(
@@ -233,6 +237,32 @@ async def test_a_memory_that_cannot_be_read_is_made_anew(
         await agents.start("1")
         await until_known(upshift, "1")
         assert await upshift.history() == []
+
+
+async def test_a_look_asks_for_two_things_however_large_the_fleet(valkey: RedisServer) -> None:
+    """The time, and which versions report; no status of any agent."""
+    servers = Servers(valkey.url)
+    rollouts = Rollouts(Versions(servers, KEYS), lambda: True, nobody)
+    with valkey.client() as client:
+        now_ms = client.time()[0] * 1000
+        members = [
+            json.dumps({"service.name": f"s{n % 300}", "service.version": f"{n}"})
+            for n in range(900)
+        ]
+        client.zadd(KEYS.versions, dict.fromkeys(members, now_ms))
+        client.hset(KEYS.agents(HOME), mapping={f"{n}": "{}" for n in range(1000)})
+        await rollouts.look()
+        client.config_resetstat()
+        for _ in range(3):
+            await rollouts.look()
+        asked = {name: it["calls"] for name, it in client.info("commandstats").items()}
+    await servers.aclose()
+    asked.pop("cmdstat_config|resetstat", None)
+    assert asked == {"cmdstat_time": 3, "cmdstat_zrange": 3}
+
+
+async def nobody(_: Sequence[Trigger]) -> None:
+    raise AssertionError("there is no rollout")
 
 
 async def test_old_versions_are_forgotten(start: Start) -> None:
