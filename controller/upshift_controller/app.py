@@ -186,6 +186,8 @@ class Controller:
     def _configured(self) -> None:
         self.metrics.reload_success.set(1)
         self.metrics.reload_time.set_to_current_time()
+        for it in self._in_force.now.unasked():
+            log.warning("a guard is never asked", problem=str(it))
 
     def _committed(self, done: Committed) -> None:
         # First what ends leases: nothing that goes wrong in telling of it comes between.

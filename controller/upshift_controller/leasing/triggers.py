@@ -18,7 +18,7 @@ from upshift_rules.model import BadTrigger, Claim, Outcome, Refusal, RuleSet, Tr
 
 from ..runtime.slices import each
 from .committer import Committer
-from .guarding.only_if import Changes, OnlyIf, until
+from .guarding.only_if import Changes, OnlyIf, deadline
 from .newcomers import Newcomers
 from .ports import BATCH, States
 from .requests import Outcomes
@@ -64,10 +64,10 @@ class Triggers:
 
         sender: whose alerts they are, for the limit on new targets.
         """
-        patience = until()
+        until = deadline()
         if len(triggers) <= BATCH:
             return await self._let_in(
-                triggers, [self._match(trigger) for trigger in triggers], sender, patience
+                triggers, [self._match(trigger) for trigger in triggers], sender, until
             )
         # In parts, so that neither a transition nor a commit keeps others waiting. What fires goes
         # first, as in one commit. Should Redis go away in between, all of it comes again.
@@ -76,7 +76,7 @@ class Triggers:
         for start in range(0, len(order), BATCH):
             part = [triggers[i] for i in order[start : start + BATCH]]
             answers = await each(lambda trigger: self._match(trigger, hint=False), part)
-            made = await self._let_in(part, answers, sender, patience)
+            made = await self._let_in(part, answers, sender, until)
             accounts |= zip(order[start : start + BATCH], made, strict=True)
         return [accounts[i] for i in range(len(triggers))]
 
@@ -85,12 +85,12 @@ class Triggers:
         triggers: Sequence[Trigger | BadTrigger],
         answers: Sequence[Sequence[Claim | Outcome]],
         sender: str,
-        patience: float,
+        until: float,
     ) -> list[Account]:
         changes = _by_target(answers)
         new = self._states.unknown(changes)
         if not new:
-            outcomes = await self._apply(changes, patience)
+            outcomes = await self._apply(changes, until)
             return _accounts(triggers, answers, outcomes)
         counted = set(new[: self._newcomers.take(sender, len(new), _now_ms())])
         made: list[str] = []
@@ -100,7 +100,7 @@ class Triggers:
                 if beyond:
                     answers = self._without(answers, set(beyond), sender)
                     changes = _by_target(answers)
-            outcomes = await self._apply(changes, patience, made.append)
+            outcomes = await self._apply(changes, until, made.append)
         finally:
             unused = len(counted.difference(made))
             if unused:
@@ -110,13 +110,13 @@ class Triggers:
     async def _apply(
         self,
         changes: Changes,
-        patience: float,
+        until: float,
         made: Callable[[str], None] | None = None,
     ) -> Outcomes:
         async def apply(some: Changes) -> Outcomes:
             return await self._committer.apply(some, "alerts", made)
 
-        return await self._only_if.through(changes, apply, patience)
+        return await self._only_if.through(changes, apply, until)
 
     def _without(
         self, answers: Sequence[Sequence[Claim | Outcome]], beyond: Collection[str], sender: str
@@ -157,7 +157,7 @@ class Triggers:
         async def preview(some: Changes) -> Outcomes:
             return (await self._committer.preview(some))[1]
 
-        outcomes = await self._only_if.through(_by_target(answers), preview, until())
+        outcomes = await self._only_if.through(_by_target(answers), preview, deadline())
         return _accounts(triggers, answers, outcomes)
 
     def _match(

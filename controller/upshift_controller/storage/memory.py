@@ -64,4 +64,5 @@ class Memory:
 
 def _parts(state: TargetState) -> int:
     episodes = sum(len(case.episodes) for case in state.cases.values())
-    return 1 + len(state.leases) + len(state.cases) + episodes
+    stops = sum(map(len, state.stops.values())) // 500
+    return 1 + len(state.leases) + len(state.cases) + episodes + stops

@@ -86,6 +86,9 @@ class LeaseView(Body):
     fraction_from: Annotated[float, Field(description="where on its circle that share begins")]
     because: dict[str, Any]
     reason: str
+    stop_if: Annotated[
+        str | None, Field(description="PromQL that ends it early, when it is true twice in a row")
+    ] = None
 
 
 class StartingView(Body):

@@ -35,7 +35,7 @@ Place = tuple[tuple[str, str], ...]
 MAX_PLACES = 500
 
 
-def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
+def lease_view(target: str, lease: Lease, now_ms: int, stop_if: str | None = None) -> LeaseView:
     return LeaseView(
         id=lease.id,
         target=target,
@@ -50,13 +50,14 @@ def lease_view(target: str, lease: Lease, now_ms: int) -> LeaseView:
         fraction_from=lease.fraction_from,
         because=dict(lease.cause.said),
         reason=lease.reason,
+        stop_if=stop_if,
     )
 
 
 def lease_views(states: Mapping[str, TargetState], now_ms: int) -> list[LeaseView]:
     """The live leases of these targets, the next to end first."""
     leases = [
-        lease_view(target, lease, now_ms)
+        lease_view(target, lease, now_ms, state.stops.get(lease.id))
         for target, state in states.items()
         for lease in _plan(state, now_ms).leases
     ]

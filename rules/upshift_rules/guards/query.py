@@ -36,6 +36,8 @@ _PIECES = {
     )
     for quote in "\"'"
 }
+#: Matchers that fit any value, and any but none.
+_ANYBODY, _SOMEBODY = '=~"(?s:.*)"', '!=""'
 _CLOSING = {"(": ")", "{": "}", "[": "]"}
 #: Words before a `{` that name no metric.
 _OPERATORS = frozenset({"and", "or", "unless", "bool"})
@@ -119,7 +121,7 @@ def about_anybody(query: Query, text: str | None = None, offset: int = 0) -> str
     for it in reversed(query.filled):
         start, end = it.start - offset, it.end - offset
         if 0 <= start < end <= len(text):
-            text = text[:start] + ('!=""' if it.negative else '=~".+"') + text[end:]
+            text = text[:start] + (_ANYBODY if it.negative else _SOMEBODY) + text[end:]
     return text
 
 

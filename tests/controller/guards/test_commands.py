@@ -37,14 +37,14 @@ def test_check_tries_guards_on_a_real_prometheus(offline: Run, file: Path, tmp_p
         eventually(lambda: real.get("/api/v1/query?query=requests")["data"]["result"])
         ended = offline("check", str(file), "--prometheus", real.url)
         assert (ended.code, ended.err) == (0, "")
-        assert f"{file}:3:57: only_if, about anybody, is true: 7 now" in ended.out
-        assert f"{file}:4:57: stop_if, about anybody, is false: it returns nothing now" in ended.out
-        gone = 'gone{s=~".+"}, and there is nothing like that now'
-        assert f"{file}:4:57: warning: stop_if is about {gone}" in ended.out
+        assert f"{file}:3:59: only_if, about anybody, is true: 7 now" in ended.out
+        assert f"{file}:4:59: stop_if, about anybody, is false: it returns nothing now" in ended.out
+        gone = 'gone{s!=""}, and there is nothing like that now'
+        assert f"{file}:4:59: warning: stop_if is about {gone}" in ended.out
         file.write_text(RULES.replace("sum(gone", "sum by(gone"))
         ended = offline("check", str(file), "--prometheus", real.url)
         assert ended.code == 1
-        assert f"{file}:4:57: stop_if: Prometheus refuses it: " in ended.out
+        assert f"{file}:4:59: stop_if: Prometheus refuses it: " in ended.out
         assert "parse error" in ended.out
 
 
@@ -52,7 +52,7 @@ def test_check_takes_a_range_for_a_fault(offline: Run, file: Path, server: Prete
     server.says = lambda _: [{"metric": {}, "values": [[1, "1"]]}]
     ended = offline("check", str(file), "--prometheus", server.url)
     assert ended.code == 1
-    assert f"{file}:3:57: only_if: it returns a range of values" in ended.out
+    assert f"{file}:3:59: only_if: it returns a range of values" in ended.out
 
 
 def test_check_says_when_prometheus_is_away(offline: Run, file: Path) -> None:
@@ -63,7 +63,7 @@ def test_check_says_when_prometheus_is_away(offline: Run, file: Path) -> None:
 def test_check_warns_of_guards_that_nobody_is_asked_about(offline: Run, file: Path) -> None:
     ended = offline("check", str(file))
     why = "only_if is never asked unless upshift.yaml sets `prometheus:`"
-    assert f"{file}:3:57: warning: {why}" in ended.out
+    assert f"{file}:3:59: warning: {why}" in ended.out
     file.write_text(f"prometheus: {{url: http://prometheus:9090}}\n{RULES}")
     assert "is never asked" not in offline("check", str(file)).out
 

@@ -113,11 +113,11 @@ async def test_no_webhook_waits_longer_for_guards_than_it_may(
     server.opens.clear()
     # So many that they go in several parts, which share one patience.
     alerts = [
-        alert(PRODUCTION | {"service_name": f"s{at}"}, fingerprint=f"{at}") for at in range(1200)
+        alert(PRODUCTION | {"service_name": f"s{at}"}, fingerprint=f"{at}") for at in range(900)
     ]
     async with over(start, server) as upshift:
         answer = await upshift.notify(*alerts)
-        assert answer.body["counts"] == {"granted": 1200}
+        assert answer.body["counts"] == {"granted": 900}
         assert all("only_if is unknown" in it for it in reasons(answer))
         assert server.most <= 20
 

@@ -157,7 +157,7 @@ async def test_on_a_real_prometheus_a_boost_ends_by_itself(start: Start, tmp_pat
             cart = alert(PRODUCTION | {"service_name": "cart"}, fingerprint="cart")
             await upshift.notify(alert(), cart)
             async with asyncio.timeout(30):
-                while await upshift.leases():
+                while await upshift.leases():  # noqa: ASYNC110  # Prometheus takes its time
                     await asyncio.sleep(0.1)
             assert await upshift.history() == ["granted", "reverted"]
             assert len(await upshift.leases("service/cart")) == 1
@@ -174,6 +174,7 @@ async def test_an_engineers_boost_ends_early_too(start: Start, server: Pretendin
         assert answer.status == 201
         assert answer.body["outcome"]["reason"].endswith(f"until stop_if is true: {filled}")
         assert server.asked == [[filled]]  # whether it can be asked
+        assert [it["stop_if"] for it in await upshift.leases()] == [filled]
         server.says = lambda _: number(1)
         for _ in range(2):
             await look(upshift)

@@ -22,8 +22,8 @@ PATIENCE_S = 3.0
 Changes = Mapping[str, Sequence[Change]]
 
 
-def until() -> float:
-    """Return how long what comes now may wait, of `time.monotonic`."""
+def deadline() -> float:
+    """Return until when what comes now may wait for guards, of `time.monotonic`."""
     return time.monotonic() + PATIENCE_S
 
 
