@@ -29,9 +29,6 @@ PACKAGES = {
     "redis-server": "redis-server",
     "bpftrace": "bpftrace",
     "cc": "gcc",
-    "containerd": "containerd",
-    "ctr": "containerd",
-    "curl": "curl",
     "go": "golang-go",
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",
@@ -54,7 +51,7 @@ def what_is_missing(*programs: str) -> str | None:
     missing = [it for it in programs if it not in RIGHTS and not shutil.which(it)]
     if not missing:
         return None
-    packages = " ".join(sorted({PACKAGES[program] for program in missing}))
+    packages = " ".join(sorted({PACKAGES.get(it, it) for it in missing}))
     return (
         f"not installed: {', '.join(missing)}. On Debian or Ubuntu: "
         f"sudo apt-get install --no-install-recommends {packages}"

@@ -10,7 +10,7 @@ import pytest
 from servers import Server
 from upshift_host.discovery.naming import containerd
 
-pytestmark = pytest.mark.servers("containerd", "ctr", "root, for networks of its own")
+pytestmark = pytest.mark.servers("containerd", "root, for networks of its own")
 
 ID = "ab" * 32
 
