@@ -21,7 +21,6 @@ class Staged:
 
     hz: int
     former: bytes | None
-    content: bytes
     path: Path
 
 
@@ -32,7 +31,7 @@ class Writer:
         self._place = Place(setup.path)
         self._contents = setup.contents
         self._limits = limits
-        self.written: bytes | None = None  # what was put there last
+        self.writes = 0  # so far
 
     @property
     def path(self) -> Path:
@@ -70,6 +69,7 @@ class Writer:
             former = self._place.read()
             content = self._contents.at(state.wanted, former)
             if content != former:
+                self._lay_by(state, former)
                 beside = self._place.write_beside(content, "end")
                 if self._place.read() != former:
                     return state  # somebody writes it at this moment: once more
@@ -80,7 +80,7 @@ class Writer:
             if error.errno in FULL and former is not None:
                 state = self._put_rest(former, state, now)
             return keeping.not_written(state, self._cannot(error), now)
-        self.written = content
+        self.writes += 1
         return keeping.wrote(state, state.wanted, now, self._limits)
 
     def stage(self, hz: int) -> Staged:
@@ -88,7 +88,7 @@ class Writer:
         try:
             former = self._place.read()
             content = self._contents.at(hz, former)
-            return Staged(hz, former, content, self._place.write_beside(content, "new"))
+            return Staged(hz, former, self._place.write_beside(content, "new"))
         except CannotStand as error:
             raise ProfilerFailed(f"{self.path} {error}") from error
         except OSError as error:
@@ -103,20 +103,26 @@ class Writer:
         try:
             if self._place.read() != staged.former:
                 raise ProfilerFailed(f"{self.path} was edited while a change of it was checked")
-            # With this a full disk, and the next start, get back.
             if self._place.beside("rest") is None or (state.file or 0) <= self._limits.rest:
                 rest = self._contents.at(self._limits.rest, staged.former)
                 self._place.write_beside(rest, "rest")
             self._place.put(staged.path)
         except OSError as error:
             raise ProfilerFailed(self._cannot(error)) from error
-        self.written = staged.content
+        self.writes += 1
         return keeping.wrote(state, staged.hz, now, self._limits)
 
     def told(self, hz: int) -> None:
         """The profiler knows of `hz`: at rest nothing has to be laid by."""
-        if hz <= self._limits.rest:
+        if hz == self._limits.rest:
             self._place.drop("rest")
+
+    def _lay_by(self, state: State, former: bytes | None) -> None:
+        """Before what is at rest is lowered, so that the next start knows. Where there is no room,
+        lowering goes first."""
+        if former is not None and state.file == self._limits.rest:
+            with suppress(OSError):
+                self._place.write_beside(former, "rest")
 
     def _put_rest(self, former: bytes, state: State, now: float) -> State:
         """No room for anything: put what was laid by before the raise in place, unless the file has
@@ -128,9 +134,9 @@ class Writer:
             content = self._place.beside("rest")
             if content is not None and content == self._contents.at(rest, former):
                 self._place.put_rest()
-                self.written = content
+                self.writes += 1
                 return keeping.wrote(state, rest, now, self._limits)
         return state
 
     def _cannot(self, error: OSError) -> str:
-        return f"{self.path} cannot be written: {error.strerror}"
+        return f"{self.path} cannot be written: {error.strerror or error}"
