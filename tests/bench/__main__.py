@@ -62,6 +62,8 @@ class Bench:
                 text = spread.markdown(taken, f"{machine.description()}, {used}")
                 spread.write(options.spread, text)
             self._write(lines, quiet)
+            if self._broken:  # further runs would only be as wrong
+                return
 
     def _compare(self, base: Code) -> bool:
         """Whether something became worse. What a first run suspects is measured on."""
@@ -115,6 +117,8 @@ class Bench:
 
     def _write(self, lines: Sequence[Measured], quiet: bool) -> None:
         options = self._options
+        for path in filter(None, (options.json, options.cost)):
+            path.parent.mkdir(parents=True, exist_ok=True)  # a run is not lost for a folder
         if options.json:
             found = [it.to_json() | ({} if quiet else {"held": None}) for it in lines]
             options.json.write_text(json.dumps(found, indent=2) + "\n")

@@ -76,7 +76,6 @@ def hangs_up(at: Any) -> None:
         (lambda at: at.write(b"<html>", status=400), "no Prometheus"),
         (drips, "has not answered within"),
     ],
-    ids=str,
 )
 def test_what_is_no_prometheus_is_no_answer_and_says_why(
     server: Pretending, raw: Raw, why: str, monkeypatch: pytest.MonkeyPatch
