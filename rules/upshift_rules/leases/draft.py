@@ -16,7 +16,7 @@ from .canary import aimed, reached
 from .changes import Entry, Event
 from .memory import MEMORY_MS, remembered
 from .rooms import unfit
-from .state import ABSENT, NOTHING_LEFT, Case, Episode, Left, TargetState
+from .state import NOTHING_LEFT, Case, Episode, TargetState
 
 
 def scope_key(rule: Rule, where: Where) -> str:
@@ -125,9 +125,7 @@ class Draft:
             case = self.cases[scope]
             early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
             cooling_ms = case.cooling_ms and case.cooling_ms - early_ms
-            left = NOTHING_LEFT
-            if event == "reverted" and any(it.ended == ABSENT for it in case.episodes.values()):
-                left = Left(case.started_ms, lease.expires_at_ms)
+            left = NOTHING_LEFT  # but see `boosts.resolved`
             self.cases[scope] = case._replace(started_ms=0, cooling_ms=cooling_ms, left=left)
         self._record(event, f"{lease.reason}; {how}", lease, cause)
 
