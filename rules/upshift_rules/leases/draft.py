@@ -125,8 +125,9 @@ class Draft:
             case = self.cases[scope]
             early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
             cooling_ms = case.cooling_ms and case.cooling_ms - early_ms
-            left = NOTHING_LEFT  # but see `boosts.resolved`
-            self.cases[scope] = case._replace(started_ms=0, cooling_ms=cooling_ms, left=left)
+            self.cases[scope] = case._replace(
+                started_ms=0, cooling_ms=cooling_ms, left=NOTHING_LEFT
+            )
         self._record(event, f"{lease.reason}; {how}", lease, cause)
 
     def expire(self) -> None:
