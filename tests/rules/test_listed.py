@@ -202,6 +202,16 @@ def test_what_an_operator_ended_stays_ended_whether_it_was_absent_or_not() -> No
         assert not world.boosts
 
 
+def test_nothing_is_left_of_a_boost_that_was_ended_otherwise_while_its_alert_was_absent() -> None:
+    world = World()
+    world.fires(alert(), on_resolved="keep")
+    gone(world, on_resolved="keep")
+    world.released()
+    world.passes(MINUTE)
+    assert world.fires(LISTED, on_resolved="keep").outcome == "repeat"
+    assert not world.boosts
+
+
 def test_a_new_episode_after_an_absence_has_a_boost_of_its_own() -> None:
     world = World()
     world.fires(alert(), **REVERT)

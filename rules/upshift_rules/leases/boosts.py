@@ -67,6 +67,7 @@ from .state import (
     Case,
     Episode,
     Forgotten,
+    Left,
     NotedRefusal,
 )
 
@@ -156,6 +157,8 @@ def resolved(draft: Draft, claim: Claim) -> Outcome:
         return _outcome(claim, "resolved", f"the boost stays for {firing} more alerts", boost)
     how = "is listed no more" if absent else "resolved"
     draft.end(boost, "reverted", f"the last of its alerts {how}")
+    if any(it.ended == ABSENT for it in draft.case(scope).episodes.values()):
+        draft.change(scope, left=Left(case.started_ms, boost.expires_at_ms))
     return _outcome(claim, "reverted", f"the last alert of this boost {how}", boost, draft.now_ms)
 
 

@@ -25,7 +25,7 @@ from .canary import aimed, reached
 from .changes import Entry, Event
 from .memory import MEMORY_MS, remembered
 from .rooms import unfit
-from .state import ABSENT, NOTHING_LEFT, Case, Episode, Left, TargetState
+from .state import NOTHING_LEFT, Case, Episode, TargetState
 
 
 def scope_key(rule: Rule, where: Where) -> str:
@@ -141,10 +141,7 @@ class Draft:
         if scope is not None:
             case = self.cases[scope]
             early_ms = lease.expires_at_ms - self.now_ms  # and so early its cooldown begins
-            left = NOTHING_LEFT
-            if event == "reverted" and any(it.ended == ABSENT for it in case.episodes.values()):
-                left = Left(case.started_ms, lease.expires_at_ms)
-            self.cases[scope] = case._replace(started_ms=0, left=left)
+            self.cases[scope] = case._replace(started_ms=0, left=NOTHING_LEFT)
             of_rollout = lease.cause.origin == "rollout"
             cooling = cooling_key(scope, lease.cause.rule or "", of_rollout, lease.where)
             if ends_ms := self.case(cooling).cooling_ms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import aiohttp
@@ -135,11 +136,11 @@ async def test_one_that_does_not_answer_is_waited_for_once_and_the_other_is_read
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lists, "_TIMEOUT", aiohttp.ClientTimeout(total=0.5))
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    async with silent, serving(Stub([row()])) as stub:
-        reader = Reader({"urls": [f"http://127.0.0.1:{port}", stub.url]})
-        assert await reader.look() == [("0", "firing")]
+    async with serving(Stub([row()])) as stub:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            reader = Reader({"urls": [f"http://127.0.0.1:{port}", stub.url]})
+            assert await reader.look() == [("0", "firing")]
         assert "no answer within 0.5 s" in reader.lists.problems()[0]
 
 

@@ -107,7 +107,9 @@ async def test_while_firing_is_renewed_with_stock_repeat_interval(
     renewed = "on_resolved: keep, while_firing: true, max_duration: 1h"
     with alertmanager(tmp_path / "am", CONFIG.format(port=unused_port())) as server:
         await asyncio.to_thread(post, server, "a")
-        text = rules(server).replace("duration: 1h, on_resolved: revert", f"duration: 3s, {renewed}")
+        text = rules(server).replace(
+            "duration: 1h, on_resolved: revert", f"duration: 3s, {renewed}"
+        )
         async with start(text) as running:
             await until(lambda: boosted(running, "a"))
             await stays(lambda: boosted(running, "a"), 7)
