@@ -43,8 +43,11 @@ def explain(
     if (alert is None) == (rollout is None):
         raise typer.BadParameter("name one: a file with alerts, or --rollout SERVICE")
     if alert is None:
-        document = client.get("rollouts", service=rollout or "")
-        (show.answer if as_json else rollouts)(document)
+        known = client.get("rollouts", service=rollout or "")
+        if as_json:
+            show.answer(known)
+        else:
+            rollouts(known)
         return
     try:
         body = sys.stdin.buffer.read() if str(alert) == "-" else alert.read_bytes()

@@ -68,8 +68,8 @@ async def until_known(running: Running, version: str) -> None:
     """Until a controller has seen that version."""
 
     def seen() -> bool:
-        stored = json.loads(running.redis.get(KEYS.rollouts) or "{}")
-        return any(version in row[2] for row in stored.get("services", ()))
+        stored = running.redis.get(KEYS.rollouts) or ""
+        return f'"{version}":[true,' in stored
 
     await asyncio.to_thread(eventually, seen, within_s=30)  # its next report may be the one
 

@@ -136,12 +136,11 @@ def reading(key: str) -> Callable[[Redis], Awaitable[bytes | None]]:
     return get
 
 
-def adding(key: str, members: Mapping[str, int]) -> Callable[[Redis], Awaitable[int]]:
+def adding(key: str, members: Mapping[str, int]) -> Callable[[Redis], Awaitable[None]]:
     """The command that adds to a sorted set."""
 
-    async def zadd(client: Redis) -> int:
-        answer: int = await client.zadd(key, dict(members))
-        return answer
+    async def zadd(client: Redis) -> None:
+        await client.zadd(key, dict(members))
 
     return zadd
 
