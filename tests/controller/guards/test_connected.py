@@ -98,9 +98,10 @@ def test_one_that_is_slow_is_given_up(server: Pretending, monkeypatch: pytest.Mo
         Connected(Prometheus(server.url))("up")
 
 
-def test_nobody_there_is_said_without_the_password() -> None:
-    url = f"http://ann:hunter2@127.0.0.1:{free_port()}"
-    with pytest.raises(NoAnswer, match="cannot be reached") as refused:
+@pytest.mark.parametrize("host", ["127.0.0.1", "[127.0.0.1", "\u2100"])
+def test_nobody_there_is_said_without_the_password(host: str) -> None:
+    url = f"http://ann:hunter2@{host}:{free_port()}"
+    with pytest.raises(NoAnswer, match=r"cannot be reached|no Prometheus") as refused:
         Connected(Prometheus(url))("up")
     assert "hunter2" not in str(refused.value)
     assert "hunter2" not in repr(Prometheus(url))
