@@ -56,27 +56,31 @@ def hangs_up(at: Any) -> None:
     at.connection.close()
 
 
-@pytest.mark.parametrize(
-    ("raw", "why"),
-    [
-        (lambda at: at.write(b"<html>Sign in</html>"), "no Prometheus"),
-        (lambda at: at.write(b"{}", "application/json"), "no Prometheus"),
-        (lambda at: at.write(b'{"data": []}', "application/json"), "no Prometheus"),
-        (lambda at: at.write(b'{"data": {"result": {}}}', "application/json"), "no Prometheus"),
-        (lambda at: at.write(b"[" * 100_000, "application/json"), "no Prometheus"),
-        (lambda at: at.write(b"\xff\xfe\x00", "application/json"), "no Prometheus"),
-        (lambda at: at.write(b"", "application/json"), "no Prometheus"),
-        (lambda at: at.write(b" " * 10 * 1024 * 1024), "more than 1 MiB"),
-        (endless, "more than 1 MiB"),
-        (packed, "no Prometheus"),
-        (elsewhere, "HTTP status 302"),
-        (hangs_up, "cannot be reached|no Prometheus"),
-        (lambda at: at.write(b"no", status=401), "HTTP status 401"),
-        (lambda at: at.write(b"no", status=503), "HTTP status 503"),
-        (lambda at: at.write(b"<html>", status=400), "no Prometheus"),
-        (drips, "has not answered within"),
-    ],
-)
+def says(body: bytes, kind: str = "application/json", status: int = 200) -> Raw:
+    return lambda at: at.write(body, kind, status)
+
+
+ANYTHING: dict[str, tuple[Raw, str]] = {
+    "a page": (says(b"<html>Sign in</html>", "text/html"), "no Prometheus"),
+    "an object": (says(b"{}"), "no Prometheus"),
+    "a list": (says(b'{"data": []}'), "no Prometheus"),
+    "no list": (says(b'{"data": {"result": {}}}'), "no Prometheus"),
+    "nested deep": (says(b"[" * 100_000), "no Prometheus"),
+    "no text": (says(b"\xff\xfe\x00"), "no Prometheus"),
+    "nothing": (says(b""), "no Prometheus"),
+    "10 MB": (says(b" " * 10 * 1024 * 1024), "more than 1 MiB"),
+    "without end": (endless, "more than 1 MiB"),
+    "packed": (packed, "no Prometheus"),
+    "elsewhere": (elsewhere, "HTTP status 302"),
+    "hangs up": (hangs_up, "cannot be reached|no Prometheus"),
+    "401": (says(b"no", status=401), "HTTP status 401"),
+    "503": (says(b"no", status=503), "HTTP status 503"),
+    "400": (says(b"<html>", status=400), "no Prometheus"),
+    "drips": (drips, "has not answered within"),
+}
+
+
+@pytest.mark.parametrize(("raw", "why"), ANYTHING.values(), ids=ANYTHING)
 def test_what_is_no_prometheus_is_no_answer_and_says_why(
     server: Pretending, raw: Raw, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,9 +98,10 @@ def test_one_that_is_slow_is_given_up(server: Pretending, monkeypatch: pytest.Mo
         Connected(Prometheus(server.url))("up")
 
 
-def test_nobody_there_is_said_without_the_password() -> None:
-    url = f"http://ann:hunter2@127.0.0.1:{free_port()}"
-    with pytest.raises(NoAnswer, match="cannot be reached") as refused:
+@pytest.mark.parametrize("host", ["127.0.0.1", "[127.0.0.1", "\u2100"])
+def test_nobody_there_is_said_without_the_password(host: str) -> None:
+    url = f"http://ann:hunter2@{host}:{free_port()}"
+    with pytest.raises(NoAnswer, match=r"cannot be reached|no Prometheus") as refused:
         Connected(Prometheus(url))("up")
     assert "hunter2" not in str(refused.value)
     assert "hunter2" not in repr(Prometheus(url))

@@ -203,7 +203,8 @@ class Asker:
             self._keep_alone(query, told=True)
             self._settle(batch[0], unknown(str(error), bad=True))
         else:
-            why = str(error) if isinstance(error, NoAnswer) else repr(error)
+            # What else is raised here may hold the URL, and so a password.
+            why = str(error) if isinstance(error, NoAnswer) else type(error).__name__
             self._tell(why)
             for question in batch:
                 self._settle(question, unknown(why))

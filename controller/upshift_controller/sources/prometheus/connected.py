@@ -43,11 +43,10 @@ class Connected:
 
     def __call__(self, query: str) -> Any:
         """Return `data.result` of an instant query. Raise `BadQuery` or another `NoAnswer`."""
-        client = self.prepare()
         from requests import RequestException
 
         try:
-            return client.custom_query(query, params={"timeout": f"{PATIENCE_S:g}s"})
+            return self.prepare().custom_query(query, params={"timeout": f"{PATIENCE_S:g}s"})
         except NoAnswer:
             raise
         except Exception as error:  # whatever a network, three libraries or strange JSON raise
