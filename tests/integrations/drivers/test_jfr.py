@@ -21,15 +21,18 @@ from host.drivers.attached import Both, Kept, agent, apply, assert_rate, pause
 from host.drivers.jfr.jdks import JAVAS, LOSES, WALKS
 from host.processes import below, compiled_java, running, state
 from host.receiver import receiving
+from host.spent import Spent, noting
 from servers import eventually
 from upshift_host.drivers.attach import AttachDriver
 from upshift_host.drivers.errors import ProfilerFailed
 from upshift_host.drivers.jfr import attach
 from upshift_host.drivers.jfr.attach import ask
 from upshift_host.drivers.jfr.place import Place
-from upshift_host.drivers.jfr.recording import Jfr
+from upshift_host.drivers.jfr.recording import JVM_THREADS, Jfr
 from upshift_host.drivers.jfr.samples import read
+from upshift_host.drivers.watching import Watch
 from upshift_host.profiles.pyroscope import Pyroscope
+from upshift_host.profiles.window import Window
 from upshift_host.workload import Workload
 
 pytestmark = pytest.mark.servers("javac")
@@ -72,12 +75,31 @@ def recordings(pid: int) -> list[str]:
     return [line for line in ask(pid, "JFR.check").splitlines() if line.startswith("Recording")]
 
 
-def counted(pid: int, folder: Path) -> int:
-    """How many samples their recording has, which ends."""
+def assert_taken(window: Window, ready: Spent, version: int) -> None:
+    """As many samples as were to be expected, within 10 %, and what this JDK loses. Before 25 a
+    thread that gets a CPU within 2 ms of being asked counts as one that had it."""
+    assert window.threads_s is not None
+    least = most = window.hz * window.threads_s
+    if version < 25:
+        most = max(most, window.hz * ready.between(window.began_s, window.ended_s))
+    lowest, highest = least * (0.9 - LOSES[version]) - 2, 1.1 * most + 2
+    assert lowest <= window.count <= highest, (window.count, least, most)
+
+
+def taken(window: Window) -> float:
+    """Of the samples that were to be expected."""
+    assert window.threads_s is not None
+    return window.count / (window.hz * window.threads_s)
+
+
+def assert_theirs(pid: int, folder: Path, watch: Watch) -> None:
+    """Their recording, which ends, has most of its samples, of one each 10 ms."""
+    seconds = watch.seconds()
+    assert seconds is not None
     ask(pid, f"JFR.stop name=theirs filename={folder}/theirs.jfr")
     events = frozenset({"jdk.ExecutionSample"})
     seen = read((folder / "theirs.jfr").read_bytes(), events, 0, time.time())
-    return seen["cpu"].samples.total()
+    assert seen["cpu"].samples.total() > 70 * seconds.cpu
 
 
 def left_behind(pid: int) -> list[str]:
@@ -94,11 +116,13 @@ def test_19_100_19_is_what_the_receiver_counts(version: int, classes: Path) -> N
         pid = workload.processes[0].pid
         exporter = Pyroscope(receiver.url)
         driver = AttachDriver(Jfr(), workload, Both(kept, exporter))
-        for hz in (19, 100, 19):
-            apply(driver, cpu=hz)
-            assert len(recordings(pid)) == 1
-            pause(8)
-        driver.close()
+        ready = Spent(pid, ready=True)
+        with noting(ready):
+            for hz in (19, 100, 19):
+                apply(driver, cpu=hz)
+                assert len(recordings(pid)) == 1
+                pause(8)
+            driver.close()
         exporter.close(10)
         got = receiver.ingested()
         assert recordings(pid) == []
@@ -106,7 +130,7 @@ def test_19_100_19_is_what_the_receiver_counts(version: int, classes: Path) -> N
     assert [hz for hz, _ in groupby(it.hz for it in got)] == [19, 100, 19]
     assert [it.samples for it in got] == [it.count for it in kept.windows]
     for it in kept.windows:
-        assert_rate([it], it.hz, random=False, loses=LOSES[version])
+        assert_taken(it, ready, version)
     # Which frame is innermost is the compiler's doing.
     assert any("Busy.work" in stack for it in got for stack in it.stacks)
 
@@ -120,11 +144,9 @@ def test_without_debug_information_17_loses_nearly_all_of_a_loop_and_says_so(
         running(java(17, classes, "1", walks=False), "java") as workload,
         attached(workload, kept) as driver,
     ):
-        apply(driver, cpu=100)
-        pause(5)
-        apply(driver, cpu=49)
-        pause(5)
-    assert sum(it.count for it in kept.windows) < 0.5 * (5 * 100 + 5 * 49)
+        for hz in (100, 200):
+            apply(driver, cpu=hz)
+            pause(6)
     told = [it for it in caplog.messages if "tells of few of its samples" in it]
     assert len(told) == 1
     assert "-XX:+DebugNonSafepoints" in told[0]
@@ -137,13 +159,10 @@ def test_of_16_busy_threads_17_misses_most_and_says_so(version: int, classes: Pa
         apply(it, cpu=100)
         pause(8)
     (window,) = kept.windows
-    assert window.threads_s is not None
-    achieved = window.count / window.threads_s
     if version == 25:
-        assert_rate([window], 100, random=False, loses=LOSES[version])
+        assert_rate([window], 100, random=False)
     else:
-        # At most 5 of them at each tick, of which it cannot walk all.
-        assert 5 < achieved < 100 * 5 / 16 * 1.1
+        assert 0.05 < taken(window) < 0.9
 
 
 @versions
@@ -179,16 +198,17 @@ def test_a_recording_of_the_users_is_left_alone_and_told_of(
     with running(java(version, classes, "1"), "java") as workload:
         pid = workload.processes[0].pid
         ask(pid, "JFR.start name=theirs settings=profile")
-        with attached(workload, kept) as driver:
+        ready, watch = Spent(pid, ready=True), Watch(workload.processes, besides=JVM_THREADS)
+        with noting(ready), attached(workload, kept) as driver:
             apply(driver, cpu=19)
             pause(4)
         assert [line.split(" ")[2] for line in recordings(pid)] == ["name=theirs"]
-        assert counted(pid, tmp_path) > 100
+        assert_theirs(pid, tmp_path, watch)
     (window,) = kept.windows
     if version == 17:
         assert window.hz == 100  # theirs takes one each 10 ms, and the JVM has one sampler
         assert "has a recording of its user's, 'theirs'" in caplog.text
-    assert_rate([window], window.hz, random=False, loses=LOSES[version])
+    assert_taken(window, ready, version)
 
 
 @versions
@@ -198,11 +218,12 @@ def test_a_recording_that_the_user_keeps_in_memory_is_not_emptied(
     with running(java(version, classes, "1"), "java") as workload:
         pid = workload.processes[0].pid
         ask(pid, "JFR.start name=theirs settings=profile disk=false")
+        watch = Watch(workload.processes, besides=JVM_THREADS)
         pause(3)
         refused = pytest.raises(ProfilerFailed, match="in memory, 'theirs', which ours would empty")
         with attached(workload, Kept()) as driver, refused:
             apply(driver, cpu=19)
-        assert counted(pid, tmp_path) > 100
+        assert_theirs(pid, tmp_path, watch)
 
 
 @versions
@@ -212,11 +233,11 @@ def test_one_that_the_user_begins_meanwhile_costs_one_window(version: int, class
         apply(it, cpu=100)
         pause(2)
         ask(workload.processes[0].pid, "JFR.start name=theirs settings=profile")
-        apply(it, cpu=99)
+        apply(it, cpu=50)
         times, why = it.trouble() or (0, "")
         assert (times, "began another recording" in why) == (1, True)
         pause(3)
-    assert [window.hz for window in kept.windows] == [99 if version == 25 else 100]
+    assert [window.hz for window in kept.windows] == [50 if version == 25 else 100]
 
 
 @versions
@@ -284,7 +305,7 @@ def test_a_jvm_in_namespaces_of_its_own_is_asked_all_the_same(version: int, clas
             apply(driver, cpu=100)
             pause(3)
         assert left_behind(inner.pid) == []
-    assert kept.windows[0].count > 50
+    assert taken(kept.windows[0]) > 0.5
 
 
 @versions
@@ -299,8 +320,8 @@ def test_a_jre_without_jcmd_or_attach_is_enough(
     command: list[str | Path] = [image / "bin" / "java", *WALKS[version], "-cp", classes, "Busy"]
     with running(command, "java") as workload, attached(workload, kept) as driver:
         apply(driver, cpu=100)
-        pause(2)
-    assert kept.windows[0].count > 30
+        pause(3)
+    assert taken(kept.windows[0]) > 0.5
 
 
 def test_a_jvm_that_lets_nobody_attach_is_not_sent_sigquit(classes: Path) -> None:
