@@ -1,4 +1,7 @@
-"""The users of `deploy/redis/users.acl`, on real servers: each may do its work and nothing else."""
+"""The users of `deploy/redis/users.acl`, on real servers: each may do its work and nothing else.
+
+Long, because each user needs a server, and each command a case.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ Advice only: nothing is changed because of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import gcd
 
 from upshift_agent.contract import (
     CPU,
@@ -26,6 +25,7 @@ from ..model import Rule, RuleSet
 from ..text import normalised, show
 from .document import RuleDocument
 from .located import Located, Problem
+from .lock_step import lock_step, out_of_step
 from .nodes import Path
 
 #: What people write in `where:` when they mean the agents' attributes.
@@ -60,20 +60,21 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
     rules = document.sampling.rule_set()
     entries = [entry.rules() for entry in document.sampling.on_alert]
     said = [*_baselines(rules), *_overlaps(entries)]
-    for index, entry in enumerate(entries):
-        path = ("sampling", "on_alert", index)
-        said += [((*path, *at), message) for at, message in _heap(entry)]
-        for rule in entry:
-            for advice in (_frequency, _any_alert, _never, _limits, _where):
-                said += [((*path, *at), message) for at, message in advice(rules, rule)]
+    of_alerts = (_frequency, _any_alert, _never, _limits, _where)
+    rollouts = [entry.rules() for entry in document.sampling.on_rollout]
+    for section, of_it, advices in (
+        ("on_alert", entries, of_alerts),
+        ("on_rollout", rollouts, (_frequency,)),
+    ):
+        for index, entry in enumerate(of_it):
+            path = ("sampling", section, index)
+            said += [((*path, *at), message) for at, message in _heap(entry)]
+            for rule in entry:
+                for advice in advices:
+                    said += [((*path, *at), message) for at, message in advice(rules, rule)]
     for index, it in enumerate(rules.schedules):
         if it.kind == "boost" and CLOCKED.intersection(it.profiles or [CPU]):
             said += _step(("sampling", "schedules", index, "frequency"), it.frequency_hz)
-    for index, entry in enumerate(it.rules() for it in document.sampling.on_rollout):
-        path = ("sampling", "on_rollout", index)
-        said += [((*path, *at), message) for at, message in _heap(entry)]
-        for rule in entry:
-            said += [((*path, *at), message) for at, message in _frequency(rules, rule)]
     given = document.model_fields_set
     if not (rules.rules or rules.rollouts or rules.schedules) and "sampling" in given:
         said.append((("sampling", "on_alert"), "there are no rules, so no alert changes anything"))
@@ -81,30 +82,6 @@ def advise(located: Located[RuleDocument]) -> tuple[Problem, ...]:
         said.append((("fallback_strategy",), "only host agents use fallback_strategy"))
     # Once each: rules of one entry share most of it.
     return tuple(sorted({located.source.problem(path, message) for path, message in said}))
-
-
-def lock_step(hz: int) -> str | None:
-    """Why samples at `hz` may keep falling on the same points of what they measure, or None.
-
-    Timers tick in whole milliseconds: loops and caches every 10 or 100 ms, the kernel every 10, 4
-    or 1 ms (its HZ of 100, 250, 1000). A sampling period of whole milliseconds is the period of
-    such a timer, or a multiple of one: every sample sees it at one point of its cycle, and its work
-    is in all samples or in none. At a multiple of 100 Hz a 10 ms timer is seen at hz / 100 points
-    only. 19, 49, 97 and 99 Hz drift through every cycle.
-    """
-    if hz == 0:
-        return None
-    if 1000 % hz == 0:
-        return f"{hz} Hz samples every {1000 // hz} ms, in lock-step with timers of that period"
-    if hz % 100 == 0:
-        return f"{hz} Hz sees a 10 ms timer at the same {hz // 100} points of its cycle every time"
-    return None
-
-
-def out_of_step(hz: int) -> str:
-    """Frequencies a little lower that share no factor with round periods, such as `99 or 97`."""
-    below = [slower for slower in range(hz - 1, 6, -1) if gcd(slower, 10) == 1][:2]
-    return " or ".join(map(str, below or [7]))
 
 
 def _step(path: Path, hz: int) -> Advice:

@@ -1,4 +1,7 @@
-"""What is a rollout and what only looks like one, in virtual time."""
+"""What is a rollout and what only looks like one, in virtual time.
+
+Long, because what a rollout is takes many small histories.
+"""
 
 from __future__ import annotations
 

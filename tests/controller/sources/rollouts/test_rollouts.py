@@ -1,4 +1,7 @@
-"""Rollouts of real agents, over a real Valkey: who is boosted, once, and what is said of it."""
+"""Rollouts of real agents, over a real Valkey: who is boosted, once, and what is said of it.
+
+Long, because what a rollout is takes many small histories.
+"""
 
 from __future__ import annotations
 

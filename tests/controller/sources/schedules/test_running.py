@@ -162,7 +162,8 @@ async def test_three_controllers_at_once_grant_once_and_a_restart_grants_nothing
 ) -> None:
     async with AsyncExitStack() as stack:
         three = [await stack.enter_async_context(start(ALL_DAY)) for _ in range(3)]
-        await asyncio.gather(*(it.controller.watches.scheduler.look() for it in three for _ in range(5)))
+        schedulers = [it.controller.watches.scheduler for it in three]
+        await asyncio.gather(*(it.look() for it in schedulers for _ in range(5)))
         assert await three[0].history("service/billing") == ["granted"]
     async with start(ALL_DAY) as upshift:
         await upshift.controller.watches.scheduler.look()

@@ -1,8 +1,11 @@
-"""Alerts that are known by a list: what nobody told of, what is silenced, what is there no more."""
+"""Alerts that are known by a list: what nobody told of, what is silenced, what is there no more.
+
+Long, because each order of notices and lists is a case of its own.
+"""
 
 from __future__ import annotations
 
-from rules.episodes import granted
+from rules.episodes.parts import granted
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
 from upshift_rules.leases.state import NOTHING_LEFT
 from upshift_rules.model import Outcome, Refusal, Trigger

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.episodes import HOUR, A, B, C, crowd, granted, resolved
+from rules.episodes.parts import HOUR, A, B, C, crowd, granted, resolved
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
 from upshift_agent.contract.errors import WireError
 from upshift_rules.leases.memory import MAX_EPISODES

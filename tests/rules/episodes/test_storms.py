@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rules.episodes import HOUR, REVERT, A, crowd, granted, resolved
+from rules.episodes.parts import HOUR, REVERT, A, crowd, granted, resolved
 from rules.world import HIGH_CPU, MINUTE, START_MS, World, alert
 from upshift_rules.leases.memory import MAX_CASES, MAX_EPISODES, MEMORY_MS
 from upshift_rules.leases.stored import encode_state
