@@ -63,7 +63,15 @@ class Choice:
     @property
     def reason(self) -> str:
         """Which way runs and why not the ones before it, in one line."""
-        running = ", ".join(dict.fromkeys(self.carriers.values())) or "nothing"
+        return self.reason_with({})
+
+    def reason_with(self, said: Mapping[str, str | None]) -> str:
+        """The same; said: what the drivers that run say of themselves, by way."""
+        names = dict.fromkeys(self.carriers.values())
+        running = (
+            ", ".join(f"{it}: {more}" if (more := said.get(it)) else it for it in names)
+            or "nothing"
+        )
         instead = "; ".join(f"not {name}: {why}" for name, why in self.reasons.items())
         return f"{running} ({instead})" if instead else running
 

@@ -107,6 +107,25 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def restore(config: Config = None) -> None:
+    """Put every file of `files:` back to the baseline, and have its profiler reload it.
+
+    For after `run` has ended, however it has: ExecStopPost of the unit, a preStop hook. Exits 1 if
+    something is not at the baseline.
+    """
+    from ..errors import StartRefused
+    from .restore import restore as restored
+
+    try:
+        said, failures = restored(config)
+    except StartRefused as error:
+        raise Failed(str(error)) from error
+    typer.echo(said)
+    if failures:
+        raise Failed("\n".join(failures))
+
+
 @app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def exec_(
     ctx: typer.Context,

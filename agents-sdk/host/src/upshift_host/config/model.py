@@ -14,6 +14,7 @@ from upshift_rules.documents.located import Document, Section
 from upshift_rules.documents.nodes import Path
 
 from .fields import CommandPattern, HttpUrl, Port
+from .files import FileEntry, faults_of_files
 
 WAYS = ("command", "port", "unit")
 BACKENDS = ("pyroscope", "parca")
@@ -123,6 +124,10 @@ class AgentDocument(Document):
     discovery: DiscoveryEntry = Field(
         default_factory=DiscoveryEntry, description="Where else workloads are looked for."
     )
+    files: list[FileEntry] = Field(
+        default_factory=list,
+        description="Profilers that somebody else runs, each driven by a file that it reads.",
+    )
     select: Matchers | None = Field(
         default=None,
         description="Alertmanager matchers on attributes (`service_name` is service.name); a "
@@ -147,6 +152,7 @@ class AgentDocument(Document):
             )
         yield from _faults_of_workloads(data.get("workloads"))
         yield from _faults_of_methods(data.get("fallback_strategy"))
+        yield from faults_of_files(data.get("files"))
 
 
 def _faults_of_workloads(entries: Any) -> Iterable[tuple[Path, str]]:

@@ -14,6 +14,7 @@ from ..config import Configuration, load
 from ..discovery.discovery import SETTLED_S, Discovery
 from ..drivers.kinds import Kind
 from ..fallback import Choice
+from ..files.of_host import Files
 from ..profiles.window import Window
 from ..running.carrier import Carrier
 from ..workload import Workload
@@ -85,7 +86,7 @@ def examine(config: Path | None, kinds: Mapping[str, Kind]) -> Examination:
         redis=reaching.redis(document.redis, document.namespace),
         backend=reaching.http(configuration.backend.url, configuration.headers),
         backend_url=configuration.backend.url,
-        workloads=tuple(_workloads(configuration, kinds)),
+        workloads=tuple(_workloads(configuration, Files(configuration).before(kinds))),
     )
 
 

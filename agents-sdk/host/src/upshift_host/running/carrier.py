@@ -68,7 +68,8 @@ class Carrier:
         """Which methods run, or would where all is off, and why not those before them."""
         if self._wanted is not None and not any(it.hz for it in self._wanted.values()):
             return choose(self._ways, self._records, self._now()).reason
-        return self.choice.reason
+        said = {name: ask(driver, "says") for name, driver in list(self._made.items())}
+        return self.choice.reason_with(said)
 
     @property
     def profiles(self) -> tuple[Profile, ...]:

@@ -20,6 +20,7 @@ from ..discovery.naming import docker, kubernetes
 from ..discovery.naming.asking import Ask, Naming
 from ..discovery.procfs import Procfs
 from ..drivers.kinds import Kind
+from ..files.of_host import Files
 from ..profiles.export import Exporter
 from ..said import describe, log
 from ..workload import Workload
@@ -31,6 +32,8 @@ from .ours import Ours
 TICK_S = 1.0
 #: How long all profilers together may take to end.
 END_S = 10.0
+#: How long the profilers of `files:` may take at least; their files are right at once.
+FILES_S = 1.0
 
 
 class _Ending(Protocol):
@@ -51,7 +54,7 @@ class _Served:
 class HostAgent:
     """One thread's own: whoever calls `run`.
 
-    kinds: of drivers. exporter: what they are handed.
+    kinds: of drivers, those of `files:` come before them. exporter: what they are handed.
     """
 
     def __init__(
@@ -60,10 +63,11 @@ class HostAgent:
         kinds: Mapping[str, Kind],
         exporter: Exporter,
     ) -> None:
+        self._files = Files(configuration)
         procfs = Procfs()
         self._configuration = configuration
         document = configuration.document
-        self._kinds = kinds
+        self._kinds = self._files.before(kinds)
         self._priorities = {it.method: it.priority for it in document.fallback_strategy}
         self._exporter = exporter
         self._discovery = Discovery(configuration, procfs)
@@ -76,7 +80,7 @@ class HostAgent:
         self._told: set[str] = set()
         place = {K8S_NODE: configuration.node} if configuration.in_kubernetes else {}
         self._node = self._agent(
-            NodeDriver(),
+            NodeDriver(self._files.shared),
             node=configuration.node,
             attributes={**document.attributes, **place, HOST: configuration.node},
         )
@@ -88,6 +92,7 @@ class HostAgent:
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop`, then leave nothing that runs."""
+        self._files.start()
         self._node.start()
         self._occupied.start()
         self._naming.start()
@@ -168,6 +173,8 @@ class HostAgent:
         runs = [run for agent in agents if (run := agent.begin_stop()) is not None]
         for ending in (*runs, *self._leaving):
             ending.join(deadline)
+        for failure in self._files.close(max(FILES_S, deadline - time.monotonic())):
+            log.warning("%s", failure)
         self._served.clear()
 
     def _tell(self, what: str) -> None:
