@@ -1,4 +1,4 @@
-"""A number in a file: in one of ours, or in one place of a user's, of which no other byte changes."""
+"""A number in a file: in one of ours, or in one place of a user's, and no other byte changes."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class Keeper:
                 if look:
                     self._look()
                 self._do(step)
-            except Exception as error:  # a fault of ours must not end the thread
+            except Exception as error:  # noqa: BLE001  # a fault of ours must not end the thread
                 log.exception("%s: nobody expected this", self.setup.name)
                 with self._news:
                     self._failed(describe(error))
