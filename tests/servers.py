@@ -29,6 +29,7 @@ PACKAGES = {
     "redis-server": "redis-server",
     "bpftrace": "bpftrace",
     "cc": "gcc",
+    "go": "golang-go",
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",
     "unshare": "util-linux",

@@ -15,6 +15,7 @@ from upshift_rules.documents.nodes import Path
 
 from .fields import CommandPattern, HttpUrl, Port
 from .files import FileEntry, faults_of_files
+from .pprof import PprofEntry
 
 WAYS = ("command", "port", "unit")
 BACKENDS = ("pyroscope", "parca")
@@ -127,6 +128,9 @@ class AgentDocument(Document):
     files: list[FileEntry] = Field(
         default_factory=list,
         description="Profilers that somebody else runs, each driven by a file that it reads.",
+    )
+    pprof: PprofEntry | None = Field(
+        default=None, description="Go's net/http/pprof, asked over HTTP. Default: nobody is."
     )
     select: Matchers | None = Field(
         default=None,

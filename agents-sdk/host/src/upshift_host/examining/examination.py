@@ -17,6 +17,7 @@ from ..fallback import Choice
 from ..files.of_host import Files
 from ..profiles.window import Window
 from ..running.carrier import Carrier
+from ..running.pulling import kinds as pulled
 from ..workload import Workload
 from . import kernel, reaching
 
@@ -86,7 +87,11 @@ def examine(config: Path | None, kinds: Mapping[str, Kind]) -> Examination:
         redis=reaching.redis(document.redis, document.namespace),
         backend=reaching.http(configuration.backend.url, configuration.headers),
         backend_url=configuration.backend.url,
-        workloads=tuple(_workloads(configuration, Files(configuration).before(kinds))),
+        workloads=tuple(
+            _workloads(
+                configuration, Files(configuration).before({**kinds, **pulled(configuration)})
+            )
+        ),
     )
 
 

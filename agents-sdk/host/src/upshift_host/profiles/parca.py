@@ -13,7 +13,7 @@ from .request import Request
 from .window import Window
 
 #: `__name__`, which Parca requires; with the pprof's own types it makes a profile's full name.
-NAMES = {"cpu": "process_cpu", "wall": "wall", "alloc": "memory", "lock": "mutex"}
+NAMES = {"cpu": "process_cpu", "wall": "wall", "alloc": "memory", "lock": "mutex", "heap": "memory"}
 
 
 class Parca(Shipper):

@@ -8,8 +8,20 @@ from .protobuf import block, number, packed, varint
 from .window import NS, TIMED, Window
 
 #: Sample types besides what a stack weighs, which comes second and is what is shown first.
-COUNTED = {"cpu": "samples", "wall": "samples", "alloc": "samples", "lock": "contentions"}
-WEIGHED = {"cpu": "cpu", "wall": "wall", "alloc": "alloc_space", "lock": "delay"}
+COUNTED = {
+    "cpu": "samples",
+    "wall": "samples",
+    "alloc": "samples",
+    "lock": "contentions",
+    "heap": "inuse_objects",
+}
+WEIGHED = {
+    "cpu": "cpu",
+    "wall": "wall",
+    "alloc": "alloc_space",
+    "lock": "delay",
+    "heap": "inuse_space",
+}
 UNKNOWN = "[unknown]"
 #: Fields of Profile, as google/pprof's profile.proto numbers them.
 SAMPLE_TYPE, SAMPLE, LOCATION, FUNCTION, STRING = 1, 2, 4, 5, 6
@@ -35,7 +47,8 @@ class _Table:
 
 
 def encode(window: Window) -> bytes:
-    """Two values a stack: how often it was seen, and nanoseconds (alloc: bytes) that it stands for.
+    """Two values a stack: how often it was seen, and what it stands for: nanoseconds, or bytes
+    of alloc and heap.
 
     For cpu and wall `period` is the nanoseconds of one sample, so nanoseconds = count × period;
     what the others weigh has no period, and says 1.

@@ -22,6 +22,7 @@ KINDS = {
     "wall": ("wall", "samples"),
     "alloc": ("alloc_space", "bytes"),
     "lock": ("lock_duration", "lock_nanoseconds"),
+    "heap": ("inuse_space", "bytes"),
 }
 _NO_APPLICATION = re.compile(r"[^a-zA-Z0-9_./-]")
 #: Ends a value, or the list of labels: there is no escaping in that language.
@@ -47,7 +48,8 @@ def ingest(window: Window) -> Request:
         "format": "folded",
         "sampleRate": window.hz,
         "units": units,
-        "aggregationType": "sum",
+        # What is in use at one moment and at the next does not add up.
+        "aggregationType": "average" if window.profile == "heap" else "sum",
         "spyName": window.profiler,
     }
     return Request(

@@ -19,6 +19,7 @@ UNITS: Final[Mapping[Profile, str]] = {
     "wall": "nanoseconds",
     "alloc": "bytes",
     "lock": "nanoseconds",
+    "heap": "bytes",
 }
 NS: Final = 1_000_000_000
 
@@ -29,11 +30,11 @@ class Window:
 
     attributes: the workload's OpenTelemetry Resource attributes.
     profiler: which one it was, such as `py-spy`.
-    hz: the frequency that was in force, in samples a second; above 0.
+    hz: the frequency that was in force, in samples a second (heap: snapshots an hour); above 0.
     began_s, ended_s: Unix time in seconds.
     samples: how often each stack was seen.
-    weights: bytes (alloc) or nanoseconds waited (lock) of each stack; None for cpu and wall, whose
-    samples weigh one period each.
+    weights: bytes (alloc, heap) or nanoseconds waited (lock) of each stack; None for cpu and wall,
+    whose samples weigh one period each.
     threads_s: seconds on a CPU (cpu) or seconds of threads (wall) that were watched, None: unknown.
     """
 
@@ -74,7 +75,7 @@ class Window:
         return UNITS[self.profile]
 
     def weighed(self) -> Mapping[Stack, int]:
-        """What each stack stands for: nanoseconds, or bytes of alloc."""
+        """What each stack stands for: nanoseconds, or bytes of alloc and heap."""
         if self.weights is not None:
             return self.weights
         return {stack: count * self.period_ns for stack, count in self.samples.items()}

@@ -20,6 +20,7 @@ from ..discovery.naming import docker, kubernetes
 from ..discovery.naming.asking import Ask, Naming
 from ..discovery.procfs import Procfs
 from ..drivers.kinds import Kind
+from ..errors import StartRefused
 from ..files.of_host import Files
 from ..profiles.export import Exporter
 from ..said import describe, log
@@ -28,6 +29,8 @@ from .carrier import Carrier
 from .node import NodeDriver
 from .occupied import Occupied
 from .ours import Ours
+from .pulling import kinds as pulled
+from .pulling import targets
 
 TICK_S = 1.0
 #: How long all profilers together may take to end.
@@ -67,7 +70,7 @@ class HostAgent:
         procfs = Procfs()
         self._configuration = configuration
         document = configuration.document
-        self._kinds = self._files.before(kinds)
+        self._kinds = self._files.before({**kinds, **pulled(configuration)})
         self._priorities = {it.method: it.priority for it in document.fallback_strategy}
         self._exporter = exporter
         self._discovery = Discovery(configuration, procfs)
@@ -79,6 +82,7 @@ class HostAgent:
         self._refused: set[Key] = set()
         self._told: set[str] = set()
         place = {K8S_NODE: configuration.node} if configuration.in_kubernetes else {}
+        self._targets = [self._of_target(*it) for it in targets(configuration)]
         self._node = self._agent(
             NodeDriver(self._files.shared),
             node=configuration.node,
@@ -94,6 +98,8 @@ class HostAgent:
         """Serve until `stop`, then leave nothing that runs."""
         self._files.start()
         self._node.start()
+        for target in self._targets:
+            target.agent.start()
         self._occupied.start()
         self._naming.start()
         try:
@@ -126,7 +132,7 @@ class HostAgent:
             elif served is not None and served.workload.processes != workload.processes:
                 served.workload = workload
                 served.carrier.changed(workload)
-        for served in self._served.values():
+        for served in (*self._served.values(), *self._targets):
             served.carrier.look()
 
     def _start(self, key: Key, workload: Workload) -> None:
@@ -143,6 +149,16 @@ class HostAgent:
         agent.start()
         pids = ", ".join(str(it.pid) for it in workload.processes[:5])
         log.info("%s: %s, pid %s", workload.attributes[SERVICE], workload.language, pids)
+
+    def _of_target(self, workload: Workload, kinds: Mapping[str, Kind]) -> _Served:
+        """Of `pprof.targets`, which are there whatever runs on this host. Raise `StartRefused`."""
+        carrier = Carrier(workload, kinds, {"pull": 1}, self._exporter)
+        service, attributes = workload.attributes[SERVICE], workload.attributes
+        try:
+            agent = self._agent(carrier, service=service, attributes=attributes)
+        except UpshiftError as error:
+            raise StartRefused(f"{service} cannot have an agent: {error}") from error
+        return _Served(workload, carrier, agent)
 
     def _stop(self, key: Key) -> None:
         served = self._served.pop(key)
@@ -169,7 +185,8 @@ class HostAgent:
         self._occupied.stop()
         self._naming.stop()
         deadline = time.monotonic() + END_S
-        agents = [self._node, *(served.agent for served in self._served.values())]
+        served = (*self._served.values(), *self._targets)
+        agents = [self._node, *(it.agent for it in served)]
         runs = [run for agent in agents if (run := agent.begin_stop()) is not None]
         for ending in (*runs, *self._leaving):
             ending.join(deadline)
