@@ -63,7 +63,7 @@ class World:
 
     def keep(self, **entry: Any) -> Keeper:
         keeper = Keeper(self.setup(**entry))
-        self.stack.callback(lambda: keeper.close(0.0))
+        self.stack.callback(lambda: keeper.close(2.0))
         keeper.start()
         return keeper
 

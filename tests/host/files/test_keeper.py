@@ -64,8 +64,8 @@ def test_a_profiler_that_is_restarted_by_a_command(world: World, tmp_path: Path)
         *(sys.executable, "-I", str(restart), str(first.pid)),
         *map(str, first.args),  # type: ignore[union-attr]  # a list
     ]
-    keeper = world.keep(reload={"command": command})
     world.stack.callback(lambda: _end_others(world))
+    keeper = world.keep(reload={"command": command})
     keeper.want(100)
     world.until_loaded(100)
     assert keeper.trouble(100) is None
@@ -133,8 +133,8 @@ def test_a_profiler_that_has_died_of_a_raise_is_started_where_there_is_a_command
         "subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, start_new_session=True)\n"
     )
     start = [sys.executable, "-I", str(tmp_path / "start.py"), *map(str, process.args)]  # type: ignore[union-attr]  # a list
-    keeper = world.keep(start=start)
     world.stack.callback(lambda: _end_others(world))
+    keeper = world.keep(start=start)
     keeper.want(700)
     process.wait(10)
     world.until_loaded(19)

@@ -61,12 +61,9 @@ def test_a_status_says_what_the_whole_profiler_does(
     controller.boost("service/checkout", hz=100, for_s=60)
     eventually(lambda: says(tmp_path) == "rate 100\n", within_s=20)
 
-    def told() -> bool:
-        controller.boost("service/cart", hz=20, for_s=60)  # so that there is a new status
-        found = running.statuses("service/cart")
-        return bool(found) and "shared by checkout (100 Hz)" in found[0].driver
-
-    eventually(told, within_s=20)
+    eventually(lambda: len(running.statuses("service/cart")) == 1, within_s=10)
+    controller.boost("service/cart", hz=20, for_s=60)  # so that there is a new status
+    eventually(lambda: "shared by checkout (100 Hz)" in status(running, "cart").driver, within_s=10)
     cart = status(running, "cart")
     assert cart.driver.startswith("theirs: ")
     assert cart.applied is not None

@@ -1,10 +1,10 @@
 """What to do now about a file and the profiler that reads it. Pure: handed `now`, in seconds.
 
-What lowers goes at once. What raises is gathered for a second, so that two in the same second make
-one reload, and at most `raises_per_minute` reloads a minute are made for it; what waits meanwhile
-is one change, to whatever is wanted then. A change that was reloaded is watched for `WATCH_S`; if
-it does harm, a raise is undone and held back. A file whose reload failed is reloaded again until it
-is in order, whether anything is wanted or not.
+What lowers goes at once, and so does all that is not above the baseline. What raises is gathered for
+a second, so that two in the same second make one reload, and at most `raises_per_minute` reloads a
+minute are made for it; what waits meanwhile is one change, to whatever is wanted then. A change that
+was reloaded is watched for `WATCH_S`; if it does harm, a raise is undone and held back. A file whose
+reload failed is reloaded again until it is in order, whether anything is wanted or not.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def lowers(state: State, limits: Limits) -> bool:
 
 
 def _raises(state: State, limits: Limits) -> bool:
-    return state.wanted > (limits.rest if state.file is None else state.file)
+    """The baseline is known to do no harm, so that nothing up to it is a raise."""
+    return state.wanted > max(limits.rest, state.file or 0)
 
 
 def wanting(state: State, hz: int, now: float, limits: Limits) -> State:
@@ -185,13 +186,12 @@ def harmed(state: State, why: str, now: float) -> State:
 
 def was_raised(state: State, limits: Limits) -> bool:
     """Whether what was loaded is above what is known to do no harm."""
-    good = limits.rest if state.good is None else state.good
-    return state.loaded is not None and state.loaded > good
+    return state.loaded is not None and state.loaded > max(limits.rest, state.good or 0)
 
 
 def undo_to(state: State, limits: Limits) -> int:
     """What a raise that failed goes back to; never above what is wanted meanwhile."""
-    return min(limits.rest if state.good is None else state.good, state.wanted)
+    return min(max(limits.rest, state.good or 0), state.wanted)
 
 
 def in_force(state: State, now: float, limits: Limits) -> int | None:
