@@ -1,10 +1,10 @@
 """What to do now about a file and the profiler that reads it. Pure: handed `now`, in seconds.
 
-What lowers goes at once, and so does all that is not above the baseline. What raises is gathered for
-a second, so that two in the same second make one reload, and at most `raises_per_minute` reloads a
-minute are made for it; what waits meanwhile is one change, to whatever is wanted then. A change that
-was reloaded is watched for `WATCH_S`; if it does harm, a raise is undone and held back. A file whose
-reload failed is reloaded again until it is in order, whether anything is wanted or not.
+What lowers goes at once, and so does all that is not above the baseline. What raises is gathered
+for a second, so that two in the same second make one reload, and makes `raises_per_minute` reloads
+a minute at most; what waits meanwhile is one change, to whatever is wanted then. A change that was
+reloaded is watched for `WATCH_S`; a raise that does harm is undone and held back. A file whose
+reload failed is reloaded again until it is in order, whatever is wanted.
 """
 
 from __future__ import annotations
