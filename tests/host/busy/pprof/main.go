@@ -9,6 +9,7 @@ import (
 	"net/http"
 	_ "net/http/pprof"
 	"os"
+	"runtime"
 )
 
 var kept [][]byte
@@ -28,6 +29,8 @@ func keep() {
 
 func main() {
 	keep()
+	runtime.GC() // a heap profile is of the last one
+	runtime.GC()
 	go spend()
 	address := "127.0.0.1:0"
 	if len(os.Args) > 1 {

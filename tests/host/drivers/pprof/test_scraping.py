@@ -163,7 +163,10 @@ def test_tls_and_a_bearer_token(stack: ExitStack, program: Path, tmp_path: Path)
         (Address(url=url, token_file=tmp_path / "token"), "certificate verify failed"),
         (Address(url=url, ca_file=tmp_path / "ca.pem"), "answers 401 who are you?"),
         (Address(url="http://127.0.0.1:1/debug/pprof"), "refused"),
-        (Address(url=url, token_file=tmp_path / "none"), "No such file"),
+        (
+            Address(url=url, token_file=tmp_path / "none", ca_file=tmp_path / "ca.pem"),
+            "No such file",
+        ),
     ):
         other, _ = driver(stack, address)
         set_(other, 100)

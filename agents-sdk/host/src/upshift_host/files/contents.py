@@ -30,7 +30,10 @@ class Own:
     def at(self, hz: int, former: bytes | None) -> bytes:
         """What to write. Raise `CannotStand` rather than replace what is not ours."""
         wanted = self.text(hz).encode()
-        if former is None or not former.strip() or OURS in former or _alike(former, wanted):
+        if former is None or not former.strip() or OURS in former:
+            return wanted
+        # At 0 it may say something else than at any other frequency.
+        if any(_alike(former, self.text(it).encode()) for it in (0, 1)):
             return wanted
         raise CannotStand(
             f"holds something else than what is written there; remove it, or add the words "

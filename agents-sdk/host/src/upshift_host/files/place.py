@@ -2,8 +2,9 @@
 
 Whoever reads it sees the former content or the new one, whole, at any moment. Beside it are, while
 they are needed: `.NAME.upshift-new`, which is being checked; `.NAME.upshift-end`, which is about to
-take its place; and `.NAME.upshift-rest`, the content at the baseline, for as long as the file is
-above it. After a crash that one says so, and it can be put in place when a disk is full.
+take its place; and `.NAME.upshift-rest`, the content at the baseline, for as long as the
+profiler runs at anything else. After a crash that one says so, and it can be put in place when a
+disk is full.
 """
 
 from __future__ import annotations

@@ -70,6 +70,7 @@ class Writer:
             former = self._place.read()
             content = self._contents.at(state.wanted, former)
             if content != former:
+                self._lay_by(state, former)
                 beside = self._place.write_beside(content, "end")
                 if self._place.read() != former:
                     return state  # somebody writes it at this moment: once more
@@ -103,7 +104,6 @@ class Writer:
         try:
             if self._place.read() != staged.former:
                 raise ProfilerFailed(f"{self.path} was edited while a change of it was checked")
-            # With this a full disk, and the next start, get back.
             if self._place.beside("rest") is None or (state.file or 0) <= self._limits.rest:
                 rest = self._contents.at(self._limits.rest, staged.former)
                 self._place.write_beside(rest, "rest")
@@ -115,8 +115,15 @@ class Writer:
 
     def told(self, hz: int) -> None:
         """The profiler knows of `hz`: at rest nothing has to be laid by."""
-        if hz <= self._limits.rest:
+        if hz == self._limits.rest:
             self._place.drop("rest")
+
+    def _lay_by(self, state: State, former: bytes | None) -> None:
+        """Before what is at rest is lowered, so that the next start knows. Where there is no room,
+        lowering goes first."""
+        if former is not None and state.file == self._limits.rest:
+            with suppress(OSError):
+                self._place.write_beside(former, "rest")
 
     def _put_rest(self, former: bytes, state: State, now: float) -> State:
         """No room for anything: put what was laid by before the raise in place, unless the file has
