@@ -68,6 +68,7 @@ def upshift_agent(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.timeout(600)
 def test_what_is_killed_at_any_moment_is_brought_back(world: World, config: Path) -> None:
     first = Files(load(config, {}))
     first.start()

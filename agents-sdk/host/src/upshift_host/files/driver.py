@@ -21,32 +21,36 @@ class Shared:
 
     def __init__(self, keeper: Keeper) -> None:
         self.keeper = keeper
-        self._lock = threading.Lock()
+        self._books = threading.Lock()
+        self._turn = threading.Lock()  # held while a file is written
         self._shares: dict[object, Share] = {}
         self._node: int | None = None
 
     def set(self, owner: object, share: Share | None) -> None:
         """None: it leaves."""
-        with self._lock:
+        with self._books:
             if share is None:
                 self._shares.pop(owner, None)
             else:
                 self._shares[owner] = share
-            self._want()
+        self._want()
 
     def set_node(self, hz: int) -> None:
         """What the node itself wants; it counts where no workload shares the profiler."""
-        with self._lock:
+        with self._books:
             self._node = hz
-            self._want()
+        self._want()
 
     def _want(self) -> None:
-        rest = self.keeper.setup.rest
-        self.keeper.want(wanted(self._shares.values(), self._node, rest))
+        """What is newest when its turn comes: the last to come finds all that was noted before."""
+        with self._turn:
+            with self._books:
+                hz = wanted(self._shares.values(), self._node, self.keeper.setup.rest)
+            self.keeper.want(hz)
 
     def in_words(self, owner: object) -> str:
-        """Where it stands, and who shares it with this one."""
-        with self._lock:
+        """Where it stands, and who shares it with this one. Waits for no file."""
+        with self._books:
             mine = self._shares.get(owner)
             others = [share for one, share in self._shares.items() if one is not owner]
         said = [self.keeper.in_words(), shared_by(others, mine.hz if mine else 0)]
@@ -54,8 +58,8 @@ class Shared:
 
     @property
     def alone(self) -> bool:
-        """Whether no workload shares it."""
-        with self._lock:
+        """Whether no workload shares it. Waits for no file."""
+        with self._books:
             return not self._shares
 
 

@@ -105,31 +105,26 @@ class Keeper:
         return self._writer.why_not() or self._profiler.why_not()
 
     def in_words(self) -> str:
-        """Where it stands, for statuses; empty once what is wanted is in force."""
-        with self._news:
-            said = keeping.in_words(self._state, self._now(), self._limits)
-            return GONE if self._missing else said
+        """Where it stands, for statuses; empty once what is wanted is in force. Never waits."""
+        said = keeping.in_words(self._state, self._now(), self._limits)
+        return GONE if self._missing else said
 
     def reached(self) -> float | None:
-        """Hz that the profiler runs at now; None: nobody knows."""
-        with self._news:
-            hz = keeping.in_force(self._state, self._now(), self._limits)
-            if self._missing:
-                return 0.0
+        """Hz that the profiler runs at now; None: nobody knows. Never waits."""
+        if self._missing:
+            return 0.0
+        hz = keeping.in_force(self._state, self._now(), self._limits)
         return None if hz is None else self.setup.reached(hz)
 
     def trouble(self, hz: int) -> tuple[int, str] | None:
         """Why whoever wants `hz` does not have it: how often in a row it has failed, and why the
-        last time. None: nothing is wrong."""
-        with self._news:
-            state = self._state
-            if self._missing:
-                return self._missing, GONE
-            lacks = state.file is None or self.setup.told(hz) > state.file
-            untold = state.file == state.wanted != state.loaded
-            if state.failures and (lacks or untold):
-                return state.failures, state.why
-            return None
+        last time. None: nothing is wrong. Never waits."""
+        state, missing = self._state, self._missing
+        if missing:
+            return missing, GONE
+        lacks = state.file is None or self.setup.told(hz) > state.file
+        untold = state.file == state.wanted != state.loaded
+        return (state.failures, state.why) if state.failures and (lacks or untold) else None
 
     def _settled(self) -> bool:
         return self._state.file == self._state.wanted == self._state.loaded

@@ -140,4 +140,4 @@ class Writer:
         return state
 
     def _cannot(self, error: OSError) -> str:
-        return f"{self.path} cannot be written: {error.strerror}"
+        return f"{self.path} cannot be written: {error.strerror or error}"
