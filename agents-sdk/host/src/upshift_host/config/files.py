@@ -69,7 +69,7 @@ class ProcessEntry(Section):
     command: CommandPattern | None = Field(
         default=None,
         description="RE2 regular expression that is found in its command line; of several "
-        "processes the oldest.",
+        "processes the oldest. Begin it with ^, so that no shell around it is meant.",
     )
     pid_file: AbsolutePath | None = Field(default=None, description="A file that holds its pid.")
     unit: Text | None = Field(default=None, description="Its systemd unit.")

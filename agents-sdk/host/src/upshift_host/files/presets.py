@@ -111,7 +111,8 @@ def _scraped_hz(hz: int) -> float:
     return GO_HZ * SCRAPED_S / _scraped_each_s(hz) if hz else 0.0
 
 
-_ALLOY = r"(^|/)alloy( |$)"
+#: Of programs, not of shells that have been told to run them: those would end of a signal.
+_ALLOY = r"^([^ ]*/)?alloy( |$)"
 
 PRESETS: Mapping[str, Preset] = {
     "alloy.ebpf": Preset(own=lambda _: Own(alloy_ebpf), within_s=15.0, command=_ALLOY),
@@ -135,7 +136,7 @@ PRESETS: Mapping[str, Preset] = {
     "otel-collector": Preset(
         own=collector,
         within_s=5.0,
-        command=r"(^|/)otelcol[^ /]*( |$)",
+        command=r"^([^ ]*/)?otelcol[^ /]*( |$)",
         signal="HUP",
     ),
     "file": Preset(within_s=10.0),
