@@ -79,5 +79,43 @@ def test_a_profile_that_was_damaged_is_read_or_is_one_error(data: st.DataObject)
 
 def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_BYTES", 1 << 20)
-    with pytest.raises(ValueError, match="more than 64 MiB"):
+    with pytest.raises(ValueError, match="more than 32 MiB"):
         read(gzip.compress(bytes(2 << 20)), "samples", "cpu")
+
+
+def test_a_small_profile_that_would_take_all_memory_is_refused() -> None:
+    """A thousand samples of 512 locations, each of 64 calls with a long name."""
+    strings = ["", "samples", "cpu", "x" * 1000]
+    lines = b"".join(block(4, number(1, 1)) for _ in range(64))
+    raw = b"".join(
+        [
+            block(1, number(1, 1)),
+            block(1, number(1, 2)),
+            block(4, number(1, 1) + lines),
+            block(5, number(1, 1) + number(2, 3)),
+            block(2, packed(1, [1] * 512) + packed(2, [1, 1])) * 1000,
+            *(block(6, text.encode()) for text in strings),
+        ]
+    )
+    assert len(raw) < 1 << 20
+    with pytest.raises(ValueError, match="stacks take more than 64 MiB"):
+        read(raw, "samples", "cpu")
+
+
+def test_of_a_deep_stack_the_innermost_frames_are_kept() -> None:
+    strings = ["", "samples", "cpu", "deep", "leaf"]
+    raw = b"".join(
+        [
+            block(1, number(1, 1)),
+            block(1, number(1, 2)),
+            block(4, number(1, 1) + block(4, number(1, 1))),
+            block(4, number(1, 2) + block(4, number(1, 2))),
+            block(5, number(1, 1) + number(2, 3)),
+            block(5, number(1, 2) + number(2, 4)),
+            block(2, packed(1, [2, *[1] * 10_000]) + packed(2, [1, 1])),
+            *(block(6, text.encode()) for text in strings),
+        ]
+    )
+    (stack,) = read(raw, "samples", "cpu").counts
+    assert len(stack) == reading.MAX_DEPTH
+    assert stack[-2:] == ("deep", "leaf")

@@ -1,7 +1,7 @@
 """What a pprof says: how often each stack was seen, and what that weighs. Pure.
 
 As much of google/pprof's profile.proto as that takes. A target may answer anything: what is no
-profile is one `ValueError`, and nothing takes more memory than `MAX_BYTES` allows for.
+profile, or takes more room than any program of anybody's, is one `ValueError`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from upshift_host.profiles.window import Stack
 
-MAX_BYTES = 64 * 1024 * 1024
-MAX_DEPTH = 512  # frames of a stack that are kept, the innermost
+MAX_BYTES = 32 * 1024 * 1024
+MAX_TEXT = 64 * 1024 * 1024  # characters of all stacks, each written out
+MAX_ITEMS = 250_000  # samples, locations, functions or texts
+MAX_DEPTH = 512  # locations of a stack that are kept, the innermost
+MAX_INLINED = 64  # calls in one location
+MAX_NAME = 1000  # characters
+MAX_TYPES = 64
 UNKNOWN = "[unknown]"
 _GZIP = b"\x1f\x8b"
 #: Fields of Profile.
@@ -49,30 +55,37 @@ def read(raw: bytes, counted: str, weighed: str) -> Read:
         if isinstance(value, int):
             if number in numbers:
                 numbers[number] = value
-        elif number == SAMPLE_TYPE:
+        elif number == SAMPLE_TYPE and len(types) < MAX_TYPES:
             types.append(_number(value, 1))
         elif number == SAMPLE:
             samples.append(value)
         elif number == LOCATION:
-            locations[_number(value, 1)] = [_number(line, 1) for line in _blocks(value, 4)]
+            lines = islice(_blocks(value, 4), MAX_INLINED)
+            locations[_number(value, 1)] = [_number(line, 1) for line in lines]
         elif number == FUNCTION:
             functions[_number(value, 1)] = _number(value, 2)
         elif number == STRING:
-            strings.append(value.decode("utf-8", "replace"))
+            strings.append(value[: 4 * MAX_NAME].decode("utf-8", "replace")[:MAX_NAME])
+        if max(len(samples), len(locations), len(functions), len(strings)) > MAX_ITEMS:
+            raise ValueError(f"a profile of more than {MAX_ITEMS} samples, functions or names")
     names = [_text(strings, it) for it in types]
     if counted not in names or weighed not in names:
         raise ValueError(f"a profile of {', '.join(names) or 'nothing'}, not of {weighed}")
+    room = MAX_TEXT
     at_count, at_weight = names.index(counted), names.index(weighed)
     counts: Counter[Stack] = Counter()
     weights: Counter[Stack] = Counter()
     for sample in samples:
-        ids, values = _packed(sample, 1), _packed(sample, 2)
+        ids, values = _packed(sample, 1, MAX_DEPTH), _packed(sample, 2, MAX_TYPES + 1)
         if len(values) != len(types):
             raise ValueError(f"a sample has {len(values)} values, where {len(types)} are named")
         frames: list[str] = []
-        for id_ in ids[:MAX_DEPTH]:  # innermost first, and so are a location's inlined lines
+        for id_ in ids:  # innermost first, and so are a location's inlined lines
             lines = locations.get(id_) or [0]
             frames += (_text(strings, functions.get(line, 0)) or UNKNOWN for line in lines)
+        room -= sum(map(len, frames)) + len(frames)
+        if room < 0:
+            raise ValueError("a profile whose stacks take more than 64 MiB")
         stack = tuple(reversed(frames)) or (UNKNOWN,)
         counts[stack] += values[at_count]
         weights[stack] += values[at_weight]
@@ -88,7 +101,7 @@ def _unpacked(raw: bytes) -> bytes:
     except zlib.error as error:
         raise ValueError(f"no gzip: {error}") from error
     if not gunzip.eof:
-        raise ValueError("more than 64 MiB, or cut off")
+        raise ValueError("a profile of more than 32 MiB, or cut off")
     return content
 
 
@@ -140,17 +153,17 @@ def _blocks(message: bytes, wanted: int) -> Iterator[bytes]:
             yield value
 
 
-def _packed(message: bytes, wanted: int) -> list[int]:
-    """A list of numbers, packed or not."""
+def _packed(message: bytes, wanted: int, most: int) -> list[int]:
+    """The first ones of a list of numbers, packed or not."""
     found: list[int] = []
     for number, value in _fields(message):
-        if number != wanted:
+        if number != wanted or len(found) >= most:
             continue
         if isinstance(value, int):
             found.append(value)
             continue
         at = 0
-        while at < len(value):
+        while at < len(value) and len(found) < most:
             one, at = _varint(value, at)
             found.append(one)
     return found

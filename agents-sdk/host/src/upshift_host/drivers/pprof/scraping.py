@@ -167,7 +167,8 @@ class PprofDriver:
     def _took_cpu(self, found: Read, began_s: float) -> None:
         if found.counts:
             hz = max(1, round(NS / found.period_ns)) if found.period_ns > 0 else GO_HZ
-            lasted_s = found.duration_ns / NS if found.duration_ns > 0 else PROFILE_S
+            said_s = found.duration_ns / NS
+            lasted_s = said_s if 0 < said_s < 2 * PROFILE_S else PROFILE_S
             self._send("cpu", hz, began_s, began_s + lasted_s, found)
 
     def _took_heap(self, found: Read, began_s: float) -> None:
