@@ -30,8 +30,7 @@ test: $(DEV)/.ready lint servers  ## Everything that is claimed, proved on real 
 
 integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
 	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless
-	@sh tests/build-collector.sh
-	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations tests/host/files/test_restore.py
+	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
 
 reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)

@@ -1,4 +1,4 @@
-"""The OpenTelemetry Collector with its eBPF profiler, which `make integrations` builds once."""
+"""The OpenTelemetry Collector with its eBPF profiler, which is built once."""
 
 from __future__ import annotations
 

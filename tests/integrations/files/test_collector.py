@@ -6,6 +6,7 @@ Whether its eBPF programs load depends on the machine: sampling itself is not te
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,17 +14,22 @@ from typing import Any
 
 import pytest
 
-from integrations.files.collector import USERS, check, collecting, program
+from integrations.files.collector import BUILD, USERS, check, collecting, program
 from servers import eventually
 from upshift_host.config.files import FileEntry
 from upshift_host.files.keeper import Keeper
 from upshift_host.files.setup import Setup
 
 pytestmark = [
-    pytest.mark.servers,
-    pytest.mark.skipif(not program().exists(), reason="not built: make integrations"),
-    pytest.mark.timeout(120),
+    pytest.mark.servers("go"),
+    pytest.mark.usefixtures("built"),
+    pytest.mark.timeout(900),  # the first time it is built
 ]
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    subprocess.run(["sh", BUILD], check=True)
 
 
 @pytest.fixture
