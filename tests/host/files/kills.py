@@ -86,7 +86,7 @@ def kill_and_restore(world: World, kills: int) -> None:
                 continue  # the next start has to do
             assert ask(f"restore {config}") == "[]"
             assert all(at_rest(config).values())
-            assert world.loaded()[-1] == 19
+            world.until_loaded(19)
         assert ask(f"restore {config}") == "[]"
         zygote.stdin.close()
     assert raised > kills / 4, "or the kills prove nothing"
