@@ -13,7 +13,7 @@ from typer.main import get_command
 from upshift_host.cli.main import app
 from upshift_host.cli.run import SEND_S
 from upshift_host.config.reading import DEFAULT_FILES
-from upshift_host.running.host import END_S
+from upshift_host.running.host import END_S, FILES_S
 
 ROOT = Path(__file__).parents[2]
 HOST = ROOT / "agents-sdk/host"
@@ -39,7 +39,7 @@ def test_it_starts_the_command_with_a_verb_and_a_file_that_it_has(service: dict[
 def test_it_waits_until_the_agent_has_ended_its_profilers_and_sent_what_they_saw(
     service: dict[str, str],
 ) -> None:
-    assert int(service["TimeoutStopSec"]) > END_S + SEND_S
+    assert int(service["TimeoutStopSec"]) > END_S + FILES_S + SEND_S
     assert service["KillMode"] == "mixed", "SIGTERM is for the agent alone"
 
 

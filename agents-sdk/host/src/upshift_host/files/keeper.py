@@ -183,7 +183,8 @@ class Keeper:
             staged = self._writer.stage(hz)
             self._profiler.check(staged.path)
             self._was_unwell = self._profiler.unwell() is not None
-            if not self._put(staged):
+            writes = self._put(staged)
+            if writes is None:
                 return  # it has ended while it was checked
         except ProfilerFailed as error:
             with self._news:
@@ -198,22 +199,23 @@ class Keeper:
                     self._failed(f"{hz} Hz: the reload failed: {error}", raised=True)
                     self._undo()
         else:
-            self._told(hz, staged.content, process)
+            self._told(hz, writes, process)
 
-    def _put(self, staged: Staged) -> bool:
+    def _put(self, staged: Staged) -> int | None:
+        """Which write it was; None if it is not wanted any more."""
         with self._news:
             if self._state.wanted != staged.hz or self._closing:
                 self._writer.drop()
-                return False
+                return None
             now = self._now()
             self._state = keeping.reloading(self._writer.put(staged, self._state, now), now)
-            return True
+            return self._writer.writes
 
     def _reload(self) -> None:
         """Tell the profiler of a file that is in place already. It is checked first: an invalid
         one, of which the number is not the reason, may end it."""
         with self._news:
-            hz, content = self._state.file, self._writer.written
+            hz, writes = self._state.file, self._writer.writes
         if hz is None:
             return
         process = self._profiler.process()
@@ -227,13 +229,13 @@ class Keeper:
                 if self._state.file == hz:
                     self._failed(f"{hz} Hz: not reloaded: {error}")
         else:
-            self._told(hz, content, process)
+            self._told(hz, writes, process)
 
-    def _told(self, hz: int, content: bytes | None, process: Process | None) -> None:
-        """The profiler has been told; if the file has changed meanwhile, nobody knows of what, and
+    def _told(self, hz: int, writes: int, process: Process | None) -> None:
+        """The profiler has been told; if the file was written meanwhile, nobody knows of what, and
         it is told again."""
         with self._news:
-            if self._state.file == hz and self._writer.written == content:
+            if self._state.file == hz and self._writer.writes == writes:
                 self._state = keeping.reloaded(self._state, hz, self._now(), self._limits)
                 self._writer.told(hz)
                 self._watched = process
@@ -243,7 +245,8 @@ class Keeper:
     def _watch(self) -> None:
         """After a reload: whether the profiler still runs, and is well."""
         why = None
-        if self._watched is not None and not alive(self._watched):
+        ended = self._watched is not None and not alive(self._watched)
+        if ended:
             why = "it has ended"
         elif (unwell := self._profiler.unwell()) is not None and not self._was_unwell:
             why = f"it is unwell: {unwell}"
@@ -263,7 +266,8 @@ class Keeper:
             self._state = keeping.harmed(state, why, now)
             self._say(why)
             self._undo()
-            self._state = replace(self._state, retry_at=now + AGAIN_S)
+            if ended:
+                self._state = replace(self._state, retry_at=now + AGAIN_S)
         try:
             if self._profiler.has_process and self._profiler.process() is None:
                 self._profiler.start()

@@ -95,7 +95,8 @@ def raise_due(state: State, limits: Limits) -> float:
     recent = state.raised_at[-limits.raises_per_minute :]
     full = len(recent) == limits.raises_per_minute
     turn = recent[0] + MINUTE_S if full else 0.0
-    return max(state.asked_at + GATHER_S, state.raise_at, state.held_until, turn)
+    held = max(state.retry_at, state.raise_at, state.held_until)
+    return max(state.asked_at + GATHER_S, held, turn)
 
 
 def lowers(state: State, limits: Limits) -> bool:

@@ -21,7 +21,6 @@ class Staged:
 
     hz: int
     former: bytes | None
-    content: bytes
     path: Path
 
 
@@ -32,7 +31,7 @@ class Writer:
         self._place = Place(setup.path)
         self._contents = setup.contents
         self._limits = limits
-        self.written: bytes | None = None  # what was put there last
+        self.writes = 0  # so far
 
     @property
     def path(self) -> Path:
@@ -81,7 +80,7 @@ class Writer:
             if error.errno in FULL and former is not None:
                 state = self._put_rest(former, state, now)
             return keeping.not_written(state, self._cannot(error), now)
-        self.written = content
+        self.writes += 1
         return keeping.wrote(state, state.wanted, now, self._limits)
 
     def stage(self, hz: int) -> Staged:
@@ -89,7 +88,7 @@ class Writer:
         try:
             former = self._place.read()
             content = self._contents.at(hz, former)
-            return Staged(hz, former, content, self._place.write_beside(content, "new"))
+            return Staged(hz, former, self._place.write_beside(content, "new"))
         except CannotStand as error:
             raise ProfilerFailed(f"{self.path} {error}") from error
         except OSError as error:
@@ -110,7 +109,7 @@ class Writer:
             self._place.put(staged.path)
         except OSError as error:
             raise ProfilerFailed(self._cannot(error)) from error
-        self.written = staged.content
+        self.writes += 1
         return keeping.wrote(state, staged.hz, now, self._limits)
 
     def told(self, hz: int) -> None:
@@ -135,7 +134,7 @@ class Writer:
             content = self._place.beside("rest")
             if content is not None and content == self._contents.at(rest, former):
                 self._place.put_rest()
-                self.written = content
+                self.writes += 1
                 return keeping.wrote(state, rest, now, self._limits)
         return state
 
