@@ -79,7 +79,10 @@ def kill_and_restore(world: World, kills: int) -> None:
         raised = 0
         for number in range(kills):
             pid = int(ask(f"run {config} {number}"))
-            time.sleep(chance.random() * 0.2)
+            deadline = time.monotonic() + (5 if chance.random() < 0.75 else 0)
+            while all(at_rest(config).values()) and time.monotonic() < deadline:
+                time.sleep(0.005)
+            time.sleep(chance.random() * 0.05)
             os.kill(pid, signal.SIGKILL)
             raised += not all(at_rest(config).values())
             if chance.random() < 0.5:

@@ -60,8 +60,8 @@ def read(raw: bytes, counted: str, weighed: str) -> Read:
         elif number == SAMPLE:
             samples.append(value)
         elif number == LOCATION:
-            lines = islice(_blocks(value, 4), MAX_INLINED)
-            locations[_number(value, 1)] = [_number(line, 1) for line in lines]
+            calls = islice(_blocks(value, 4), MAX_INLINED)
+            locations[_number(value, 1)] = [_number(call, 1) for call in calls]
         elif number == FUNCTION:
             functions[_number(value, 1)] = _number(value, 2)
         elif number == STRING:

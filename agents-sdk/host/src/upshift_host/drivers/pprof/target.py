@@ -87,7 +87,7 @@ class Target:
             raise ProfilerFailed(f"{self.address.url} answers {answer.status} {said}".rstrip())
         if len(body) > MAX_BYTES:
             raise ProfilerFailed(f"{self.address.url}: a profile of more than 32 MiB")
-        return bytes(body)
+        return body
 
     def abort(self) -> None:
         """End what is being asked; the target ends its profile, too."""
@@ -124,9 +124,11 @@ class Target:
 
 def _body(answer: http.client.HTTPResponse, most: int, deadline: float) -> bytes:
     """As much of it as comes in time: who sends a byte now and then holds up nobody."""
-    body = bytearray()
-    while len(body) < most and (part := answer.read1(min(65_536, most - len(body)))):
-        body += part
+    parts: list[bytes] = []
+    size = 0
+    while size < most and (part := answer.read1(min(65_536, most - size))):
+        parts.append(part)
+        size += len(part)
         if time.monotonic() > deadline:
             raise OSError("it does not come to an end")
-    return body
+    return b"".join(parts)
