@@ -196,8 +196,8 @@ class Keeper:
         except ProfilerFailed as error:
             with self._news:
                 if self._state.file == hz:
+                    self._state = self._undone(self._state)
                     self._failed(f"{hz} Hz: the reload failed: {error}", raised=True)
-                    self._undo()
         else:
             self._told(hz, writes, process)
 
@@ -263,22 +263,19 @@ class Keeper:
                 self._said = why or ""
                 return
             why = f"{state.loaded} Hz: {why} of the reload"
-            self._state = keeping.harmed(state, why, now)
+            state = self._undone(keeping.harmed(state, why, now))
+            self._state = replace(state, retry_at=now + AGAIN_S) if ended else state
             self._say(why)
-            self._undo()
-            if ended:
-                self._state = replace(self._state, retry_at=now + AGAIN_S)
         try:
             if self._profiler.has_process and self._profiler.process() is None:
                 self._profiler.start()
         except ProfilerFailed as error:
             log.warning("%s cannot be started: %s", self.setup.name, error)
 
-    def _undo(self) -> None:
+    def _undone(self, state: State) -> State:
         """Put the former frequency back into the file. With the lock."""
-        wanted, back = self._state.wanted, keeping.undo_to(self._state, self._limits)
-        state = self._writer.lower(replace(self._state, wanted=back), self._now())
-        self._state = replace(state, wanted=wanted)
+        back = replace(state, wanted=keeping.undo_to(state, self._limits))
+        return replace(self._writer.lower(back, self._now()), wanted=state.wanted)
 
     def _look(self) -> None:
         """Whether the profiler runs, if that can be told."""
