@@ -67,6 +67,10 @@ class Collector:
         """How often it has begun to serve, reloads among it."""
         return self.log().count("Everything is ready")
 
+    def reloads(self) -> int:
+        """How often it has restarted its receiver alone."""
+        return self.log().count("Partial receiver reload completed successfully")
+
     def alive(self) -> bool:
         return self.process.poll() is None
 

@@ -5,7 +5,6 @@ Whether its eBPF programs load depends on the machine: sampling itself is not te
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -74,8 +73,7 @@ def test_our_file_is_merged_over_the_users_and_the_collector_survives_each_reloa
         assert f"samples_per_second: {max(hz, 1)}\n" in ours.read_text()
         assert collector.alive()
         assert keeper.trouble(hz) is None
-        reloads = len(re.findall("Received signal from OS.*hangup", collector.log()))
-        assert reloads >= number + 1
+        assert collector.reloads() == number + 1
     assert keeper.reached() == 19.0
     assert users.read_text() == USERS
 
@@ -123,4 +121,4 @@ def test_a_reload_that_ends_it_is_undone_and_it_starts_again_at_the_baseline(
     assert trouble[1] == "200 Hz: it has ended of the reload"
     assert "probabilistic_threshold: 19\n" in ours.read_text()
     eventually(lambda: collector.starts() >= 2, within_s=30)
-    assert keeper.trouble(19) is None
+    eventually(lambda: keeper.trouble(19) is None, within_s=15)
