@@ -72,7 +72,7 @@ class World:
         lines = (self.folder / "log").read_text().splitlines()
         return [int(line.split()[1]) for line in lines]
 
-    def until_loaded(self, hz: int, within_s: float = 10.0) -> None:
+    def until_loaded(self, hz: int, within_s: float = 30.0) -> None:
         eventually(lambda: self.loaded()[-1:] == [hz], within_s=within_s)
 
     def says(self) -> str:

@@ -46,9 +46,9 @@ def test_workloads_share_a_profiler_and_each_status_says_so(
         within_s=15,
     )
     assert says(tmp_path) == "rate 19\n"
-    controller.boost("service/checkout", hz=100, for_s=8)
-    eventually(lambda: says(tmp_path) == "rate 100\n", within_s=5)
-    eventually(lambda: says(tmp_path) == "rate 19\n", within_s=12)
+    controller.boost("service/checkout", hz=100, for_s=15)
+    eventually(lambda: says(tmp_path) == "rate 100\n", within_s=30)
+    eventually(lambda: says(tmp_path) == "rate 19\n", within_s=30)
     assert running.kind.made == [], "nothing else profiles them"
 
 
@@ -59,29 +59,29 @@ def test_a_status_says_what_the_whole_profiler_does(
     process("checkout")
     process("cart")
     controller.boost("service/checkout", hz=100, for_s=60)
-    eventually(lambda: says(tmp_path) == "rate 100\n", within_s=20)
+    eventually(lambda: says(tmp_path) == "rate 100\n", within_s=30)
 
-    eventually(lambda: len(running.statuses("service/cart")) == 1, within_s=10)
+    eventually(lambda: len(running.statuses("service/cart")) == 1, within_s=30)
     controller.boost("service/cart", hz=20, for_s=60)  # so that there is a new status
-    eventually(lambda: "shared by checkout (100 Hz)" in status(running, "cart").driver, within_s=10)
+    eventually(lambda: "shared by checkout (100 Hz)" in status(running, "cart").driver, within_s=30)
     cart = status(running, "cart")
     assert cart.driver.startswith("theirs: ")
     assert cart.applied is not None
     assert cart.applied.profiles["cpu"].achieved_hz in (19.0, 100.0)
     controller.add("fleet", "cap", hz=0, for_s=60)
-    eventually(lambda: says(tmp_path) == "off\n", within_s=5)
+    eventually(lambda: says(tmp_path) == "off\n", within_s=30)
 
 
 def test_without_a_workload_it_runs_at_the_nodes_frequency_and_the_kill_switch_reaches_it(
     host: StartHost, controller: FakeController, tmp_path: Path
 ) -> None:
     running = host(more=entry(tmp_path).replace("files:", "  []\nfiles:"))
-    eventually(lambda: (tmp_path / "theirs.conf").exists(), within_s=5)
-    eventually(lambda: len(running.statuses("node/worker-3")) == 1, within_s=10)
+    eventually(lambda: (tmp_path / "theirs.conf").exists(), within_s=30)
+    eventually(lambda: len(running.statuses("node/worker-3")) == 1, within_s=30)
     controller.boost("node/worker-3", hz=49, for_s=60)
-    eventually(lambda: says(tmp_path) == "rate 49\n", within_s=5)
+    eventually(lambda: says(tmp_path) == "rate 49\n", within_s=30)
     controller.add("fleet", "cap", hz=0, for_s=60)
-    eventually(lambda: says(tmp_path) == "off\n", within_s=5)
+    eventually(lambda: says(tmp_path) == "off\n", within_s=30)
     running.stop()
     assert says(tmp_path) == "rate 19\n", "back at the baseline when the agent has ended"
 
