@@ -103,9 +103,7 @@ def _profiles(entry: Mapping[str, Any]) -> list[str]:
     return [it for it in (asked if isinstance(asked, list) else [asked]) if it in PROFILES]
 
 
-def _entries(
-    sampling: Mapping[str, Any], *sections: str
-) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _entries(sampling: Mapping[str, Any], *sections: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The entries of `sections`, or else all rules, and where each one stands."""
     for section in sections or ("on_alert", "on_rollout"):
         entries = sampling.get(section)
