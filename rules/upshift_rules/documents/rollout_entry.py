@@ -9,8 +9,7 @@ from pydantic import Field, field_validator
 
 from upshift_agent.contract import CPU, MAX_LEASE_MS
 
-from ..matchers import Matcher
-from ..model import Rule
+from ..model import Matcher, Rule
 from ..rollouts import LABELS
 from ..text import show
 from .fields import Cooldown, Duration, Fraction, Hz, Matchers, Name, Profiles
