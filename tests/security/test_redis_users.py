@@ -30,7 +30,7 @@ from upshift_controller.app import Controller
 from upshift_controller.configuration import load
 
 KEYS = Keys()
-HOME = "service/checkout"
+HOME, TOLD = "service/checkout", ("reporting", "versions")
 #: Every server lets anybody do these: they are how one becomes somebody.
 ANYBODY = {"auth", "hello", "quit", "reset"}
 #: Without a key: they touch connections, clocks and channels only.
@@ -100,8 +100,7 @@ def role_name(server: Users, role: str) -> str:
 
 def every_key() -> dict[str, str]:
     mine = {what: getattr(KEYS, what)(HOME) for what in ("state", "plan", "history", "agents")}
-    lists = {what: getattr(KEYS, what) for what in ("due", "targets", "budget", "rollouts")}
-    lists |= {what: getattr(KEYS, what) for what in ("reporting", "versions")}
+    lists = {what: getattr(KEYS, what) for what in ("due", "targets", "budget", "rollouts", *TOLD)}
     return {**mine, **lists, "foreign": "sessions:42", "bare": "upshift:v1:x"}
 
 
@@ -130,9 +129,7 @@ def test_an_agent_reads_plans_and_writes_statuses_and_touches_no_other_key(serve
             for command in WRITES.values():
                 words = [word.format(key=key) for word in command]
                 assert refused(agent, *words) == (what != "agents"), (what, words)
-            assert refused(agent, "ZADD", key, "1", HOME) == (
-                what not in ("reporting", "versions")
-            ), what
+            assert refused(agent, "ZADD", key, "1", HOME) == (what not in TOLD), what
 
 
 @pytest.mark.parametrize("command", ["PUBLISH", "SPUBLISH"])

@@ -93,10 +93,12 @@ def decode(stored: bytes) -> Knowledge:
             _scope(row[0]): Service(_text(row[1]), _versions(row[2]))
             for row in document["services"]
         }
-        began_ms, looked_ms, resumed_ms = (
-            _ms(document[it]) for it in ("began", "looked", "resumed")
+        return Knowledge(
+            began_ms=_ms(document["began"]),
+            looked_ms=_ms(document["looked"]),
+            resumed_ms=_ms(document["resumed"]),
+            services=services,
         )
-        return Knowledge(began_ms, looked_ms, resumed_ms, services)
     except (LookupError, AttributeError, RecursionError, WireError) as error:
         raise ValueError(f"not what is known of versions: {error!r}") from error
 

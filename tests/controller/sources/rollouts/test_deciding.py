@@ -6,8 +6,6 @@ Long, because what a rollout is takes many small histories.
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from controller.sources.rollouts.versions import (
     CHECKOUT,
@@ -20,7 +18,7 @@ from controller.sources.rollouts.versions import (
 )
 from upshift_controller.sources.rollouts import deciding
 from upshift_controller.sources.rollouts.deciding import LATE_MS, MEMORY_MS, RESTART_MS, look
-from upshift_controller.sources.rollouts.knowledge import Knowledge, Known, Service, decode
+from upshift_controller.sources.rollouts.knowledge import Knowledge, Known, Service
 
 HOUR = 60 * MINUTE
 
@@ -209,88 +207,3 @@ def test_what_is_remembered_is_bounded_and_those_that_live_stay(
     assert len(versions) == 5
     assert versions["19"].live
     assert watched.told == [str(number) for number in range(1, 20)]
-
-
-TIMES = b'{"began":1,"looked":1,"resumed":1'
-A = b'{"service.name":"a"}'
-SERVICES = [
-    b"7", b"[7]", b"[[[],\"\",{}]]", b"[[{},\"\",{}]]", b'[[{"a":"b"},"",{}]]',
-    b'[[{"service.name":1},"",{}]]', b'[[{"service.name":"a\\nb"},"",{}]]',
-    b'[[{"service.name":"%s"},"",{}]]' % (b"a" * 300),
-    b'[[%s,7,{}]]' % A, b'[[%s,"",7]]' % A, b'[[%s,"",%s]]' % (A, b"[" * 100_000),
-    b'[[%s,"",{"1":7}]]' % A, b'[[%s,"",{"1":[true,1]}]]' % A,
-    b'[[%s,"",{"1":[true,1,1,"so",true]}]]' % A, b'[[%s,"",{"1":[true,1,1,[],true]}]]' % A,
-    b'[[%s,"",{"1":[1,1,1,"first",true]}]]' % A, b'[[%s,"",{"1":[true,1e9,1,"first",true]}]]' % A,
-    b'[[%s,"",{"a\\n":[true,1,1,"first",true]}]]' % A,
-]  # fmt: skip  # one a line would fill the screen
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        b"",
-        b"[]",
-        b"{}",
-        TIMES + b"}",
-        TIMES.replace(b'"began":1', b'"began":-1') + b',"services":[]}',
-        TIMES.replace(b'"looked":1', b'"looked":true') + b',"services":[]}',
-        *(TIMES + b',"services":%s}' % it for it in SERVICES),
-    ],
-    ids=lambda it: str(it[-50:]),
-)
-def test_what_nobody_wrote_is_refused(stored: bytes) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        decode(stored)
-
-
-def test_what_was_written_is_read() -> None:
-    version = b'[[%s,"1",{"1":[true,1,1,"first",true]}]]' % A
-    assert decode(TIMES + b',"services":%s}' % version).services
-
-
-versions = st.frozensets(st.sampled_from("123"), max_size=3)
-spans = st.sampled_from([SECOND, 10 * SECOND, 40 * SECOND, 5 * MINUTE, 70 * MINUTE])
-
-
-@given(st.lists(st.tuples(versions, spans, st.booleans()), max_size=8))
-def test_whatever_happens_a_life_is_told_once_at_most(
-    steps: list[tuple[frozenset[str], int, bool]],
-) -> None:
-    """Of a version that reports on without a gap: through outages, emptied Redis, anything."""
-    watched = Watched()
-    for living, ms, looking in steps:
-        before = len(watched.told)
-        began = living - watched.index.live
-        watched.looking = looking
-        watched.runs(*living, ms=ms)
-        new = watched.told[before:]
-        assert len(new) == len(set(new))
-        if all(it[2] for it in steps):
-            assert set(new) <= began
-
-
-@given(st.lists(st.tuples(st.booleans(), spans, st.booleans()), max_size=8))
-def test_a_service_with_one_version_never_has_a_rollout(
-    steps: list[tuple[bool, int, bool]],
-) -> None:
-    watched = Watched()
-    for lives, ms, looking in steps:
-        watched.looking = looking
-        watched.runs(*(["1"] if lives else []), ms=ms)
-    assert watched.told == []
-
-
-@given(st.lists(st.sampled_from(["keep", "restart"]), max_size=6), st.integers(0, 5))
-def test_whatever_restarts_before_and_after_an_update_is_one_rollout(
-    events: list[str], at: int
-) -> None:
-    watched = rolled(["1"])
-    running = "1"
-    for number, event in enumerate([*events, "keep"]):
-        if number == min(at, len(events)):
-            watched.runs(running, "2")
-            running = "2"
-        if event == "restart":
-            watched.runs()
-        watched.runs(running)
-    assert watched.told == ["2"]
