@@ -77,7 +77,7 @@ class Controller:
         self.canaries = Canaries(self.store, self.committer)
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
-        self.planned = Running(
+        self.scheduler = Running(
             in_force.schedules,
             self._redis_ms,
             lambda wanted: self.committer.apply(wanted, "operators"),
@@ -135,7 +135,7 @@ class Controller:
             await stack.enter_async_context(self._supervised("sweep", self.schedule.sweep_forever))
             watch = partial(self._truncated.watch, self.triggers.receive)
             await stack.enter_async_context(self._supervised("absences", watch))
-            await stack.enter_async_context(self._supervised("schedules", self.planned.run))
+            await stack.enter_async_context(self._supervised("schedules", self.scheduler.run))
             await stack.enter_async_context(self._supervised("notices", self.notifier.run))
             stack.push_async_callback(self.notifier.drain)
             yield
@@ -187,7 +187,7 @@ class Controller:
         self._in_force.now = configuration
         self._signed = self._signed and former.secrets == configuration.secrets
         self._configured()
-        self.planned.reloaded()
+        self.scheduler.reloaded()
         self.notifier.reloaded()
         with suppress(Unavailable):  # the sweep will
             await self._tidy()

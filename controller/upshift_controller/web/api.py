@@ -51,10 +51,10 @@ def routes(
     histories: Histories,
     forget: Callable[[str], Awaitable[None]],
     limits: Callable[[], str],
-    planned: Callable[[int], Awaitable[Schedules]],
+    upcoming: Callable[[int], Awaitable[Schedules]],
 ) -> list[Route]:
-    """forget: show a target no more. limits: those in force, in words. planned: the schedules, each
-    with so many of its next windows."""
+    """forget: show a target no more. limits: those in force, in words. upcoming: the schedules,
+    with so many windows of each that come next."""
 
     async def targets(_: web.Request) -> web.Response:
         return answer(await overview.targets())
@@ -76,7 +76,7 @@ def routes(
         return answer(History(entries=[history_entry(line) for line in lines]))
 
     async def schedules(request: web.Request) -> web.Response:
-        return answer(await planned(whole_number(request, "next", 5, 1, 20)))
+        return answer(await upcoming(whole_number(request, "next", 5, 1, 20)))
 
     async def lease(request: web.Request) -> web.Response:
         wanted = await read_model(request, LeaseRequest)

@@ -46,7 +46,7 @@ def asks(kind: Kind = "boost") -> list[Change]:
     return [Override(id="x/1", kind=kind, hz=99, duration_ms=MINUTE, where={}, cause=cause)]
 
 
-def plans(kind: Literal["boost", "cap"]) -> list[Change]:
+def scheduled(kind: Literal["boost", "cap"]) -> list[Change]:
     window = {"starts_at_ms": START_MS, "ends_at_ms": START_MS + MINUTE}
     return [Scheduled(schedule="nightly", kind=kind, hz=99, where={}, **window)]
 
@@ -59,7 +59,7 @@ async def test_up_to_half_of_the_limit_is_granted_without_asking() -> None:
     headroom = await known(boosted("service/cart", 5), cart=5, small=5, large=6)
     assert headroom.covers([("service/small", asks())])
     assert not headroom.covers([("service/large", asks())])
-    assert not headroom.covers([("service/large", plans("boost"))])
+    assert not headroom.covers([("service/large", scheduled("boost"))])
     assert not headroom.covers([("service/small", asks()), ("service/unknown", asks())])
     assert not headroom.covers([(FLEET, asks())])
 
@@ -83,7 +83,7 @@ async def test_what_raises_nobody_never_has_to_ask() -> None:
     headroom = await known(boosted("service/cart", 20), cart=20)
     harmless: list[Change] = [
         *asks("cap"),
-        *plans("cap"),
+        *scheduled("cap"),
         Release(lease=None, cause=Cause.of_operator("ann")),
     ]
     assert headroom.covers([(FLEET, harmless), ("service/other", [])])

@@ -66,7 +66,7 @@ def test_a_schedules_boost_is_looked_at_as_well_and_its_cap_is_not() -> None:
     plan = "{{name: {0}, cron: 0 2 * * *, target: fleet, kind: {0}, frequency: 100, duration: 1h}}"
     plans = "".join(f"    - {plan.format(kind)}\n" for kind in ("boost", "cap"))
     (said,) = advice_on(f"{HEAD}  schedules:\n{plans}")
-    assert said.startswith("f:4:81: 100 Hz samples every 10 ms")
+    assert said.startswith("f:4:77: 100 Hz samples every 10 ms")
 
 
 def test_one_trigger_in_two_spellings_means_both_rules() -> None:

@@ -149,7 +149,7 @@ async def test_250_schedules_for_700_targets_are_asked_for_in_parts() -> None:
 
 async def test_what_is_due_at_the_start_runs_until_its_window_ends(start: Start) -> None:
     async with start(ALL_DAY) as upshift:
-        await upshift.controller.planned.look()
+        await upshift.controller.scheduler.look()
         (lease,) = await upshift.leases("service/billing")
         assert (lease["kind"], lease["hz"]) == ("boost", 97)
         assert lease["expires_at_ms"] % DAY_MS == 0
@@ -162,10 +162,10 @@ async def test_three_controllers_at_once_grant_once_and_a_restart_grants_nothing
 ) -> None:
     async with AsyncExitStack() as stack:
         three = [await stack.enter_async_context(start(ALL_DAY)) for _ in range(3)]
-        await asyncio.gather(*(it.controller.planned.look() for it in three for _ in range(5)))
+        await asyncio.gather(*(it.controller.scheduler.look() for it in three for _ in range(5)))
         assert await three[0].history("service/billing") == ["granted"]
     async with start(ALL_DAY) as upshift:
-        await upshift.controller.planned.look()
+        await upshift.controller.scheduler.look()
         assert await upshift.history("service/billing") == ["granted"]
 
 
@@ -173,24 +173,24 @@ async def test_what_is_released_stays_released_and_what_redis_lost_is_granted_ag
     start: Start,
 ) -> None:
     async with start(ALL_DAY) as upshift:
-        await upshift.controller.planned.look()
+        await upshift.controller.scheduler.look()
         await upshift.ask("DELETE", "/api/v1/targets/service/billing/leases?by=ann")
-        await upshift.controller.planned.look()
+        await upshift.controller.scheduler.look()
         assert await upshift.leases("service/billing") == []
         upshift.redis.flushall()
-        await upshift.controller.planned.look()
+        await upshift.controller.scheduler.look()
         assert len(await upshift.leases("service/billing")) == 1
 
 
 async def test_a_reload_puts_a_change_freeze_in_force(start: Start, tmp_path: Path) -> None:
     async with start(ALL_DAY) as upshift:
-        await upshift.controller.planned.look()
+        await upshift.controller.scheduler.look()
         freeze = (
             "{name: freeze, cron: 0 0 * * *, target: fleet, kind: cap, frequency: 0, duration: 1d}"
         )
         (tmp_path / "upshift.yaml").write_text(f"sampling: {{schedules: [{freeze}]}}\n")
         await upshift.controller.reload()
-        await upshift.controller.planned.look()
+        await upshift.controller.scheduler.look()
         capped = [it for it in await upshift.leases("fleet") if it["kind"] == "cap"]
         assert [(it["hz"], it["profile"]) for it in capped] == [(0, "all")]
         assert len(await upshift.leases("service/billing")) == 2  # what ran runs on, capped
