@@ -76,7 +76,7 @@ def _end_others(world: World) -> None:
     from upshift_host.discovery.procfs import Procfs
     from upshift_host.files.profiler import find
 
-    if (one := find(Procfs(), process)) is not None:
+    while (one := find(Procfs(), process)) is not None:
         os.kill(one.pid, signal.SIGKILL)
 
 

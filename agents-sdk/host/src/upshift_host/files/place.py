@@ -75,8 +75,15 @@ class Place:
         return _read(self._beside(kind))
 
     def put_rest(self) -> None:
-        """Put what is at the baseline in the file's place; it takes no room."""
-        self.put(self._beside("rest"))
+        """Put what is at the baseline in the file's place, which takes no room. It stays beside it,
+        too: the profiler does not know yet."""
+        rest, end = self._beside("rest"), self._beside("end")
+        try:
+            end.unlink(missing_ok=True)
+            os.link(rest, end)
+        except OSError:  # a file system without links
+            end = rest
+        self.put(end)
 
     def why_not(self) -> str | None:
         """Why it cannot be replaced, as far as that can be told; None where it can."""

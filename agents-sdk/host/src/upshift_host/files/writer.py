@@ -69,7 +69,7 @@ class Writer:
             former = self._place.read()
             content = self._contents.at(state.wanted, former)
             if content != former:
-                self._lay_by(state, former)
+                self._lay_by(former)
                 beside = self._place.write_beside(content, "end")
                 if self._place.read() != former:
                     return state  # somebody writes it at this moment: once more
@@ -117,12 +117,12 @@ class Writer:
         if hz == self._limits.rest:
             self._place.drop("rest")
 
-    def _lay_by(self, state: State, former: bytes | None) -> None:
-        """Before what is at rest is lowered, so that the next start knows. Where there is no room,
-        lowering goes first."""
-        if former is not None and state.file == self._limits.rest:
-            with suppress(OSError):
-                self._place.write_beside(former, "rest")
+    def _lay_by(self, former: bytes | None) -> None:
+        """Before anything is written, so that the next start knows that the profiler may not. Where
+        there is no room, lowering goes first."""
+        with suppress(OSError):
+            if self._place.beside("rest") is None:
+                self._place.write_beside(self._contents.at(self._limits.rest, former), "rest")
 
     def _put_rest(self, former: bytes, state: State, now: float) -> State:
         """No room for anything: put what was laid by before the raise in place, unless the file has
