@@ -32,8 +32,7 @@ integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JV
 	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless \
 		musl-gcc:musl-tools curl:curl containerd:containerd
 	@sh tests/build-parts.sh
-	@sh tests/build-collector.sh
-	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations tests/host/files/test_restore.py
+	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
 
 reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)
