@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -45,14 +47,25 @@ def test_its_commands_raise_one_after_the_other_and_each_comes_back(tmp_path: Pa
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     # Its ports are of a network of its own, where nobody else listens.
     alone = ["unshare", "--net", "bash", "-c", "ip link set lo up; " + commands(tmp_path) + "wait"]
-    done = subprocess.run(
-        alone, cwd=ROOT, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    shell = subprocess.Popen(
+        alone,
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
     )
+    try:
+        printed, complaints = shell.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)  # what it has in the background
     logs = "".join((tmp_path / it).read_text() for it in ("upshift.log", "agent.log"))
-    seen = [it.groupdict() for it in LINE.finditer(done.stdout)]
-    assert {it["service"]: it["driver"] for it in seen} == DRIVERS, done.stderr + logs
+    seen = [it.groupdict() for it in LINE.finditer(printed)]
+    assert {it["service"]: it["driver"] for it in seen} == DRIVERS, complaints + logs
     for service in DRIVERS:
         of_one = [it["hz"] for it in seen if it["service"] == service]
-        assert [hz for hz, _ in groupby(of_one)] == ["19", "100", "19"], done.stdout
+        assert [hz for hz, _ in groupby(of_one)] == ["19", "100", "19"], printed
     assert "Traceback" not in logs
     assert not (named("bpftrace") | named("py-spy")) - before
