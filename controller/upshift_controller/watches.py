@@ -28,9 +28,9 @@ class Watches:
         self._core = core
         self._in_force = in_force
         self._metrics = metrics
-        self._stop_if = StopIf(core.store, core.committer, core.asker, in_force.stop_if_every_s)
+        self.stop_if = StopIf(core.store, core.committer, core.asker, in_force.stop_if_every_s)
         self._notifier = Notifier(in_force.destinations, metrics.notice)
-        self._rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
+        self.rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
         self.scheduler = Running(
             in_force.schedules,
             self._redis_ms,
@@ -45,8 +45,8 @@ class Watches:
         yield "lists", partial(self.lists.watch, self._listed)
         yield "schedules", self.scheduler.run
         yield "notices", self._notifier.run
-        yield "rollouts", self._rollouts.watch
-        yield "stop_if", self._stop_if.watch
+        yield "rollouts", self.rollouts.watch
+        yield "stop_if", self.stop_if.watch
 
     def reloaded(self) -> None:
         self.lists.wake()
@@ -54,7 +54,7 @@ class Watches:
         self._notifier.reloaded()
 
     def committed(self, done: Committed) -> None:
-        self._stop_if.notice(done.state)
+        self.stop_if.notice(done.state)
         self._notifier.committed(done)
 
     async def drain(self) -> None:

@@ -161,5 +161,5 @@ class Side:
 
 def knows_unlimited(tree: Path) -> bool:
     """Whether a limit can be lifted in the code there; there is none by default where it cannot."""
-    modules = (tree / "controller" / "upshift_controller").glob("*.py")
+    modules = (tree / "controller" / "upshift_controller").rglob("*.py")
     return any('"unlimited"' in module.read_text() for module in modules)

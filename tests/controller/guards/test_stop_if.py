@@ -36,7 +36,7 @@ BOOST: dict[str, Any] = {
 
 async def look(upshift: Running) -> None:
     """What happens every `stop_if_every`."""
-    await upshift.controller.stop_if.look()
+    await upshift.controller.watches.stop_if.look()
 
 
 async def test_true_twice_in_a_row_ends_a_boost(start: Start, server: Pretending) -> None:

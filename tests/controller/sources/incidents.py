@@ -14,7 +14,7 @@ import requests
 
 from controller.conftest import Running
 from servers import HttpServer
-from upshift_controller import app
+from upshift_controller import watches
 from upshift_controller.sources.alertmanager.lists import Lists
 
 CONFIG = """
@@ -37,7 +37,7 @@ WAIT_S = 3.0
 
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Controllers look often, and an absence is short."""
-    monkeypatch.setattr(app, "Lists", partial(Lists, every_s=0.2, wait_s=WAIT_S))
+    monkeypatch.setattr(watches, "Lists", partial(Lists, every_s=0.2, wait_s=WAIT_S))
 
 
 def rules(*servers: HttpServer) -> str:

@@ -26,7 +26,7 @@ def test_allocations_weigh_bytes_and_not_time() -> None:
     [
         ({"hz": 0}, "above 0"),
         ({"ended_s": 1_800_000_000.0}, "ends after it began"),
-        ({"profile": "heap"}, "windows have no heap"),
+        ({"profile": "heap"}, "samples of heap weigh bytes"),
         ({"profile": "lock"}, "weigh nanoseconds"),
         ({"weights": {("main",): 1}}, "samples of cpu weigh nanoseconds"),
     ],

@@ -31,6 +31,7 @@ def says(folder: Path) -> str:
 
 
 def status(running: Host, service: str) -> Status:
+    eventually(lambda: running.statuses(f"service/{service}"))
     (found,) = running.statuses(f"service/{service}")
     return found
 

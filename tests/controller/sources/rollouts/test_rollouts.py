@@ -41,7 +41,7 @@ async def test_two_controllers_grant_once(start: Start, agents: Agents) -> None:
         _, new = await agents.start("2")
         await asyncio.to_thread(new.wait_for, 97)
         for it in (one, two):
-            await it.controller.rollouts.look()
+            await it.controller.watches.rollouts.look()
         assert await two.history() == ["granted"]
         assert len(await one.leases()) == 1
 
@@ -65,9 +65,9 @@ async def test_a_restart_of_the_same_version_is_none_after_a_controller_s_restar
         agent, _ = await agents.start("1")
         agent.stop()
         await agents.start("1")
-        await upshift.controller.rollouts.look()
+        await upshift.controller.watches.rollouts.look()
     async with start(RULES) as again:
-        await again.controller.rollouts.look()
+        await again.controller.watches.rollouts.look()
         assert await again.history() == []
 
 
@@ -128,7 +128,7 @@ async def test_without_such_rules_nobody_looks_and_that_is_said(
 ) -> None:
     async with start() as upshift:
         await agents.start("1")
-        await upshift.controller.rollouts.look()
+        await upshift.controller.watches.rollouts.look()
         assert upshift.redis.get(KEYS.rollouts) is None
         answer = await upshift.ask("GET", "/api/v1/rollouts", params={"service": "checkout"})
         assert "there are no rules of on_rollout" in answer.body["problem"]
