@@ -114,7 +114,7 @@ class Delivery:
             why = answer.why
             self._counted("retried")
             # Not all controllers at the same moment.
-            await self._sleep(max(pause_s * random.uniform(0.5, 1), answer.wait_s))  # noqa: S311
+            await self._sleep(max(pause_s * random.uniform(0.5, 1), answer.wait_s))  # noqa: S311  # jitter
             pause_s = min(2 * pause_s, MAX_WAIT_S)
         self._drop("dropped_late", why or "it waited too long behind others")
 

@@ -62,7 +62,7 @@ _ABOUT = (
     "What it is told of: boost, each one's beginning and end; refused, boosts and pins that a "
     "limit refused; kill_switch, caps that stop profiling everywhere."
 )
-_TOKEN = "File that holds a bearer token, alone."  # noqa: S105  # of which there is none
+_TOKEN = "File that holds a bearer token, alone."  # noqa: S105  # says what, holds none
 
 
 class GrafanaEntry(Section):

@@ -116,7 +116,7 @@ def _versions(said: Mapping[str, list[object]]) -> dict[str, Known]:
     for name, (live, since_ms, last_ms, came, told, *_) in said.items():
         if came not in _CAME or not (isinstance(live, bool) and isinstance(told, bool)):
             raise TypeError(f"not a version: {name}")
-        found[_text(name)] = Known(live, _ms(since_ms), _ms(last_ms), came, told)  # type: ignore[arg-type]  # one of them
+        found[_text(name)] = Known(live, _ms(since_ms), _ms(last_ms), came, told)  # type: ignore[arg-type]  # of _CAME, as was seen
     return found
 
 

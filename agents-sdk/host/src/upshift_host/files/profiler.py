@@ -126,7 +126,7 @@ class Profiler:
         while (process := self.process()) is None and self.has_process:
             if time.monotonic() > deadline:
                 raise ProfilerFailed("it does not run after its reload")
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # nobody tells when a process begins
         return process
 
 
