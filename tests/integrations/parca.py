@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,18 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from parts import program
 from servers import HttpServer, free_port, running
-
-BUILD = Path(__file__).parents[1] / "build-parts.sh"
-
-
-def program() -> Path:
-    """Where it is once it has been built."""
-    version = re.search(r"^parca=(\S+)", BUILD.read_text(), re.MULTILINE)
-    assert version is not None
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    parts = os.environ.get("UPSHIFT_PARTS") or f"{cache}/upshift/parts"
-    return Path(parts, f"parca-{version[1]}")
 
 
 class ParcaServer(HttpServer):
@@ -65,7 +53,7 @@ def parca(folder: Path) -> Iterator[ParcaServer]:
         f"    config: {{directory: {folder}/data}}\n"
     )
     command = [
-        str(program()),
+        str(program("parca")),
         f"--config-path={folder}/parca.yaml",
         f"--http-address=127.0.0.1:{port}",
         f"--storage-path={folder}/store",

@@ -11,7 +11,8 @@ import pytest
 
 from host.drivers.attached import Both, Kept, apply, pause, programs
 from host.processes import busy_python, compiled_c, running
-from integrations.parca import parca, program
+from integrations.parca import parca
+from parts import program
 from servers import eventually
 from upshift_controller.demo.receiving.pprof import read_pprof
 from upshift_host.drivers.attach import AttachDriver
@@ -25,7 +26,7 @@ __all__ = ["programs"]
 pytestmark = [
     pytest.mark.servers("bpftrace", "cc", "root, for networks of its own"),
     pytest.mark.usefixtures("programs"),
-    pytest.mark.skipif(not program().exists(), reason="`make integrations` builds Parca"),
+    pytest.mark.skipif(not program("parca").exists(), reason="`make integrations` builds Parca"),
 ]
 
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds:delta"

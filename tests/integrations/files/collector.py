@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from parts import program
 from servers import eventually
 
-BUILD = Path(__file__).parents[2] / "build-collector.sh"
 GATES = "--feature-gates=service.profilesSupport,service.partialReload"
 #: Its programs need not load: that its receiver is told, and survives that, shows all the same.
 USERS = """\
@@ -44,14 +43,6 @@ while True:
 """
 
 
-def program() -> Path:
-    version = re.search(r"^collector=(\S+)", BUILD.read_text(), re.MULTILINE)
-    assert version is not None
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    parts = os.environ.get("UPSHIFT_PARTS") or f"{cache}/upshift/parts"
-    return Path(parts, f"otelcol-{version[1]}")
-
-
 @dataclass
 class Collector:
     """configs: in the order in which they are merged."""
@@ -76,12 +67,12 @@ class Collector:
 
 
 def check(*configs: Path | str) -> list[str]:
-    return [str(program()), "validate", GATES, *(f"--config={it}" for it in configs)]
+    return [str(program("otelcol")), "validate", GATES, *(f"--config={it}" for it in configs)]
 
 
 @contextmanager
 def collecting(folder: Path, *configs: Path, supervised: bool = False) -> Iterator[Collector]:
-    command = [str(program()), GATES, *(f"--config={it}" for it in configs)]
+    command = [str(program("otelcol")), GATES, *(f"--config={it}" for it in configs)]
     if supervised:
         command = [sys.executable, "-c", SUPERVISOR, *command]
     with (folder / "collector.log").open("wb") as log:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from integrations.files.collector import BUILD, USERS, check, collecting, program
+from integrations.files.collector import USERS, check, collecting
+from parts import BUILD, program
 from servers import eventually
 from upshift_host.config.files import FileEntry
 from upshift_host.files.keeper import Keeper
@@ -28,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="session")
 def built() -> None:
-    subprocess.run(["sh", BUILD], check=True)
+    subprocess.run(["sh", BUILD, "otelcol"], check=True)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def keep(stack: ExitStack, file: Path, **entry: Any) -> Keeper:
     entry = {
         "preset": "otel-collector",
         "file": str(file),
-        "process": {"command": f"^{program()} .*{file.parent}"},
+        "process": {"command": f"^{program('otelcol')} .*{file.parent}"},
         **entry,
     }
     keeper = Keeper(Setup(FileEntry.model_validate(entry), 19))
