@@ -38,7 +38,7 @@ collector() {
     required=$(sed -n 's/.*gomod: \([^ ]*\) \([^,}]*\).*/\1@\2/p' manifest.yaml)
     cd sources
     # The builder's own `go mod tidy` asks for modules that only tests of tests need.
-    go mod init upshift/otelcol 2>/dev/null
+    [ -e go.mod ] || go mod init upshift/otelcol 2>/dev/null
     for module in component confmap exporter extension processor receiver; do
         go mod edit -require "$core/$module@$stable"
     done
