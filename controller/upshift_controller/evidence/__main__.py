@@ -1,5 +1,5 @@
-"""One report, in a process of its own: what a large profile takes of a core, and of memory, it takes
-from nobody who grants leases. Takes a job as JSON, answers with a report, or with a problem."""
+"""One report, in a process of its own: a large profile takes core and memory from nobody who grants
+leases. Takes a job as JSON, answers with a report, or with a problem."""
 
 from __future__ import annotations
 

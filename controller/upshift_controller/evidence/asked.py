@@ -40,10 +40,10 @@ class Boost:
         kind, _, name = self.target.partition("/")
         named = {"service": "service.name", "node": "host.name"}.get(kind)
         here = {} if named is None else {named: name}
-        return {**{key: value for key, value in self.where.items()}, **here}
+        return {**self.where, **here}
 
     def before(self, *, days: int = 0) -> Span:
-        """What its window is compared with: earlier on the same day, or at the time of a day ago."""
+        """What its window is compared with: earlier on the same day, or at this time some days ago."""
         if days:
             return self.window.earlier(days * 24 * 3600 * 1000)
         return span_before(self.window, None, 0)

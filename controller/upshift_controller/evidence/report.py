@@ -57,7 +57,7 @@ def report(job: Job, profiles: Profiles) -> dict[str, Any]:
     try:
         comparison = compare(before, now)
     except TooLittle as error:
-        return told | {"problem": str(error), "advice": _too_little(job, before, now)}
+        return told | {"problem": str(error), "advice": _too_little(before, now)}
     told["asked"] = len(comparison.changes)
     told["changes"] = [
         {
@@ -130,7 +130,7 @@ def _advice(job: Job, comparison: Comparison) -> str | None:
     )
 
 
-def _too_little(job: Job, before: Window, now: Window) -> str:
+def _too_little(before: Window, now: Window) -> str:
     least = LEAST_WINDOWS * 10
     if not now.weight:
         return "the backend has no such profile of this time: do labels and profile types agree?"

@@ -49,10 +49,10 @@ class Reporter:
                 status=409,
             )
         if boost.profile not in backend.profiles:
-            known = ", ".join(sorted(backend.profiles))
+            names = ", ".join(sorted(backend.profiles))
             raise Refused(
-                f"backends.{backend.kind}.profiles does not say how {boost.profile} is called there;"
-                f" known: {known}",
+                f"backends.{backend.kind}.profiles does not say how {boost.profile} is called"
+                f" there; known: {names}",
                 slug="no-backend",
                 status=409,
             )

@@ -4,8 +4,8 @@ Samples are counted, but they are not independent: a burst of work fills many in
 instance does other work than the next. So the variance is not taken from the number of samples but
 from sub-windows. The share is a ratio of two sums over them, part / whole, and its variance that of
 a ratio estimator (Cochran, Sampling Techniques, 3rd edition, 6.4): with residuals
-z = part - share * whole of K sub-windows, K / (K - 1) * sum(z²) / sum(whole)². Two corrections, both
-towards wider intervals:
+z = part - share * whole of K sub-windows, K / (K - 1) * sum(z²) / sum(whole)². Two corrections,
+both towards wider intervals:
 
 - where neighbouring sub-windows resemble each other (lag-1 autocorrelation r over 0, its bias of
   -1/K taken out), the variance is that of K (1 - r) / (1 + r) independent ones, as for batch means
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 from .student import quantile, two_sided
@@ -53,7 +54,7 @@ def share_of(parts: Sequence[float], wholes: Sequence[float], samples: float) ->
     squares = sum(rest * rest for rest in rests)
     alike = 0.0
     if squares:
-        neighbours = sum(a * b for a, b in zip(rests, rests[1:], strict=False))
+        neighbours = sum(a * b for a, b in pairwise(rests))
         alike = min(max(neighbours / squares + 1 / count, 0.0), _MOST_ALIKE)
     stretch = (1 + alike) / (1 - alike)
     between = count / (count - 1) * squares / whole**2 * stretch
@@ -86,8 +87,8 @@ def difference(before: Share, now: Share) -> Difference:
 
 
 def significant(ps: Sequence[float], rate: float) -> list[bool]:
-    """Which of many tests to believe, so that at most `rate` of those believed are false, on average
-    (Benjamini and Hochberg, 1995; also where functions of one stack move together)."""
+    """Which of many tests to believe, so that at most `rate` of those are false, on average (Benjamini
+    and Hochberg, 1995; also where functions of one stack move together)."""
     order = sorted(range(len(ps)), key=ps.__getitem__)
     bound = 0.0
     for rank, at in enumerate(order, 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: Before `startsAt`, and the rule's `for`: what an alert is about begins earlier than it.
 EARLIER_MS = 5 * 60 * 1000
@@ -29,7 +30,7 @@ class Span:
         """Sub-windows of at least 10 s, as alike in length as whole ms allow; 30 at most."""
         count = max(min(self.length_ms // LEAST_MS, MOST_PARTS), FEWEST_PARTS)
         edges = [self.from_ms + self.length_ms * at // count for at in range(count + 1)]
-        return [Span(*edge) for edge in zip(edges, edges[1:], strict=False)]
+        return [Span(*edge) for edge in pairwise(edges)]
 
 
 def span_before(window: Span, starts_at_ms: int | None, pending_ms: int) -> Span:

@@ -44,7 +44,7 @@ class BackendEntry(Section):
     )
     profiles: dict[str, ProfileTypes] = Field(
         default_factory=dict,
-        description="Profile, such as cpu → its types there. Default: as the host agent writes them.",
+        description="Profile, such as cpu → its types there. Default: as the host agent writes.",
         examples=[{"cpu": {"weight": "parca_agent:samples:count:cpu:nanoseconds:delta"}}],
     )
 

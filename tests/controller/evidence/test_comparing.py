@@ -18,9 +18,9 @@ from upshift_controller.evidence.tally import Tally
 TRIALS = 200
 #: A flat program of 40 functions.
 BEFORE = {f"f{n:02}": (41 - n) / 820 for n in range(1, 41)}
-#: One of the small ones, of 0.2 %, comes to 1.6 %; the others lose 1.4 % of what they had.
+#: One of the small ones, of 0.5 %, comes to 2 %; the others lose 1.5 % of what they had.
 HOT = "f37"
-NOW = {name: share * 0.986 for name, share in BEFORE.items()} | {HOT: BEFORE[HOT] * 0.986 + 0.014}
+NOW = {name: share * 0.985 for name, share in BEFORE.items()} | {HOT: BEFORE[HOT] * 0.985 + 0.015}
 #: A boost of two minutes.
 WINDOWS, WINDOW_S = 12, 10.0
 
@@ -68,8 +68,8 @@ def test_the_planted_change_is_found_at_100_hz_and_nothing_else_and_is_missed_at
             found[hz] += HOT in functions
             others += len(functions - {HOT})
             named += len(functions)
-    assert found[100] >= TRIALS * 0.95
-    assert found[19] <= TRIALS * 0.6
+    assert found[100] >= TRIALS * 0.9
+    assert found[19] <= TRIALS * 0.5
     assert others <= named * FALSE_RATE
 
 

@@ -1,4 +1,4 @@
-"""Where profiles are kept, asked for some time's as pprof. I/O, by `requests`, in a process of its own."""
+"""Where profiles are kept, asked for those of some time. I/O, by `requests`, in a process apart."""
 
 from __future__ import annotations
 
