@@ -10,8 +10,8 @@ import sys
 
 from .backends import BackendError
 from .backends.making import profiles_of
+from .reading.wire import ProfileError
 from .report import Job, report
-from .wire import ProfileError
 
 #: Address space; a million samples take 200 MB.
 MAX_MEMORY = 2 * 1024**3

@@ -43,7 +43,7 @@ class Boost:
         return {**self.where, **here}
 
     def before(self, *, days: int = 0) -> Span:
-        """What its window is compared with: earlier on the same day, or at this time some days ago."""
+        """What it is compared with: earlier on the same day, or some days ago."""
         if days:
             return self.window.earlier(days * 24 * 3600 * 1000)
         return span_before(self.window, None, 0)
@@ -56,7 +56,7 @@ def boosts(entries: Iterable[Entry], now_ms: int) -> list[Boost]:
     seen: set[tuple[str, str, int]] = set()
     for entry in entries:
         lease = entry.lease
-        if lease.get("kind") != "boost":
+        if lease.get("kind") != "boost" or entry.event == "refused":
             continue
         key = (entry.target, str(lease["id"]), int(lease["since_ms"]))
         if entry.event in ENDED:

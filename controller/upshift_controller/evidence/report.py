@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backends import Backend, Profiles, from_json
-from .comparing import LEAST_WINDOWS, Comparison, Kind, TooLittle, Window, compare, top
-from .shares import Share
+from .reading.tally import Tally, read_tally
+from .reading.tree import Node
 from .spans import Span
-from .tally import Tally, read_tally
-from .tree import Node
+from .statistics.comparing import LEAST_WINDOWS, Comparison, Kind, TooLittle, Window, compare, top
+from .statistics.shares import Share
 
 #: Functions of each list; changes that are significant are all told, up to `MOST_CHANGES`.
 TOP, MOST_CHANGES = 10, 50
@@ -24,13 +24,16 @@ SMALLEST, MOST_NODES = 0.005, 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a report is about. labels: attributes of whom it is about; window, before: Redis ms."""
+    """What a report is about. labels: attributes of whom it is about; window, before: Redis ms.
+    hz, before_hz: what was requested, in Hz."""
 
     backend: Backend
     labels: Mapping[str, str | list[str]]
     profile: str
     window: Span
     before: Span
+    hz: int
+    before_hz: int
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Job:
@@ -41,13 +44,13 @@ class Job:
 def report(job: Job, profiles: Profiles) -> dict[str, Any]:
     """Ask, and compare. Raise `BackendError` and `ProfileError`."""
     trees = {"before": Node(), "now": Node()}
-    before = _window(job, profiles, job.before, trees["before"])
-    now = _window(job, profiles, job.window, trees["now"])
+    before = _window(job, profiles, job.before, job.before_hz, trees["before"])
+    now = _window(job, profiles, job.window, job.hz, trees["now"])
     told: dict[str, Any] = {
         "backend": job.backend.kind,
         "profile": job.profile,
-        "before": _side(job.before, before),
-        "window": _side(job.window, now),
+        "before": _side(job, job.before, before),
+        "window": _side(job, job.window, now),
         "top": {kind.value: list(_top(kind, before, now)) for kind in Kind},
         "changes": [],
         "asked": 0,
@@ -74,28 +77,35 @@ def report(job: Job, profiles: Profiles) -> dict[str, Any]:
     return told | {"advice": _advice(job, comparison)}
 
 
-def _window(job: Job, profiles: Profiles, span: Span, tree: Node) -> Window:
+def _window(job: Job, profiles: Profiles, span: Span, hz: int, tree: Node) -> Window:
     weighed, counted = job.backend.profiles[job.profile]
     tallies = []
     for part in span.parts():
         data = profiles.pprof(weighed, job.labels, part)
         tallies.append(Tally() if data is None else read_tally(data, tree))
     samples = sum(tally.weight for tally in tallies)
-    if counted is not None:
+    if counted is None:
+        samples *= hz / 1e9 if _is_time(job) else 1
+    else:
         data = profiles.pprof(counted, job.labels, span)
         samples = 0.0 if data is None else read_tally(data, Node()).weight
     return Window(tallies, samples)
 
 
-def _side(span: Span, window: Window) -> dict[str, Any]:
-    # Where weights are counts, nobody knows the time that they stand for.
-    seconds = window.weight / 1e9 if window.weight != window.samples else None
+def _is_time(job: Job) -> bool:
+    """Whether stacks weigh nanoseconds; else samples, and nobody knows for which time."""
+    return job.backend.profiles[job.profile][0].split(":")[2] == "nanoseconds"
+
+
+def _side(job: Job, span: Span, window: Window) -> dict[str, Any]:
+    seconds = window.weight / 1e9 if _is_time(job) else None
+    counted = job.backend.profiles[job.profile][1] is not None
     return {
         "from_ms": span.from_ms,
         "until_ms": span.until_ms,
         "samples": round(window.samples),
         "seconds": seconds and round(seconds, 3),
-        "achieved_hz": seconds and round(window.samples / seconds, 1),
+        "achieved_hz": round(window.samples / seconds, 1) if seconds and counted else None,
     }
 
 

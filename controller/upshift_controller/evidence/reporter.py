@@ -25,6 +25,8 @@ log = structlog.get_logger()
 SETTLED_S = 20.0
 #: One report may take this long.
 REPORT_S = 120.0
+#: More who ask at once are sent away: each waits for those before.
+MOST_WAITING = 8
 #: So many are remembered, of some 30 kB each.
 REMEMBERED = 200
 
@@ -37,10 +39,14 @@ class Reporter:
     def __init__(self, backend: Callable[[], Backend | None]) -> None:
         self._backend = backend
         self._turn = asyncio.Lock()
+        self._waiting = 0
         self._known: OrderedDict[tuple[Any, ...], Report] = OrderedDict()
 
-    async def report(self, boost: Boost, *, days: int = 0) -> Report:
-        """Raise `Refused` where no backend is set, or that profile is none of its, or it fails."""
+    async def report(self, boost: Boost, before_hz: int, *, days: int = 0) -> Report:
+        """before_hz: what was requested before it.
+
+        Raise `Refused` where no backend is set, or that profile is none of its, or it fails.
+        """
         backend = self._backend()
         if backend is None:
             raise Refused(
@@ -56,11 +62,20 @@ class Reporter:
                 slug="no-backend",
                 status=409,
             )
-        key = (boost.target, boost.lease, boost.window, days)
+        if self._waiting >= MOST_WAITING:
+            raise Refused("others wait for reports: ask again", slug="busy", status=503)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._in_turn(backend, boost, before_hz, days)
+        finally:
+            self._waiting -= 1
+
+    async def _in_turn(self, backend: Backend, boost: Boost, before_hz: int, days: int) -> Report:
+        key = (backend.url, boost.target, boost.lease, boost.window, days)
         if (known := self._known.get(key)) is not None:
             return known
-        async with self._turn:
-            answer = await _made(backend, boost, boost.before(days=days))
+        answer = await _made(backend, boost, boost.before(days=days), before_hz)
         if "failed" in answer:
             raise Refused(str(answer["failed"]), slug="backend", status=502)
         told = {
@@ -77,7 +92,7 @@ class Reporter:
         return told
 
 
-async def _made(backend: Backend, boost: Boost, before: Span) -> Report:
+async def _made(backend: Backend, boost: Boost, before: Span, before_hz: int) -> Report:
     """Ask a process of its own."""
     job = {
         "backend": asdict(backend),
@@ -85,6 +100,8 @@ async def _made(backend: Backend, boost: Boost, before: Span) -> Report:
         "profile": boost.profile,
         "window": [boost.window.from_ms, boost.window.until_ms],
         "before": [before.from_ms, before.until_ms],
+        "hz": boost.hz,
+        "before_hz": before_hz,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -23,7 +23,8 @@ class ProfileTypes(Section):
 
     weight: Type = Field(description="What its stacks weigh: nanoseconds, or samples.")
     count: Type | None = Field(
-        default=None, description="How many samples there are; without it the weight counts them."
+        default=None,
+        description="How many samples there are. Default: as many as were requested of that time.",
     )
 
 

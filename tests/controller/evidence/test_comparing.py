@@ -10,10 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshift_controller.evidence.comparing import FALSE_RATE, Kind, TooLittle, Window, compare, top
-from upshift_controller.evidence.shares import share_of, significant
-from upshift_controller.evidence.student import quantile, two_sided
-from upshift_controller.evidence.tally import Tally
+from upshift_controller.evidence.reading.tally import Tally
+from upshift_controller.evidence.statistics.comparing import (
+    FALSE_RATE,
+    Kind,
+    TooLittle,
+    Window,
+    compare,
+    top,
+)
+from upshift_controller.evidence.statistics.shares import share_of, significant
+from upshift_controller.evidence.statistics.student import quantile, two_sided
 
 TRIALS = 200
 #: A flat program of 40 functions.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...evidence.wire import (
+from ...evidence.reading.wire import (
     MAX_BYTES,
     ProfileError,
     fields,

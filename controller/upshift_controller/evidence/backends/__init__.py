@@ -23,7 +23,7 @@ class Backend:
     """One of `backends:`, with the secrets that it takes.
 
     profiles: profile → the types that are asked for: what stacks weigh, and how many samples there
-    are; without the second, weights are samples.
+    are. Without the second, what weighs nanoseconds holds as many as were requested.
     """
 
     kind: Literal["parca", "pyroscope"]

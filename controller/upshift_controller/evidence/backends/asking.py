@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import requests
-
 from . import ANSWER_S, MAX_ANSWER, Backend, BackendError
 
 
 def ask(backend: Backend, method: str, path: str, **given: Any) -> tuple[int, bytes]:
     """Return status and body. Raise `BackendError`; what it says holds no password and no token."""
+    import requests  # here: a controller starts without it
+
     headers = given.pop("headers", {})
     if backend.token is not None:
         headers["Authorization"] = f"Bearer {backend.token}"
@@ -41,3 +41,9 @@ def ask(backend: Backend, method: str, path: str, **given: Any) -> tuple[int, by
         raise BackendError(f"{where}cannot be reached") from error
     except (requests.RequestException, OSError, ValueError) as error:
         raise BackendError(f"{where}{type(error).__name__}") from error
+
+
+def said(body: bytes) -> str:
+    """The beginning of an answer that is none, on one line."""
+    text = " ".join(body[:300].decode("utf-8", "replace").split())
+    return "".join(it if it.isprintable() else "?" for it in text)

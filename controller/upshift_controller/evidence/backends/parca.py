@@ -9,18 +9,12 @@ from datetime import UTC, datetime
 
 from ..spans import Span
 from . import Backend, BackendError, selector
-from .asking import ask
+from .asking import ask, said
 
-#: What the host agent writes there.
+#: What the host agent writes there. No counts: asked for samples, it answers with nanoseconds.
 PROFILES: Mapping[str, tuple[str, str | None]] = {
-    "cpu": (
-        "process_cpu:cpu:nanoseconds:cpu:nanoseconds:delta",
-        "process_cpu:samples:count:cpu:nanoseconds:delta",
-    ),
-    "wall": (
-        "wall:wall:nanoseconds:wall:nanoseconds:delta",
-        "wall:samples:count:wall:nanoseconds:delta",
-    ),
+    "cpu": ("process_cpu:cpu:nanoseconds:cpu:nanoseconds:delta", None),
+    "wall": ("wall:wall:nanoseconds:wall:nanoseconds:delta", None),
 }
 
 
@@ -35,7 +29,7 @@ class Parca:
             "/api/profiles/query",
             params={
                 "mode": "MODE_MERGE",
-                "report_type": "REPORT_TYPE_PPROF_UNSPECIFIED",
+                "report_type": "REPORT_TYPE_PPROF",
                 "merge.query": type_ + selector(labels),
                 "merge.start": _rfc3339(span.from_ms),
                 # Inclusive there: a profile is in one sub-window only.
@@ -45,7 +39,7 @@ class Parca:
         if status == 404 or (status == 500 and b"no profiles" in body):
             return None
         if status != 200:
-            raise BackendError(f"parca: answered {status} to {type_}")
+            raise BackendError(f"parca: answered {status} to {type_}: {said(body)}")
         try:
             return base64.b64decode(json.loads(body)["pprof"], validate=True)
         except (LookupError, TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ..spans import Span
 from . import Backend, BackendError, selector
-from .asking import ask
+from .asking import ask, said
 
 #: What its `/ingest` makes of profiles in pprof and folded.
 PROFILES: Mapping[str, tuple[str, str | None]] = {
@@ -36,7 +36,7 @@ class Pyroscope:
             headers={"Content-Type": "application/proto"},
         )
         if status != 200:
-            raise BackendError(f"pyroscope: answered {status} to {type_}")
+            raise BackendError(f"pyroscope: answered {status} to {type_}: {said(body)}")
         return body or None
 
 

@@ -87,8 +87,10 @@ def difference(before: Share, now: Share) -> Difference:
 
 
 def significant(ps: Sequence[float], rate: float) -> list[bool]:
-    """Which of many tests to believe, so that at most `rate` of those are false, on average (Benjamini
-    and Hochberg, 1995; also where functions of one stack move together)."""
+    """Which of many tests to believe, so that at most `rate` of those are false, on average.
+
+    Benjamini and Hochberg, 1995; it holds also where functions of one stack move together.
+    """
     order = sorted(range(len(ps)), key=ps.__getitem__)
     bound = 0.0
     for rank, at in enumerate(order, 1):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 
+from ..reading.tally import Tally
 from .shares import CONFIDENCE, Difference, Share, difference, share_of, significant
 from .student import quantile
-from .tally import Tally
 
 #: Of the functions that are named as changed, at most this many are false, on average.
 FALSE_RATE = 0.05
