@@ -15,6 +15,7 @@ from . import log as logs
 from .configuration import Configuration, InForce
 from .core import Core
 from .errors import StartRefused, Unavailable
+from .evidence.reporter import Reporter
 from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
@@ -31,7 +32,7 @@ from .storage.states import States
 from .storage.unreadable import Unreadable
 from .views.overview import Overview
 from .watches import Watches
-from .web import api, events, health, openapi, problems, route, webhook
+from .web import api, events, health, openapi, problems, reports, route, webhook
 from .web.listener import load_certificate
 from .web.triggers import rollouts
 
@@ -78,6 +79,7 @@ class Controller:
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self.versions = Versions(self._looks, core.keys, unreadable)
         self.watches = Watches(core, in_force, metrics, self.versions)
+        self.reporter = Reporter(in_force.backend)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -102,6 +104,9 @@ class Controller:
                 self.watches.schedules,
             ),
             *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
+            *reports.routes(
+                self.reporter, self.histories, self.watches.redis_ms, self._in_force.baseline
+            ),
             *events.routes(self.histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis

@@ -16,6 +16,7 @@ from upshift_rules.leases.limits import Limits
 from upshift_rules.model import RuleSet, Schedule
 
 from .errors import StartRefused
+from .evidence.backends import Backend
 from .sections.alertmanager import Access
 from .sections.limits import LimitsEntry
 from .sections.notify import Destination
@@ -47,6 +48,7 @@ class Configuration:
     empty: bool
     documents: tuple[Located[RuleDocument], ...] = field(repr=False)
     prometheus: Prometheus | None = None
+    backend: Backend | None = None
 
     def __post_init__(self) -> None:
         if self.settings.redis is not None:
@@ -127,6 +129,9 @@ class InForce:
     def prometheus(self) -> Prometheus | None:
         return self.now.prometheus
 
+    def backend(self) -> Backend | None:
+        return self.now.backend
+
     def stop_if_every_s(self) -> float:
         entry = self.now.settings.prometheus
         return (entry.stop_if_every if entry else STOP_IF_EVERY_MS) / 1000
@@ -176,6 +181,7 @@ def _with(
         empty=stated is None or not stated.document.model_fields_set,
         documents=tuple(read),
         prometheus=settings.prometheus.connection() if settings.prometheus else None,
+        backend=settings.backends.backend(),
     )
 
 
@@ -188,6 +194,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "data": beside(settings.data),
+            "backends": settings.backends.beside(beside),
             "notify": settings.notify.beside(beside),
             "record": beside(settings.record),
             "rules": beside(settings.rules),

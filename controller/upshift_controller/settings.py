@@ -22,6 +22,7 @@ from upshift_rules.text import show
 from .errors import StartRefused
 from .sections import notify
 from .sections.alertmanager import AlertmanagerEntry, faults
+from .sections.backends import BackendsEntry
 from .sections.limits import LimitsEntry
 from .sections.notify import NotifyEntry
 from .sections.prometheus import PrometheusEntry
@@ -88,7 +89,7 @@ class Settings(RuleDocument):
     """Upshift's controller: its settings, and with `sampling:` its rules."""
 
     confidential = frozenset(
-        {"redis", "secret_file", "tokens", "alertmanager", "notify", "prometheus"}
+        {"redis", "secret_file", "tokens", "alertmanager", "backends", "notify", "prometheus"}
     )
 
     listen: Line = Field(default=DEFAULT_LISTEN, description="HOST:PORT of the API.")
@@ -128,6 +129,10 @@ class Settings(RuleDocument):
     )
     prometheus: PrometheusEntry | None = Field(
         default=None, description="The Prometheus that rules' only_if and stop_if ask."
+    )
+    backends: BackendsEntry = Field(
+        default_factory=BackendsEntry,
+        description="Where profiles are kept, for `upshift report`: Parca or Pyroscope.",
     )
     record: Line | None = Field(
         default=None,
@@ -179,7 +184,7 @@ def _names(tokens: object) -> Iterable[tuple[Path, str]]:
 #: What a reload puts in force. Whatever else changes is named: it takes a restart.
 RELOADED = {
     *RuleDocument.model_fields, "rules", "tokens", "auth", "secret_file", "limits", "alertmanager",
-    "cost", "notify", "prometheus",
+    "cost", "notify", "prometheus", "backends",
 }  # fmt: skip  # a list
 
 

@@ -33,7 +33,7 @@ class Watches:
         self.rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
         self.scheduler = Running(
             in_force.schedules,
-            self._redis_ms,
+            self.redis_ms,
             lambda wanted: core.committer.apply(wanted, "operators"),
             lambda outcome: metrics.scheduled.labels(outcome.outcome).inc(),
         )
@@ -63,9 +63,9 @@ class Watches:
 
     async def schedules(self, count: int) -> Schedules:
         """Those in force, each with so many of its next windows."""
-        return await shown(self._in_force.schedules(), await self._redis_ms(), count)
+        return await shown(self._in_force.schedules(), await self.redis_ms(), count)
 
-    async def _redis_ms(self) -> int:
+    async def redis_ms(self) -> int:
         return (await self._core.store.read(())).now_ms
 
     async def _listed(self, triggers: Sequence[Trigger]) -> None:

@@ -25,7 +25,7 @@ class ParcaServer(HttpServer):
             "merge.start": rfc3339(from_s),
             "merge.end": rfc3339(until_s),
         }
-        what = {"mode": "MODE_MERGE", "report_type": "REPORT_TYPE_PPROF_UNSPECIFIED"}
+        what = {"mode": "MODE_MERGE", "report_type": "REPORT_TYPE_PPROF"}
         return base64.b64decode(self._ask("query", **what, **merge)["pprof"])
 
     def sums(self, selector: str, from_s: float, until_s: float) -> list[int]:

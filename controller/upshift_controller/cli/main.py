@@ -55,6 +55,7 @@ VERBS = {
     "watch": ("watch", "Look", "watch"),
     "schedule": ("schedule", "Look", "schedule --next 3"),
     "explain": ("explain", "Look", "explain alert.json"),
+    "report": ("look", "Look", "report service/checkout --html report.html"),
     "boost": (
         "override",
         "Change",

@@ -1,4 +1,4 @@
-"""The verbs that look: `status`, `agents`, `history`.
+"""The verbs that look: `status`, `agents`, `history`, `report`.
 
 They ask first: the library that shows the answer is loaded while the controller thinks.
 """
@@ -6,6 +6,7 @@ They ask first: the library that shows the answer is loaded while the controller
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from ..client import Client, Json
 from ..errors import Failed
 from ..options import DEFAULT_URL, AsJson, CaFile, SomeTarget, TokenFile, Url
 from ..screen.text import nothing_known
+
+#: For a report a backend is asked dozens of times.
+REPORT_S = 150.0
 
 
 def status(
@@ -84,6 +88,53 @@ def history(
 
     nothing = f"Nothing has happened to {target} yet." if target else "Nothing happened yet."
     show.console().print(show.history(rows) if rows else nothing)
+
+
+def report(
+    what: Annotated[
+        str, typer.Argument(metavar="LEASE|TARGET", help="A lease, or a target's newest boost.")
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAYS",
+            help="Compare with the same time so many days ago, such as 1d. Default: with as long a"
+            " time that ended 5 minutes before the boost.",
+        ),
+    ] = None,
+    as_markdown: Annotated[bool, typer.Option("--md", help="Markdown, for a ticket.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page of its own, with a flame graph."),
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+) -> None:
+    """Show which functions take more or less since a boost than before.
+
+    Exits 1 if there is no such boost, or its profiles cannot be read.
+    """
+    client = Client(url, token_file, ca_file, exact=True, timeout_s=REPORT_S)
+    query = {"of": what} | ({"against": against} if against else {})
+    document = client.get("report", **query)
+    from ...evidence.shown import written
+    from ..screen import reported, show
+
+    if html is not None:
+        try:
+            html.write_text(written.page(document), "utf-8")
+        except OSError as error:
+            raise Failed(f"cannot write {html}: {error.strerror}") from error
+    if as_json:
+        show.answer(document)
+    elif as_markdown:
+        typer.echo(written.markdown(document), nl=False)
+    else:
+        out = show.console()
+        for line in reported.lines(document):
+            out.print(line)
 
 
 def _ask(client: Client, *path: str, **query: str | int) -> Json:

@@ -1,0 +1,1 @@
+"""What a pprof holds, by function. Pure."""

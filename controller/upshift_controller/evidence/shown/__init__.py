@@ -1,0 +1,1 @@
+"""A report as text and pictures. Pure; names of a profile are never obeyed by anything."""

@@ -1,0 +1,84 @@
+"""`GET /api/v1/report`: what a boost brought."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from upshift_agent.contract import ENVIRONMENT, Baseline, check_target
+from upshift_agent.contract.errors import WireError
+from upshift_rules.durations import parse_duration
+
+from ..errors import Refused
+from ..evidence.asked import Boost, Entry, boosts, chosen
+from ..evidence.reporter import Reporter
+from ..storage.history import Histories
+from ..views.reports import Report
+from .route import Route, answer
+
+#: How far back is looked: entries, and targets where a lease's is not known.
+_ENTRIES, _TARGETS = 1000, 200
+DAY_MS = 24 * 3600 * 1000
+
+
+def routes(
+    reporter: Reporter,
+    histories: Histories,
+    redis_ms: Callable[[], Awaitable[int]],
+    baseline: Callable[[], Baseline],
+) -> list[Route]:
+    async def report(request: web.Request) -> web.Response:
+        boost = await _boost(request.query.get("of", ""))
+        days = _days(request.query.get("against"))
+        environment = boost.where.get(ENVIRONMENT)
+        hz, _ = baseline().of(environment if isinstance(environment, str) else "", boost.profile)
+        return answer(Report.model_validate(await reporter.report(boost, hz, days=days)))
+
+    async def _boost(what: str) -> Boost:
+        if not what:
+            raise Refused(
+                "of must name a lease or a target, as in ?of=service/checkout",
+                slug="query",
+                status=422,
+            )
+        try:
+            targets = [check_target(what)]
+        except WireError:
+            targets = []
+        newest = await histories.newest(targets, _ENTRIES) if targets else []
+        if not newest:  # a lease's id may look like a target
+            targets = await histories.recently_changed(_TARGETS)
+            newest = await histories.newest(targets, _ENTRIES)
+        entries = [
+            Entry(line.target, line.at_ms, line.entry["event"], line.entry["lease"])
+            for line in newest
+            if line.entry.get("lease")
+        ]
+        boost = chosen(boosts(entries, await redis_ms()), what)
+        if boost is None:
+            raise Refused(f"the history has no boost of {what}", slug="not-found", status=404)
+        return boost
+
+    return [
+        Route(
+            method="GET", path="/api/v1/report", handler=report, role="viewer", answer=Report,
+            summary="What a boost brought: which functions take more or less than before.",
+            query={
+                "of": "a lease, or a target: its newest boost",
+                "against": "compare with the same time so many days ago, such as 1d",
+            },
+        )
+    ]  # fmt: skip  # a table, one route a row
+
+
+def _days(text: str | None) -> int:
+    if text is None:
+        return 0
+    try:
+        days, rest = divmod(parse_duration(text), DAY_MS)
+    except ValueError as error:
+        raise Refused(f"against {error}", slug="query", status=422) from error
+    if rest or not 1 <= days <= 30:
+        raise Refused(f"against must be 1d–30d, got {text}", slug="query", status=422)
+    return days
