@@ -15,7 +15,6 @@ from . import log as logs
 from .configuration import Configuration, InForce
 from .core import Core
 from .errors import StartRefused, Unavailable
-from .evidence.reporter import Reporter
 from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
@@ -26,6 +25,7 @@ from .sources.past.recording import Kept, Recorder
 from .storage.connect import Servers
 from .storage.history import Histories
 from .storage.keeping import Keeping
+from .storage.reports.evidence import Evidence
 from .storage.reports.records import Records
 from .storage.reports.versions import Versions
 from .storage.states import States
@@ -78,8 +78,8 @@ class Controller:
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self.versions = Versions(self._looks, core.keys, unreadable)
-        self.watches = Watches(core, in_force, metrics, self.versions)
-        self.reporter = Reporter(in_force.backend)
+        evidence = Evidence(self._looks, core.keys, unreadable)
+        self.watches = Watches(core, in_force, metrics, self.versions, evidence)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
         self._signed = False  # whether all states are known to be signed with the first secret
@@ -104,9 +104,7 @@ class Controller:
                 self.watches.schedules,
             ),
             *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
-            *reports.routes(
-                self.reporter, self.histories, self.watches.redis_ms, self._in_force.baseline
-            ),
+            *reports.routes(self.watches.reporter, self.histories, self.watches.redis_ms),
             *events.routes(self.histories),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis

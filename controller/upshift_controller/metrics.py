@@ -174,6 +174,10 @@ class Metrics:
             "upshift_notices", "Notices to others, by what became of them",
             ["destination", "outcome"], registry=registry,
         )  # fmt: skip  # as above
+        self.reports = Counter(
+            "upshift_reports", "Reports of boosts that have ended, by what became of them",
+            ["outcome"], registry=registry,
+        )  # fmt: skip  # as above
         self.guard_answers = Counter(
             "upshift_guard_answers", "What Prometheus said to guards: true, false or unknown",
             ["answer"], registry=registry,

@@ -12,6 +12,8 @@ from upshift_rules.model import Trigger
 
 from .configuration import InForce
 from .core import Core
+from .evidence.asked import ENDED, Entry, boosts
+from .evidence.reporter import Reporter
 from .leasing.committer import Committed
 from .leasing.guarding.stop_if import StopIf
 from .metrics import Metrics
@@ -19,17 +21,31 @@ from .notify.notifier import Notifier
 from .sources.alertmanager.lists import Lists
 from .sources.rollouts.watching import Rollouts
 from .sources.schedules.running import Running
+from .storage.reports.evidence import Evidence
 from .storage.reports.versions import Versions
 from .views.schedules import Schedules, shown
 
 
 class Watches:
-    def __init__(self, core: Core, in_force: InForce, metrics: Metrics, versions: Versions) -> None:
+    def __init__(
+        self,
+        core: Core,
+        in_force: InForce,
+        metrics: Metrics,
+        versions: Versions,
+        evidence: Evidence,
+    ) -> None:
         self._core = core
         self._in_force = in_force
         self._metrics = metrics
         self.stop_if = StopIf(core.store, core.committer, core.asker, in_force.stop_if_every_s)
         self._notifier = Notifier(in_force.destinations, metrics.notice)
+        self.reporter = Reporter(
+            in_force.backend,
+            in_force.baseline,
+            evidence,
+            lambda outcome: metrics.reports.labels(outcome).inc(),
+        )
         self.rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
         self.scheduler = Running(
             in_force.schedules,
@@ -45,6 +61,7 @@ class Watches:
         yield "lists", partial(self.lists.watch, self._listed)
         yield "schedules", self.scheduler.run
         yield "notices", self._notifier.run
+        yield "reports", self.reporter.run
         yield "rollouts", self.rollouts.watch
         yield "stop_if", self.stop_if.watch
 
@@ -56,6 +73,14 @@ class Watches:
     def committed(self, done: Committed) -> None:
         self.stop_if.notice(done.state)
         self._notifier.committed(done)
+        if self.reporter.has_backend:
+            ended = [
+                Entry(done.state.target, done.now_ms, it.event, it.lease.to_json())
+                for it in done.entries
+                if it.event in ENDED and it.lease is not None
+            ]
+            for boost in boosts(ended, done.now_ms):
+                self.reporter.ended(boost)
 
     async def drain(self) -> None:
         """Before the works end: tell what is left to be told."""

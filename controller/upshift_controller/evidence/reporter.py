@@ -1,23 +1,26 @@
-"""Reports of boosts: soon after they end, or when somebody asks. One at a time, and none that a
-lease, an alert or a request would wait for."""
+"""Reports of boosts: soon after they end, or when somebody asks. One at a time, and nothing that a
+lease or an alert would wait for."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
-from ..errors import Refused
+from upshift_agent.contract import ENVIRONMENT, Baseline
+
+from ..errors import Refused, Unavailable
 from .asked import Boost
 from .backends import Backend
-from .spans import Span
+from .shown.written import headline
+from .spans import FEWEST_PARTS, LEAST_MS, Span
 
 log = structlog.get_logger()
 
@@ -27,25 +30,48 @@ SETTLED_S = 20.0
 REPORT_S = 120.0
 #: More who ask at once are sent away: each waits for those before.
 MOST_WAITING = 8
-#: So many are remembered, of some 30 kB each.
-REMEMBERED = 200
+#: Boosts that have ended and wait for their report. Of a storm, the others are reported when asked.
+MOST_ENDED = 200
+
+#: Of a shorter one, no report is made unasked: it would say that nothing can be compared.
+SHORTEST_MS = FEWEST_PARTS * LEAST_MS
 
 Report = dict[str, Any]
 
 
+class Kept(Protocol):
+    """Where reports are kept. Each raises `Unavailable`."""
+
+    async def keep(self, target: str, report: Report) -> None: ...
+    async def newest(self, target: str) -> list[Report]:
+        """Newest first."""
+
+
 class Reporter:
-    """backend: returns the one in force, or None."""
+    """backend: returns the one in force, or None. baseline: returns what agents rest at."""
 
-    def __init__(self, backend: Callable[[], Backend | None]) -> None:
+    def __init__(
+        self,
+        backend: Callable[[], Backend | None],
+        baseline: Callable[[], Baseline],
+        kept: Kept,
+        made: Callable[[str], object],
+    ) -> None:
+        """made: is told `made` or `failed` of each that was made unasked."""
         self._backend = backend
+        self._baseline = baseline
+        self._kept = kept
+        self._made = made
         self._turn = asyncio.Lock()
+        self._ended: deque[tuple[float, Boost]] = deque(maxlen=MOST_ENDED)
+        self._news = asyncio.Event()
         self._waiting = 0
-        self._known: OrderedDict[tuple[Any, ...], Report] = OrderedDict()
 
-    async def report(self, boost: Boost, before_hz: int, *, days: int = 0) -> Report:
-        """before_hz: what was requested before it.
+    async def report(self, boost: Boost, *, days: int = 0) -> Report:
+        """days: compare with so many days before, in place of just before it.
 
-        Raise `Refused` where no backend is set, or that profile is none of its, or it fails.
+        Raise `Refused` where no backend is set, or that profile is none of its, or it fails; and
+        `Unavailable`.
         """
         backend = self._backend()
         if backend is None:
@@ -67,28 +93,59 @@ class Reporter:
         self._waiting += 1
         try:
             async with self._turn:
-                return await self._in_turn(backend, boost, before_hz, days)
+                return await self._in_turn(backend, boost, days)
         finally:
             self._waiting -= 1
 
-    async def _in_turn(self, backend: Backend, boost: Boost, before_hz: int, days: int) -> Report:
-        key = (backend.url, boost.target, boost.lease, boost.window, days)
-        if (known := self._known.get(key)) is not None:
-            return known
+    @property
+    def has_backend(self) -> bool:
+        return self._backend() is not None
+
+    def ended(self, boost: Boost) -> None:
+        """A boost has ended here; its report is due when its last profiles have been sent."""
+        if boost.window.length_ms >= SHORTEST_MS:
+            self._ended.append((asyncio.get_running_loop().time() + SETTLED_S, boost))
+            self._news.set()
+
+    async def run(self) -> None:
+        """Report what has ended, for ever."""
+        while True:
+            if not self._ended:
+                self._news.clear()
+                await self._news.wait()
+            due, boost = self._ended.popleft()
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            try:
+                told = await self.report(boost)
+            except (Refused, Unavailable) as error:
+                self._made("failed")
+                log.warning("no report", target=boost.target, lease=boost.lease, why=str(error))
+            else:
+                self._made("made")
+                log.info("report", target=boost.target, lease=boost.lease, brought=headline(told))
+
+    async def _in_turn(self, backend: Backend, boost: Boost, days: int) -> Report:
+        about = {"lease": boost.lease, "since_ms": boost.window.from_ms, "days": days}
+        if not boost.runs:
+            for known in await self._kept.newest(boost.target):
+                if about.items() <= known.items() and known.get("backend") == backend.kind:
+                    return known
+        environment = boost.where.get(ENVIRONMENT)
+        before_hz, _ = self._baseline().of(
+            environment if isinstance(environment, str) else "", boost.profile
+        )
         answer = await _made(backend, boost, boost.before(days=days), before_hz)
         if "failed" in answer:
             raise Refused(str(answer["failed"]), slug="backend", status=502)
         told = {
             "target": boost.target,
-            "lease": boost.lease,
+            **about,
             "requested_hz": boost.hz,
             "runs": boost.runs,
             **answer,
         }
-        if not boost.runs:
-            self._known[key] = told
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+        if not boost.runs and answer["window"]["samples"]:
+            await self._kept.keep(boost.target, told)
         return told
 
 

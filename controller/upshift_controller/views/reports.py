@@ -54,6 +54,10 @@ class Report(Body):
 
     target: str
     lease: str
+    since_ms: Ms
+    days: Annotated[
+        int, Field(description="before it, of what it is compared with; 0: just before")
+    ]
     profile: str
     requested_hz: int
     runs: Annotated[bool, Field(description="whether the boost still runs")]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from upshift_agent.contract import ENVIRONMENT, Baseline, check_target
+from upshift_agent.contract import check_target
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import parse_duration
 
@@ -26,14 +26,11 @@ def routes(
     reporter: Reporter,
     histories: Histories,
     redis_ms: Callable[[], Awaitable[int]],
-    baseline: Callable[[], Baseline],
 ) -> list[Route]:
     async def report(request: web.Request) -> web.Response:
         boost = await _boost(request.query.get("of", ""))
         days = _days(request.query.get("against"))
-        environment = boost.where.get(ENVIRONMENT)
-        hz, _ = baseline().of(environment if isinstance(environment, str) else "", boost.profile)
-        return answer(Report.model_validate(await reporter.report(boost, hz, days=days)))
+        return answer(Report.model_validate(await reporter.report(boost, days=days)))
 
     async def _boost(what: str) -> Boost:
         if not what:

@@ -78,6 +78,7 @@ def test_every_key_of_ours_is_listed() -> None:
         keys.budget,
         keys.versions,
         keys.rollouts,
+        keys.evidence(target),
     ]
     listed = re.findall(r"N:v1:[\w{}:]+", " ".join(row[0] for row in table("key", "type")))
     assert {key.replace("{fleet}", "{T}") for key in ours} == set(listed)

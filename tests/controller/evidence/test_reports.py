@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from controller.conftest import Running, Start
-from controller.evidence.backends import Program, standing_in
+from controller.evidence.backends import Program, pprof, standing_in
 from upshift_agent.contract import Keys
 from upshift_controller.sections.backends import BackendsEntry
 
@@ -153,3 +153,40 @@ async def test_two_who_ask_at_once_are_answered_by_one_look(start: Start) -> Non
             assert first.body == second.body
             await asked(running)
     assert len(program.asked) == looks == 24  # 12 sub-windows, twice
+
+
+async def test_a_report_outlives_the_controller_and_the_backends_profiles(start: Start) -> None:
+    async with start("sampling: {on_alert: []}") as running:
+        with standing_in(Program(ran(running.redis), 100)) as url:
+            running.controller._in_force.now = _with(running, "parca", url)
+            first = (await asked(running)).body
+    async with start("sampling: {on_alert: []}") as another:
+        another.controller._in_force.now = _with(another, "parca", url)  # which is gone
+        assert (await asked(another)).body == first
+        assert (await asked(another, against="1d")).status == 502
+        assert another.redis.ttl(Keys().evidence(TARGET)) > 29 * 24 * 3600
+        another.redis.delete(Keys().evidence(TARGET))
+        for garbage in (b"", b"\x00" * 50):
+            another.redis.xadd(Keys().evidence(TARGET), {"report": garbage})
+        assert (await asked(another)).status == 502
+        another.redis.set(Keys().evidence(TARGET), "no stream")
+        assert (await asked(another)).status == 502
+
+
+async def test_a_boost_that_ends_is_reported_unasked(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upshift_controller.evidence.reporter.SETTLED_S", 0.0)
+    monkeypatch.setattr("upshift_controller.evidence.reporter.SHORTEST_MS", 100)
+    with standing_in(lambda *_: pprof({("main", "f"): 10**9})) as url:
+        async with start(f"backends: {{pyroscope: {{url: '{url}'}}}}") as running:
+            body = {"target": TARGET, "kind": "boost", "hz": 99, "duration": "1s"}
+            granted = await running.ask("POST", "/api/v1/leases", json=body)
+            lease = granted.body["outcome"]["lease"]
+            async with asyncio.timeout(20):
+                while not running.redis.exists(Keys().evidence(TARGET)):  # noqa: ASYNC110  # Redis tells of it
+                    await asyncio.sleep(0.05)
+            report = (await asked(running, of=lease)).body
+            metrics = (await running.ask("GET", "/metrics")).body
+    assert report["lease"] == lease
+    assert 'upshift_reports_total{outcome="made"} 1.0' in metrics

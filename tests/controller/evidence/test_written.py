@@ -38,6 +38,8 @@ def report(**more: Any) -> dict[str, Any]:
     document = {
         "target": "service/checkout",
         "lease": "high_cpu/3f9a",
+        "since_ms": 1_800_000_000_000,
+        "days": 0,
         "profile": "cpu",
         "requested_hz": 100,
         "runs": False,

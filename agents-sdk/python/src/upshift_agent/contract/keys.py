@@ -179,6 +179,9 @@ class Keys:
     def agents(self, target: str) -> str:
         return self._of(target, "agents")
 
+    def evidence(self, target: str) -> str:
+        return self._of(target, "evidence")
+
     @property
     def due(self) -> str:
         return f"{self.namespace}:v1:due"
