@@ -25,12 +25,13 @@ class ParcaServer(HttpServer):
             "merge.start": rfc3339(from_s),
             "merge.end": rfc3339(until_s),
         }
-        what = {"mode": "MODE_MERGE", "report_type": "REPORT_TYPE_PPROF_UNSPECIFIED"}
+        what = {"mode": "MODE_MERGE", "report_type": "REPORT_TYPE_PPROF"}
         return base64.b64decode(self._ask("query", **what, **merge)["pprof"])
 
     def sums(self, selector: str, from_s: float, until_s: float) -> list[int]:
         """What each profile that fits sums up to, in the order of time."""
-        times = {"start": rfc3339(from_s), "end": rfc3339(until_s)}
+        # Without a step it adds all of them up.
+        times = {"start": rfc3339(from_s), "end": rfc3339(until_s), "step": "1s"}
         series = self._ask("query_range", query=selector, **times)["series"]
         samples = [sample for one in series for sample in one["samples"]]
         samples.sort(key=lambda it: it["timestamp"])
