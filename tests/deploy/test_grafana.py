@@ -79,7 +79,7 @@ def test_every_metric_and_label_is_there(controller: HttpServer) -> None:
     there = known(controller.get("/metrics") + of_hosts)
     by_declaration = declared()
     asked = list(queries())
-    assert len(asked) > 40
+    assert len(asked) >= 40
     for query in asked:
         for name in query.metrics:
             assert name in there, f"{query.panel}: {name}"
