@@ -18,6 +18,7 @@ cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 ln -sf python3.11 "$root/usr/bin/python3"
 printf 'root:x:0:0::/:/sbin/nologin\nupshift:x:10001:10001::/data:/sbin/nologin\n' >"$root/etc/passwd"
 printf 'root:x:0:\nupshift:x:10001:\n' >"$root/etc/group"
+printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
 chown 10001:10001 "$root/data"
 chmod 1777 "$root/tmp"
 

@@ -120,11 +120,15 @@ class Container:
 
     def run(self, *args: str, within_s: float = 30) -> subprocess.CompletedProcess[str]:
         """Another program in it, as the health check is."""
-        exec_ = ["runc", "--root", str(self.folder.parent), "exec", self.id, *args]
+        exec_ = [*_runc(self.folder.parent), "exec", self.id, *args]
         return subprocess.run(exec_, capture_output=True, text=True, timeout=within_s)
 
 
 _numbers = count()
+
+
+def _runc(folder: Path) -> list[str]:
+    return ["runc", "--root", str(folder / "state")]
 
 
 @contextmanager
@@ -133,7 +137,7 @@ def running(plan: Plan, folder: Path) -> Iterator[Container]:
     own = folder / f"{plan.name}-{os.getpid()}-{next(_numbers)}"
     own.mkdir(parents=True)
     (own / "config.json").write_text(json.dumps(plan.specification()))
-    runc = ["runc", "--root", str(folder)]
+    runc = _runc(folder)
     with (own / "log").open("wb") as log:
         process = subprocess.Popen(
             [*runc, "run", "--bundle", str(own), own.name],
@@ -157,6 +161,7 @@ def machine_root(folder: Path) -> tuple[Path, list[Mount]]:
     folder.mkdir(parents=True)
     for made in ("etc", "tmp", "run"):
         (folder / made).mkdir()
+    (folder / "etc/nsswitch.conf").write_text("hosts: files dns\n")
     return folder, [Mount(source=Path(it), at=it) for it in MACHINE if Path(it).exists()]
 
 

@@ -72,7 +72,7 @@ def _boosted_after(made: Stack, began: float) -> float | None:
     token = (made.folder / "volumes/for-upshift/operator-token").read_text()
     asked = "http://upshift:9095/api/v1/targets/service/checkout"
     document = json.loads(made.network.ask(asked, "-H", f"Authorization: Bearer {token}"))
-    applied = [it["applied"]["profiles"]["cpu"]["hz"] for it in document["agents"]]
+    applied = [it["applied"]["profiles"]["cpu"]["hz"] for it in document["agents"] if it["applied"]]
     return time.monotonic() - began if 100 in applied else None
 
 

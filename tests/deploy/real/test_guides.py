@@ -22,15 +22,22 @@ pytestmark = [
 #: What a guide takes for granted: Redis, a controller, and an agent of the service checkout.
 WORLD = """
 set -eu
+trap 'kill $(jobs -p)' EXIT
 ip link set lo up
-{valkey} --port 6379 --save "" --aclfile {folder}/etc/redis/users.acl --dir {folder} > valkey.log &
+{valkey} --port 6379 --save "" --aclfile {folder}/etc/redis/users.acl --dir {folder} \\
+    > valkey.log 2>&1 &
 until redis-cli ping 2> /dev/null | grep -q PONG; do sleep 0.2; done
-upshift serve --redis redis://127.0.0.1:6379 --config upshift.yaml 2> controller.log &
+upshift serve --redis redis://127.0.0.1:6379 --config upshift.yaml > controller.log 2>&1 &
 until curl -fs http://127.0.0.1:9095/-/ready > /dev/null; do sleep 0.2; done
 if [ -n "$WITH_AGENT" ]; then
     OTEL_RESOURCE_ATTRIBUTES=service.instance.id=checkout-1 python agent.py > agent.log 2>&1 &
     until upshift agents | grep -q checkout; do sleep 0.5; done
+else
+    kill %2
+    wait %2 || true
 fi
+# A shell of its own, whose first job is the guide's.
+bash -eux followed.sh
 """
 AGENT = """
 import time
@@ -45,8 +52,8 @@ sampling:
   on_alert:
     - {trigger: high_cpu, frequency: 100, duration: 10m}
 """
-#: Guides that are followed once all is at rest, their controllers ended first.
-AT_REST = {"removing": "kill %2; wait %2 || true\n"}
+#: Guides that are followed once all is at rest, their agents and controllers ended.
+AT_REST = {"removing"}
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda it: it.stem)
@@ -61,9 +68,9 @@ def test_its_commands_do_what_they_say(page: Path, tmp_path: Path) -> None:
     shown = files(page)
     for name, text in ({"upshift.yaml": SETTINGS, "agent.py": AGENT} | shown).items():
         (tmp_path / name).write_text(text)
-    world = WORLD.format(valkey=get_binary_path(), folder=tmp_path)
-    followed = AT_REST.get(page.stem, "") + "set -x\n" + "\n".join(blocks)
-    script = world + followed.replace("/etc/", f"{tmp_path}/etc/")
+    script = WORLD.format(valkey=get_binary_path(), folder=tmp_path)
+    followed = "\n".join(blocks).replace("/etc/", f"{tmp_path}/etc/")
+    (tmp_path / "followed.sh").write_text(followed)
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     with_agent = "" if page.stem in AT_REST else "yes"
     shell = subprocess.Popen(

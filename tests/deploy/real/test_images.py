@@ -184,7 +184,7 @@ def test_the_host_agent_profiles_other_containers_processes_with_three_rights(
         assert window.samples > 0
     finally:
         busy.kill()
-        busy.wait()
+        busy.communicate()
 
 
 def _sys() -> Mount:
