@@ -11,10 +11,10 @@ DEV := .venv/dev
 SIDE_BY_SIDE := 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit servers test integrations reliability bench lint lock clean
+.PHONY: help demo unit servers test integrations deploy-test reliability bench lint lock clean
 
 help:  ## Show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because an alert fires
 	@$(DEMO)/bin/upshift demo
@@ -33,6 +33,12 @@ integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JV
 		musl-gcc:musl-tools curl:curl containerd:containerd
 	@sh tests/parts/build.sh parca otelcol
 	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
+
+deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine allows; print a table. PART="images compose"
+	@sh tests/install-servers.sh buildah:buildah debootstrap:debootstrap runc:runc \
+		systemd-analyze:systemd bpftrace:bpftrace curl:curl redis-cli:redis-tools openssl:openssl
+	@sh tests/parts/build.sh alertmanager otelcol otelcol-opamp parca
+	@cd tests && ../$(DEV)/bin/python -m deploy $(PART)
 
 reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)

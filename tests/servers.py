@@ -25,6 +25,8 @@ PACKAGES = {
     "promtool": "prometheus",
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
+    "redis-cli": "redis-tools",
+    "systemd-analyze": "systemd",
     "bpftrace": "bpftrace",
     "cc": "gcc",
     "go": "golang-go",

@@ -65,6 +65,7 @@ VERBS = {
     "cap": ("override", "Change", "cap fleet --hz 0 --for 1h  (stops profiling everywhere)"),
     "release": ("override", "Change", "release service/checkout"),
     "forget": ("override", "Change", "forget service/chekcout"),
+    "purge": ("removing.purge", "Change", "purge --redis redis-url  (takes Upshift out of Redis)"),
 }
 
 
