@@ -25,6 +25,7 @@ def serve(
     redis: Annotated[
         str | None,
         typer.Option(
+            envvar="UPSHIFT_REDIS_URL",  # where a password is seen by fewer than in `ps`
             metavar="URL",
             help="redis://, rediss:// or unix:// URL. Default: it starts a Valkey of its own.",
         ),
