@@ -1,11 +1,6 @@
 {{- define "upshift.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride -}}
-{{- else if contains "upshift" .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-upshift" .Release.Name | trunc 50 | trimSuffix "-" -}}
-{{- end -}}
+{{- $name := ternary .Release.Name (printf "%s-upshift" .Release.Name) (contains "upshift" .Release.Name) -}}
+{{- .Values.fullnameOverride | default ($name | replace "." "-" | trunc 50 | trimSuffix "-") -}}
 {{- end -}}
 
 {{/* Of the three programs: what a pod is called by app.kubernetes.io/name is also its service.name. */}}
@@ -18,8 +13,6 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{ include "upshift.selector" . }}
 app.kubernetes.io/part-of: upshift
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 
 {{- define "upshift.image" -}}
@@ -116,9 +109,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
           name: {{ include "upshift.signing" .root }}
           items: [{key: secret, path: signing/secret}]
       {{- end }}
-{{- range .secrets }}
-- name: secret-{{ . }}
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- range $place, $name := .secrets }}
+- name: secret-{{ $place }}
+  secret: {secretName: {{ $name }}, defaultMode: 0440}
 {{- end }}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
@@ -126,8 +119,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 
 {{- define "upshift.etcMounts" -}}
 - {name: etc, mountPath: /etc/upshift, readOnly: true}
-{{- range .secrets }}
-- {name: secret-{{ . }}, mountPath: /etc/upshift-secrets/{{ . }}, readOnly: true}
+{{- range $place, $name := .secrets }}
+- {name: secret-{{ $place }}, mountPath: /etc/upshift-secrets/{{ $name }}, readOnly: true}
 {{- end }}
 - {name: tmp, mountPath: /tmp}
 {{- end -}}
