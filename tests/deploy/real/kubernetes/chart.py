@@ -140,7 +140,5 @@ def render(values: Values, *, name: str = "upshift") -> list[Manifest]:
 
 
 def one(manifests: list[Manifest], kind: str, name: str) -> Manifest:
-    (found,) = [
-        it for it in manifests if (it["kind"], it["metadata"]["name"]) == (kind, name)
-    ]
+    (found,) = [it for it in manifests if (it["kind"], it["metadata"]["name"]) == (kind, name)]
     return found

@@ -212,7 +212,7 @@ def valkey(trial: list[Manifest], tmp_path: Path) -> Iterator[RedisServer]:
 def test_controller_host_agent_and_valkey_work_together_as_the_trial_starts_them(
     trial: list[Manifest], valkey: RedisServer, tmp_path: Path
 ) -> None:
-    host = f"upshift-valkey.upshift.svc:6379"
+    host = "upshift-valkey.upshift.svc:6379"
     here = f"127.0.0.1:{valkey.port}"
     etc = tmp_path / "etc"
     etc.mkdir()
@@ -252,9 +252,7 @@ def test_controller_host_agent_and_valkey_work_together_as_the_trial_starts_them
             assert done.returncode == 0, done
 
 
-def asked(
-    server: HttpServer, token: Path, *arguments: str
-) -> subprocess.CompletedProcess[str]:
+def asked(server: HttpServer, token: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "upshift_controller", *arguments]
     return subprocess.run(
         [*command, "--url", server.url, "--token-file", str(token)],
