@@ -125,7 +125,7 @@ def test_what_is_lent_to_an_application_that_has_nothing_of_upshift_is_enough(
 
 def test_where_nothing_can_be_lent_to_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StartRefused, match="cannot copy into .*: .*Not a directory"):
+    with pytest.raises(StartRefused, match=r"cannot copy into .*: .*Not a directory"):
         lend(tmp_path / "file/below")
 
 

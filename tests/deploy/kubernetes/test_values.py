@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
+
+from upshift_controller import __version__
+from upshift_host.cli.main import app as app_of_host
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy/helm/upshift"
@@ -27,7 +31,7 @@ def documented() -> dict[str, Any]:
         if row := re.match(r"\| (`[a-zA-Z.`, ]+`) \| `(.*?)` \|", line):
             for name in re.findall(r"[a-zA-Z.]+", row[1]):
                 assert name not in found, f"{name} is there twice"
-                found[name] = yaml.safe_load(row[2])
+                found[name] = yaml.safe_load(row[2].replace("\\|", "|"))
     return found
 
 
@@ -83,8 +87,6 @@ def test_copies_are_what_they_are_of() -> None:
 
 
 def test_chart_and_programs_are_of_one_version() -> None:
-    from upshift_controller import __version__
-
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert {chart["version"], chart["appVersion"]} == {__version__}
 
@@ -107,3 +109,18 @@ def test_alertmanager_takes_the_pages_route(tmp_path: Path) -> None:
         check=True,
     )
     assert told.stdout.split() == ["upshift"]
+
+
+def test_the_snippet_for_python_names_a_verb_and_settings_that_there_are() -> None:
+    snippet = yaml.safe_load((ROOT / "deploy/kubernetes/zero-code-python.yaml").read_text())
+    pod = snippet["spec"]["template"]["spec"]
+    (init,), (app,) = pod["initContainers"], pod["containers"]
+    program, verb, folder = init["command"]
+    assert program == "upshift-agent"
+    assert verb in get_command(app_of_host).commands  # type: ignore[attr-defined]  # a group
+    told = {it["name"]: it.get("value") for it in app["env"]}
+    assert told["PYTHONPATH"] == folder == app["volumeMounts"][0]["mountPath"]
+    pages = (ROOT / "agents-sdk/python/README.md").read_text()
+    sources = (ROOT / "agents-sdk/python/src/upshift_agent/attributes.py").read_text()
+    for name in told.keys() - {"PYTHONPATH"}:
+        assert f"`{name}`" in pages or f'"{name}"' in sources, name

@@ -61,6 +61,10 @@ OWN: Values = {
                 "token_file": "/etc/upshift-secrets/alertmanager/token",
             },
             "limits": {"max_boosted_agents": 500},
+            "tls": {
+                "certificate": "/etc/upshift-secrets/with.dots/tls.crt",
+                "key": "/etc/upshift-secrets/with.dots/tls.key",
+            },
             "sampling": {
                 "on_alert": [{"trigger": 'a "b"', "frequency": 97, "duration": "10m"}],
             },
@@ -141,4 +145,16 @@ def render(values: Values, *, name: str = "upshift") -> list[Manifest]:
 
 def one(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     (found,) = [it for it in manifests if (it["kind"], it["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def with_(values: Values, path: str, value: Any) -> Values:
+    """`values` with one of them set; path: with dots."""
+    first, _, rest = path.partition(".")
+    return {**values, first: with_(values.get(first, {}), rest, value) if rest else value}
+
+
+def container(manifests: list[Manifest], kind: str, name: str) -> Manifest:
+    (found,) = one(manifests, kind, name)["spec"]["template"]["spec"]["containers"]
+    assert isinstance(found, dict)
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.real.kubernetes.cluster import Cluster, crd
-from deploy.real.kubernetes.cluster import cluster as running_cluster
+from deploy.real.kubernetes.serving import serving
 from servers import eventually
 
 OPERATOR = "monitoring.coreos.com"
@@ -15,7 +15,7 @@ OPERATOR = "monitoring.coreos.com"
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as found:
+    with serving(tmp_path_factory.mktemp("cluster")) as found:
         for version, kind in (
             ("v1", "ServiceMonitor"),
             ("v1", "PrometheusRule"),

@@ -1,8 +1,7 @@
-"""What the chart's service accounts may do: what discovery asks, by its own code, and nothing else."""
+"""What the chart's service accounts may do: what discovery asks, by its own code, no more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +26,13 @@ class Released:
 
 
 @pytest.fixture(scope="module")
-def released(cluster: Cluster) -> Iterator[Released]:
+def released(cluster: Cluster) -> Released:
     namespace = cluster.namespace("rights")
     for manifest in render(LEAST):
         in_namespace(manifest, namespace)
         made = cluster.apply(manifest)
         assert made.code in (200, 201), made
-    yield Released(cluster, namespace)
+    return Released(cluster, namespace)
 
 
 def in_namespace(manifest: Manifest, namespace: str) -> None:
@@ -115,8 +114,8 @@ def test_an_account_without_the_right_is_an_error_that_discovery_survives(
 
 
 def may(cluster: Cluster, namespace: str, account: str) -> set[tuple[str, str, str]]:
-    """Verb, group, resource: of every verb that the API has on every resource and subresource, in the
-    account's own namespace and in all."""
+    """Verb, group, resource: of every verb that the API has on every resource and subresource, in
+    the account's own namespace and in all."""
     token = cluster.token_of(namespace, account)
     allowed = set()
     for version, found in cluster.resources():
