@@ -112,11 +112,18 @@ WITHOUT_HOST: Values = {
     "networkPolicy": {"enabled": False},
     "podDisruptionBudget": {"enabled": False},
 }
+WITHOUT_CONTROLLER: Values = {
+    "redis": {"existingSecret": "redis"},
+    "controller": {"enabled": False},
+    "hostAgent": {"config": {"parca": {"url": "http://parca:7070"}}, "metrics": {"enabled": True}},
+    "serviceMonitor": {"enabled": True},
+}
 MATRIX: Mapping[str, Values] = {
     "least": LEAST,
     "trial": TRIAL,
     "own": OWN,
     "without the host agent": WITHOUT_HOST,
+    "without the controller": WITHOUT_CONTROLLER,
 }
 
 

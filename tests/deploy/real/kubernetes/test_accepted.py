@@ -85,6 +85,15 @@ def test_a_pod_is_made_where_pod_security_is_restricted(name: str, cluster: Clus
     assert tried(cluster, pods(name), "restricted") == (201, "")
 
 
+def test_controllers_and_host_agents_may_be_releases_of_their_own() -> None:
+    pods_of = {
+        name: {it["kind"] for it in render(MATRIX[name]) if "template" in it.get("spec", {})}
+        for name in MATRIX
+    }
+    assert pods_of["without the host agent"] == {"Deployment"}
+    assert pods_of["without the controller"] == {"DaemonSet"}
+
+
 def test_the_host_agents_pod_is_made_where_pod_security_is_privileged_only(
     cluster: Cluster,
 ) -> None:

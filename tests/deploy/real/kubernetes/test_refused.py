@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.real.kubernetes.chart import LEAST, template, with_
+from deploy.real.kubernetes.chart import LEAST, WITHOUT_CONTROLLER, template, with_
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ from deploy.real.kubernetes.chart import LEAST, template, with_
         ("hostAgent.hostPID", False, "the driver bpftrace needs hostAgent.hostPID"),
         ("hostAgent.drivers", ["perf"], "'/hostAgent/drivers/0': value must be one of"),
         ("hostAgent.capabilities", ["ALL"], "'/hostAgent/capabilities/0': 'not' failed"),
+        ("hostAgent.config.pyroscope.url", "", "where do profiles go?"),
         ("fullnameOverride", 'a"b', "'/fullnameOverride': 'a\"b' does not match"),
         ("fullnameOverride", "a" * 64, "'/fullnameOverride': "),
     ],
@@ -63,3 +64,11 @@ def test_so_is_a_name_that_cannot_be(name: str) -> None:
     done = template(LEAST, name=name)
     assert (done.returncode, done.stdout) == (1, "")
     assert "release" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["tokens.create", "signing.create", "alertmanagerConfig.enabled"])
+def test_what_a_release_without_a_controller_has_no_use_for_is_refused(name: str) -> None:
+    done = template(with_(WITHOUT_CONTROLLER, name, True))
+    assert f"{name} belongs to the release that has the controller" in done.stderr
+    both = with_(WITHOUT_CONTROLLER, "hostAgent.enabled", False)
+    assert "nothing is left: " in template(both).stderr
