@@ -51,6 +51,8 @@ def serve(
     from ...serving import serve as served
     from ...settings import split_listen
 
+    if redis is not None:
+        redis = redis.strip()  # a file that became a variable ends with a line
     try:
         if listen is not None:
             split_listen(listen)

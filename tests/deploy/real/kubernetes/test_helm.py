@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from base64 import b64decode
 from collections.abc import Callable
@@ -91,7 +93,8 @@ def test_a_release_comes_changes_goes_back_and_leaves_nothing(
 
 def replicas(cluster: Cluster, namespace: str, name: str) -> int:
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
-    return int(cluster.ask("GET", path).body["spec"]["replicas"])
+    found = cluster.ask("GET", path)
+    return int(found.body["spec"]["replicas"]) if found.code == 200 else 0
 
 
 def test_two_releases_are_beside_each_other_in_one_namespace_and_in_two(
@@ -111,3 +114,29 @@ def test_two_releases_are_beside_each_other_in_one_namespace_and_in_two(
         assert gone.returncode == 0, gone.stderr
     roles = cluster.labelled("app.kubernetes.io/name=upshift-host")
     assert not [it for it in roles if namespace in it or other in it]
+
+
+def test_the_pages_commands_do_what_it_says(
+    at: Helm, chart: str, cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    page = (CHART / "README.md").read_text()
+    example = re.search(r"```yaml\n(redis:.*?)```", page, re.DOTALL)
+    assert example is not None
+    (tmp_path / "values.yaml").write_text(example[1])
+    commands = re.findall(r"^helm (?:[^\n]*\\\n)*[^\n]*", page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command.replace("\\\n", "").replace("REGISTRY", "registry.internal"))
+        place = words.index("-n")
+        assert words[place + 1] in ("upshift", "upshift-host")
+        del words[place : place + 2]
+        own = {"deploy/helm/upshift": chart, "values.yaml": str(tmp_path / "values.yaml")}
+        done = at(*(own.get(it, it) for it in words[1:]))
+        assert done.returncode == 0, (command, done.stderr)
+        assert replicas(cluster, namespace, "upshift") == (
+            0 if "controller.enabled" in command else 2
+        )
+    removing = re.search(r"`helm (uninstall \w+) -n upshift`", page)
+    assert removing is not None
+    assert at(*removing[1].split()).returncode == 0
+    assert cluster.labelled("app.kubernetes.io/instance=upshift") == []

@@ -76,7 +76,8 @@ def test_controller_host_agent_and_valkey_work_together_as_the_trial_starts_them
     (etc / "upshift.yaml").write_text(
         (etc / "upshift.yaml").read_text().replace(":9095", f"127.0.0.1:{port}")
     )
-    command = ["env", *(f"{k}={it}" for k, it in told.items()), sys.executable, "-m"]
+    # As it is where the Secret was made of a file.
+    command = ["env", *(f"{k}={it}\n" for k, it in told.items()), sys.executable, "-m"]
     with http_server(tmp_path / "log", port, *command, "upshift_controller", *arguments) as server:
         assert asked(server, etc / "tokens/viewer", "status").returncode == 0
         refused = asked(server, etc / "tokens/webhook", "status")
