@@ -39,9 +39,11 @@ def serving(folder: Path) -> Iterator[Cluster]:
     (folder / "tokens.csv").write_text(f"{token},admin,1,system:masters\n")
     store, peers, port = free_port(), free_port(), free_port()
     found = Cluster(f"https://127.0.0.1:{port}", folder / "ca.crt", token)
+    ends_with_us = ["setpriv", "--pdeathsig", "KILL"]  # pytest's own timeout stops nothing
     servers = [
         Server(
             [
+                *ends_with_us,
                 str(Path(etcd.origin).parent / "etcdbin/etcd"),
                 f"--data-dir={folder}/etcd",
                 "--unsafe-no-fsync",
@@ -54,6 +56,7 @@ def serving(folder: Path) -> Iterator[Cluster]:
         ),
         Server(
             [
+                *ends_with_us,
                 str(apiserver),
                 f"--etcd-servers=http://127.0.0.1:{store}",
                 "--bind-address=127.0.0.1",

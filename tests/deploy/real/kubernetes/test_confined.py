@@ -99,7 +99,10 @@ def test_a_driver_works_under_the_charts_rights(
                 receiver.wait_for(1, within_s=30)
             finally:
                 agent.send_signal(signal.SIGTERM)
-                _, errors = agent.communicate(timeout=30)
+                try:
+                    _, errors = agent.communicate(timeout=30)
+                finally:
+                    agent.kill()
         windows = receiver.ingested()
         assert {it.labels["service_name"] for it in windows} == {"till"}, errors
         assert {it.profiler for it in windows} == {driver}
