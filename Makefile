@@ -56,7 +56,7 @@ lint: $(DEV)/.ready  ## Style, types, import direction
 
 lock: $(DEV)/.ready  ## Pin every dependency anew, for every Python and platform
 	$(DEV)/bin/pip install -q uv
-	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --universal \
+	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --group deploy --universal \
 		--python-version 3.11 --no-emit-package upshift-agent --no-emit-package upshift-rules --no-annotate --no-header -q -U -o $(LOCK)
 
 clean:  ## Remove the environments

@@ -153,6 +153,23 @@ def exec_(
         raise Failed(str(error)) from error
 
 
+@app.command()
+def lend(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="It is made if it is not there.")],
+) -> None:
+    """Copy what `exec` puts into an application to DIR, for one that runs with PYTHONPATH=DIR.
+
+    For an init container. The application needs this Python's version, and the environment of exec.
+    """
+    from ..errors import StartRefused
+    from .lend import lend as lent
+
+    try:
+        typer.echo(lent(folder))
+    except StartRefused as error:
+        raise Failed(str(error)) from error
+
+
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIOWrapper

@@ -165,6 +165,12 @@ class AgentDocument(Document):
         yield from faults_of_files(data.get("files"))
 
 
+class WithoutRedis(AgentDocument):
+    """As it may be where the environment says which Redis."""
+
+    redis: Line = Field(default="", repr=False)
+
+
 def _faults_of_workloads(entries: Any) -> Iterable[tuple[Path, str]]:
     for place, entry in enumerate(entries if isinstance(entries, list) else []):
         if isinstance(entry, dict) and all(entry.get(way) is None for way in WAYS):
