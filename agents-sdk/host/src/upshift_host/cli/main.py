@@ -188,7 +188,7 @@ def check_bridge(
         typer.Option("--schema", metavar="", help="Print the file's JSON Schema, for editors."),
     ] = False,
 ) -> None:
-    """Read the bridges' configuration as they would, and say all that is wrong with it, and where."""
+    """Read the bridges' configuration, and say all that is wrong with it, and where."""
     from .bridge import check
 
     _or_failed(lambda: typer.echo(check(config, schema=schema)))
