@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from servers import HttpServer, RedisServer, free_port
-from upshift_agent.contract import Keys, Status, decode_status
+from upshift_agent.contract import Keys, Status, decode_status, is_live
 
 
 @dataclass
@@ -52,9 +50,11 @@ def bridge(
 
 
 def statuses(redis: RedisServer, target: str) -> list[Status]:
+    """Of agents that live, as far as anybody knows, the newest last."""
     with redis.client() as client:
+        seconds, _ = client.time()
         found = [decode_status(it) for it in client.hvals(Keys().agents(target))]
-    return sorted(found, key=lambda it: it.at_ms)
+    return sorted((it for it in found if is_live(it, 1000 * seconds)), key=lambda it: it.at_ms)
 
 
 def applied(redis: RedisServer, target: str) -> list[int]:
@@ -64,14 +64,3 @@ def applied(redis: RedisServer, target: str) -> list[int]:
         for it in statuses(redis, target)
         if it.state == "applied" and it.applied is not None
     ]
-
-
-def number_in(text: str, key: str) -> int | None:
-    found = re.search(rf"^\s*{key}: (\d+)$", text, re.MULTILINE)
-    return int(found[1]) if found else None
-
-
-def as_json(text: str) -> dict[str, object]:
-    found = json.loads(text)
-    assert isinstance(found, dict)
-    return found

@@ -1,4 +1,4 @@
-"""An application with Elastic's Python agent. Says which sample rate is in force, at each change."""
+"""An application with Elastic's Python agent. Says which sample rate it has, at each change."""
 
 import sys
 import time

@@ -109,7 +109,7 @@ class CollectorDriver:
         hz = self._settled(decisions["cpu"].hz)
         offer = self._contents.at(hz)
         with self._news:
-            if self._gone:
+            if self._gone or (self._ending and self._send is None):
                 return None
             self._check(offer)
             self._broken = None
