@@ -122,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
+        if body:
+            self.send_header("Content-Type", "application/json")
         if status != 304:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -56,7 +56,7 @@ class StandIn:
             self._socket = await self._session.ws_connect(
                 self.url, headers=self.headers, ssl=self.ssl or True
             )
-        except aiohttp.WSServerHandshakeError:
+        except BaseException:
             await self._session.close()
             raise
         await self.send(self.everything())

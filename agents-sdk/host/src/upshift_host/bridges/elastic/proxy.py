@@ -115,11 +115,11 @@ class ElasticBridge:
 
     async def _config(self, request: web.Request, headers: CIMultiDict[str]) -> web.StreamResponse:
         self._counts["polls"] += 1
-        body = await request.content.read(MAX_BODY)
-        while not request.content.at_eof() and len(body) < MAX_BODY:
-            body += await request.content.read(MAX_BODY)
-        if not request.content.at_eof():
-            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+        body = b""
+        while chunk := await request.content.readany():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
         headers.popall(hdrs.CONTENT_LENGTH, None)
         encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").lower()
         poll = read(request.query, body, encoding, request.headers.get(hdrs.USER_AGENT, ""))

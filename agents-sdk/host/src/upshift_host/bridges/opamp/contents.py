@@ -37,13 +37,14 @@ class Offer:
 class Contents:
     """Raise `CannotStand` unless one whole number is all that ever changes.
 
-    text: where the number is. name: of its file. former: what that is made of, where it is the
-    user's. others: the user's files without it.
+    text: where the number is. off: whether that has a form of its own at 0. name: of its file.
+    former: what it is made of, where it is the user's. others: the user's files without it.
     """
 
     def __init__(
         self,
         text: Text,
+        off: bool,
         name: str = OURS,
         former: bytes | None = None,
         others: Mapping[str, bytes] | None = None,
@@ -53,9 +54,9 @@ class Contents:
         self._text, self._name, self._former = text, name, former
         self._others = dict(others or {})
         self._lowest, self._highest = lowest, highest
-        self._off = text.at(0, former) != text.at(lowest, former)
+        self._off = off
         self.place = self._proved()
-        if self._off:
+        if off:
             _tree(text.at(0, former))
 
     def at(self, hz: int) -> Offer:

@@ -250,8 +250,10 @@ def contents_of(folder: Path, entry: OpampEntry) -> Contents:
         if marked is not None and marked.number_before is not None:
             what, name = marked.file, marked.name or Path(marked.file).name
             former = files.pop(name)
-            return Contents(Placed(marked.number_before), name, former, files, **bounds)
-        text = template(entry.template, entry.off) if entry.template else collector(entry.receiver)
-        return Contents(text, OURS, None, files, **bounds)
+            return Contents(Placed(marked.number_before), False, name, former, files, **bounds)
+        if entry.template is None:
+            return Contents(collector(entry.receiver), True, OURS, None, files, **bounds)
+        text = template(entry.template, entry.off)
+        return Contents(text, entry.off is not None, OURS, None, files, **bounds)
     except CannotStand as error:
         raise StartRefused(f"{what} {error}") from error
