@@ -34,6 +34,7 @@ class ApmServer:
     status: int = 200
     delay_s: float = 0.0
     token: str | None = None
+    stopped: bool = False
     requests: list[Request] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)  # of bodies, as they arrive at /pieces
     _server: ThreadingHTTPServer | None = None
@@ -62,6 +63,7 @@ class ApmServer:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
+        self.stopped = True
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -73,6 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         server: ApmServer = self.server.stand_in  # type: ignore[attr-defined]
+        if server.stopped:
+            self.close_connection = True
+            return
         path = self.path.partition("?")[0]
         body = b""
         for piece in self._pieces():

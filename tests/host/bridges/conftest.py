@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from host.bridges.apm_server import ApmServer, apm_server
+from host.bridges.standin import StandIn
 from servers import RedisServer, free_port
 from upshift_agent.testing import FakeController
 from upshift_host.bridges.reading import load
@@ -39,6 +42,42 @@ async def start(valkey: RedisServer, tmp_path: Path) -> AsyncIterator[StartBridg
             return await stack.enter_async_context(made)
 
         yield start
+
+
+Join = Callable[..., Awaitable[StandIn]]
+
+
+@pytest.fixture
+async def join() -> AsyncIterator[Join]:
+    """Connect a stand-in; it is closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def join(url: str, **how: Any) -> StandIn:
+            made = StandIn(f"{url.replace('http', 'ws', 1)}/v1/opamp", **how)
+            await made.connect()
+            stack.push_async_callback(made.close)
+            return made
+
+        yield join
+
+
+@pytest.fixture
+def server() -> Iterator[ApmServer]:
+    with apm_server(capture_body="off") as made:
+        yield made
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as made:
+        yield made
+
+
+@pytest.fixture
+async def elastic(start: StartBridge, server: ApmServer) -> tuple[Any, str]:
+    section = f"  server: {{url: '{server.url}'}}\n  transaction_sample_rate: 0.5\n"
+    found: tuple[Any, str] = await start("elastic", section)
+    return found
 
 
 async def soon(check: Callable[[], Any], within_s: float = 15.0) -> Any:

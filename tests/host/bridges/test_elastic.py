@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import zlib
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
-from yarl import URL
 
-from host.bridges.apm_server import ApmServer, apm_server
+from host.bridges.apm_server import ApmServer
+from host.bridges.asking import PYTHON, SECRET, Agent, until_told
 from host.bridges.conftest import StartBridge, soon
 from host.bridges.process import applied, statuses
 from host.bridges.test_polls import JAVA
@@ -23,64 +19,6 @@ from upshift_host.bridges.elastic import behind, driver
 from upshift_host.bridges.elastic.merging import INTERVAL, RATE
 
 TARGET = "service/billing"
-PYTHON = {"service": {"name": "billing", "environment": "production"}}
-SECRET = "s3cret-and-nobody-elses"
-
-
-@dataclass
-class Agent:
-    """Asks as Elastic's do, and keeps what it is told."""
-
-    session: aiohttp.ClientSession
-    url: str
-    body: Any
-    product: str = "java"
-    token: str = SECRET
-    etag: str = ""
-    settings: Any = None
-    max_age: str = ""
-
-    async def ask(self) -> int:
-        headers = {"User-Agent": f"apm-agent-{self.product}/1", "Authorization": self.token}
-        headers["Authorization"] = f"Bearer {self.token}"
-        if self.etag:
-            headers["If-None-Match"] = self.etag
-        async with self.session.post(
-            f"{self.url}/config/v1/agents", json=self.body, headers=headers
-        ) as answer:
-            if answer.status == 200:
-                self.settings, self.etag = await answer.json(), answer.headers["ETag"]
-            self.max_age = answer.headers.get("Cache-Control", "")
-            return answer.status
-
-
-@pytest.fixture
-def server() -> Iterator[ApmServer]:
-    with apm_server(capture_body="off") as made:
-        yield made
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as made:
-        yield made
-
-
-@pytest.fixture
-async def elastic(start: StartBridge, server: ApmServer) -> tuple[Any, str]:
-    section = f"  server: {{url: '{server.url}'}}\n  transaction_sample_rate: 0.5\n"
-    found: tuple[Any, str] = await start("elastic", section)
-    return found
-
-
-async def until_told(agent: Agent, **settings: Any) -> None:
-    async def told() -> bool:
-        await agent.ask()
-        return bool(agent.settings == settings)
-
-    async with asyncio.timeout(10):
-        while not await told():  # noqa: ASYNC110  # it asks, as agents do
-            await asyncio.sleep(0.05)
 
 
 async def test_a_boost_is_merged_into_the_users_settings_and_applied_once_it_was_fetched(
@@ -199,62 +137,6 @@ async def test_what_the_server_refuses_is_refused_and_has_no_agent(
 
 
 @pytest.mark.parametrize("body", [b"[]", b"\xff", b"[" * 99_999, b'"a"'])
-async def test_settings_that_are_none_pass_through_as_they_are(
-    elastic: tuple[Any, str], server: ApmServer, session: aiohttp.ClientSession,
-    monkeypatch: pytest.MonkeyPatch, body: bytes,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(json, "dumps", lambda *_, **__: body.decode("latin-1"))
-    monkeypatch.setattr(server, "etag", lambda: '"e"')
-    async with session.get(f"{elastic[1]}/config/v1/agents?service.name=a") as answer:
-        assert (answer.status, await answer.read()) == (200, body.decode("latin-1").encode())
-
-
-async def test_all_else_passes_through_as_it_comes_in_both_directions(
-    elastic: tuple[Any, str], server: ApmServer, session: aiohttp.ClientSession
-) -> None:
-    answered: list[bytes] = []
-
-    async def pieces() -> AsyncIterator[bytes]:
-        """Each when the one before is there: nothing is held back."""
-        for number in range(3):
-            yield b"out %d" % number
-            await soon(lambda number=number: b"out %d" % number in server.pieces)
-
-    url = URL(f"{elastic[1]}/pieces?a=%2F&b=1", encoded=True)
-    async with (
-        aiohttp.ClientSession(auto_decompress=False) as raw,
-        raw.post(url, data=pieces()) as answer,
-    ):
-        assert answer.headers["Content-Encoding"] == "gzip"
-        async for chunk in answer.content.iter_any():
-            answered.append(chunk)
-            server.pieces.append(chunk)
-    assert answered == [b"piece 0", b"piece 1", b"piece 2"]
-    assert server.requests[-1].path == "/pieces?a=%2F&b=1"
-
-
-async def test_packed_events_are_not_touched_and_their_length_is_kept(
-    elastic: tuple[Any, str], server: ApmServer, session: aiohttp.ClientSession
-) -> None:
-    body = zlib.compress(b'{"metadata": {}}\n' * 1000)
-    headers = {"Content-Encoding": "deflate", "Content-Type": "application/x-ndjson"}
-    url = f"{elastic[1]}/intake/v2/events?flushed=true"
-    async with session.post(url, data=body, headers=headers) as answer:
-        assert (answer.status, answer.headers["Accepted"]) == (202, "yes")
-    sent = server.requests[-1]
-    assert (sent.path, sent.body) == ("/intake/v2/events?flushed=true", body)
-    assert sent.headers["Content-Length"] == str(len(body))
-    assert {key: sent.headers[key] for key in headers} == headers
-    async with session.get(f"{elastic[1]}/") as answer:
-        assert (await answer.json())["version"] == "8.15.0"
-    async with session.head(f"{elastic[1]}/anything") as answer:
-        assert answer.status == 202
-    server.stop()
-    async with session.post(url, data=body) as answer:
-        assert answer.status == 503
-        assert "does not answer" in (await answer.json())["error"]
-
-
 async def test_two_processes_of_one_name_are_one_agent_that_has_applied_when_both_have(
     server: ApmServer,
 ) -> None:

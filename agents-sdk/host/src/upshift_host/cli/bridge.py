@@ -29,9 +29,8 @@ def check(config: Path | None, *, schema: bool) -> str:
     found = load(config)
     document, said = found.document, []
     if document.opamp is not None:
-        _needs_aiohttp()
+        from ..bridges.opamp.configured import contents_of
         from ..bridges.opamp.contents import shown
-        from ..bridges.opamp.server import contents_of
 
         place = contents_of(found.folder, document.opamp).place
         said.append(f"opamp: collectors are told {shown(place)}, on {document.opamp.listen}")

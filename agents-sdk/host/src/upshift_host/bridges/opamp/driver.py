@@ -25,6 +25,7 @@ REST_S = 300.0
 LAST_S = 2.0
 MAX_REFUSED = 16
 
+NEWER = "something newer is wanted by now"
 AWAY = "its supervisor is not connected: it runs as it was told last"
 Send = Callable[[Offer], None]
 
@@ -106,8 +107,9 @@ class CollectorDriver:
 
         Raise `ProfilerFailed` with its error, after which it has been told what was before.
         """
-        hz = self._settled(decisions["cpu"].hz)
+        hz = decisions["cpu"].hz
         offer = self._contents.at(hz)
+        self._settle(hz)
         with self._news:
             if self._gone or (self._ending and self._send is None):
                 return None
@@ -125,18 +127,20 @@ class CollectorDriver:
                 return None
             return AWAY if self._send is None else self._broken
 
-    def _settled(self, hz: int) -> int:
-        """Wait a moment for the plans, the first time, and take the newest frequency."""
+    def _settle(self, hz: int) -> None:
+        """The first time, wait a moment for the plans. Raise `ProfilerFailed` if they say other."""
         with self._news:
-            if not self._begun and self.agent is not None:
-                deadline = self._now() + PLANS_S
-                while not (self._gone or self._ending or self.agent.connected):
-                    if self._now() >= deadline:
-                        break
-                    self._news.wait(LOOK_S / 5)
-                hz = hz if (newest := self._newest()) is None else newest
+            if self._begun or self.agent is None:
+                self._begun = True
+                return
+            deadline = self._now() + PLANS_S
+            while not (self._gone or self._ending or self.agent.connected):
+                if self._now() >= deadline:
+                    break
+                self._news.wait(LOOK_S / 5)
             self._begun = True
-        return hz
+            if self._newest() not in (None, hz):
+                raise ProfilerFailed(NEWER)
 
     def _newest(self) -> int | None:
         decision = None if self.agent is None else self.agent.decisions.get("cpu")
@@ -178,7 +182,8 @@ class CollectorDriver:
 
     def _confirms(self, offer: Offer, hz: int) -> bool:
         """Wait for it. False where nobody waits any more. Raise `ProfilerFailed`."""
-        deadline = self._now() + (LAST_S if self._ending else CONFIRM_S)
+        last = self._ending
+        deadline = self._now() + (LAST_S if last else CONFIRM_S)
         while not self._gone:
             if self._broken is not None:
                 raise ProfilerFailed(self._broken)
@@ -186,12 +191,12 @@ class CollectorDriver:
                 return True
             if self._send is None:
                 raise ProfilerFailed("its supervisor went away before it had confirmed")
-            if not self._ending and self._newest() not in (None, hz):
-                raise ProfilerFailed("something newer is wanted by now")
+            if not last and (self._ending or self._newest() not in (None, hz)):
+                raise ProfilerFailed(NEWER)
             if self._now() >= deadline:
                 break
             self._news.wait(LOOK_S)
-        if self._gone or self._ending:
+        if self._gone or last:
             return False
         raise ProfilerFailed(
             f"the collector has not said within {CONFIRM_S:g} s that it applies it"
