@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from host.bridges.apm_server import ApmServer, apm_server
-from host.bridges.standin import StandIn
+from host.bridges.elastic.apm_server import ApmServer, apm_server
+from host.bridges.opamp.standin import StandIn
 from servers import RedisServer, free_port
 from upshift_agent.testing import FakeController
 from upshift_host.bridges.reading import load

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from host.bridges.apm_server import ApmServer, apm_server
+from host.bridges.elastic.apm_server import ApmServer, apm_server
 from host.bridges.process import BridgeProcess, applied, bridge, statuses
 from servers import RedisServer, eventually
 from upshift_agent.testing import FakeController

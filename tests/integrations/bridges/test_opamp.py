@@ -95,7 +95,7 @@ def test_an_alert_is_in_the_collectors_effective_configuration_and_ends_there(
     (status,) = statuses(valkey, TARGET)
     assert status.attributes["host.name"] == "worker-3"
     assert status.attributes["service.version"] == "0.149.0"
-    # What a supervisor says of it comes 5 s later, with the agent's next status, and changes nothing.
+    # What a supervisor says of it comes 5 s later, and changes nothing.
     until_said(valkey, "opamp: APPLIED, 19 in force")
     assert applied(valkey, TARGET) == [19]
 

@@ -8,11 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from host.bridges.apm_server import ApmServer
-from host.bridges.asking import PYTHON, SECRET, Agent, until_told
 from host.bridges.conftest import StartBridge, soon
+from host.bridges.elastic.apm_server import ApmServer
+from host.bridges.elastic.asking import PYTHON, SECRET, Agent, until_told
+from host.bridges.elastic.test_polls import JAVA
 from host.bridges.process import applied, statuses
-from host.bridges.test_polls import JAVA
 from servers import RedisServer
 from upshift_agent.testing import FakeController
 from upshift_host.bridges.elastic import behind, driver
@@ -136,7 +136,6 @@ async def test_what_the_server_refuses_is_refused_and_has_no_agent(
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize("body", [b"[]", b"\xff", b"[" * 99_999, b'"a"'])
 async def test_two_processes_of_one_name_are_one_agent_that_has_applied_when_both_have(
     server: ApmServer,
 ) -> None:

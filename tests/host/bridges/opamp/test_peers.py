@@ -12,8 +12,8 @@ import trustme
 from opentelemetry._opamp.proto import opamp_pb2 as pb
 
 from host.bridges.conftest import Join, StartBridge, soon
+from host.bridges.opamp.standin import StandIn
 from host.bridges.process import applied
-from host.bridges.standin import StandIn
 from servers import RedisServer
 from upshift_agent.testing import FakeController
 from upshift_host.bridges.opamp import server

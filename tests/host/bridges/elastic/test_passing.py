@@ -11,12 +11,11 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from host.bridges.apm_server import ApmServer
 from host.bridges.conftest import soon
+from host.bridges.elastic.apm_server import ApmServer
 
-TARGET = "service/billing"
 
-
+@pytest.mark.parametrize("body", [b"[]", b"\xff", b"[" * 99_999, b'"a"'])
 async def test_settings_that_are_none_pass_through_as_they_are(
     elastic: tuple[Any, str], server: ApmServer, session: aiohttp.ClientSession,
     monkeypatch: pytest.MonkeyPatch, body: bytes,

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from host.bridges.conftest import Join, StartBridge, soon
+from host.bridges.opamp.standin import APPLIED, FAILED
 from host.bridges.process import applied, statuses
-from host.bridges.standin import APPLIED, FAILED
 from servers import RedisServer
 from upshift_agent.testing import FakeController
 from upshift_host.bridges.opamp import driver, server

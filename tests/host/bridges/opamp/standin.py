@@ -86,6 +86,7 @@ class StandIn:
         self._listener.cancel()
         with suppress(asyncio.CancelledError):
             await self._listener
+        await self._socket.close()
         await self._session.close()
 
     async def say(self, state: int, error: str = "") -> None:
