@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from upshift_agent.attributes import SERVICE
 from upshift_agent.contract import AGENT, PID, STARTED, one_line
 
+SERVICE = "service.name"
 MAX_ATTRIBUTES = 64
 MAX_KEY, MAX_VALUE = 100, 200  # characters
 #: Of a service or a host, which targets are made of: in UTF-8, at most 256 bytes with `service/`.

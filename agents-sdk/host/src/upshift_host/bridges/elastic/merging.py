@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upshift_agent import Decision
+from upshift_agent.contract.resolve import Decision
 
 INTERVAL = "profiling_inferred_spans_sampling_interval"
 ENABLED = "profiling_inferred_spans_enabled"

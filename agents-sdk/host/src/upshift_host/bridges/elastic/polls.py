@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from upshift_agent.attributes import SERVICE
 from upshift_agent.contract import (
     ENVIRONMENT,
     HOST,
@@ -22,6 +21,7 @@ from upshift_agent.contract import (
     SERVICE_VERSION,
 )
 
+SERVICE = "service.name"
 MAX_BODY = 256 * 1024  # bytes, of a request once it is unpacked
 
 Key = tuple[str, str, str]
