@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/":
             self._answer(200, b'{"version": "8.15.0", "build_date": "2024", "build_sha": "0"}')
         else:
-            self._answer(202, b"", Accepted="yes")
+            self._answer(202, b"", Accepted="yes", Set_Cookie="whose=one-agent's")
 
     def _settings(self, server: ApmServer) -> None:
         if server.status != 200:

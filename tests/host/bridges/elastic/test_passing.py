@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections.abc import AsyncIterator
@@ -48,6 +49,29 @@ async def test_all_else_passes_through_as_it_comes_in_both_directions(
             server.pieces.append(chunk)
     assert answered == [b"piece 0", b"piece 1", b"piece 2"]
     assert server.requests[-1].path == "/pieces?a=%2F&b=1"
+
+
+async def test_what_the_server_says_to_one_goes_to_no_other(
+    elastic: tuple[Any, str], server: ApmServer, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(f"{elastic[1]}/one") as answer:
+        assert "one-agent" in answer.headers["Set-Cookie"]
+    async with aiohttp.ClientSession() as other, other.get(f"{elastic[1]}/two"):
+        assert "Cookie" not in server.requests[-1].headers
+
+
+async def test_paths_that_are_none_lead_nowhere(
+    elastic: tuple[Any, str], server: ApmServer
+) -> None:
+    host, port = elastic[1].removeprefix("http://").split(":")
+    for target in ("*", "http://elsewhere.invalid/x", "//elsewhere.invalid/x", "/a b", "/\xff"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        request = f"OPTIONS {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        writer.write(request.encode("latin-1"))
+        status = (await reader.readline()).split()[1]
+        assert status in (b"202", b"400", b"501", b"503"), (target, status)
+        writer.close()
+    assert {it.path for it in server.requests} <= {"/x", "//elsewhere.invalid/x"}
 
 
 async def test_packed_events_are_not_touched_and_their_length_is_kept(

@@ -76,9 +76,9 @@ class Agents:
             ending.join(deadline)
 
     def states(self) -> dict[State, int]:
-        """How many are in which state."""
+        """How many are in which state. From any thread."""
         found: dict[State, int] = {"applied": 0, "applying": 0, "failed": 0}
-        for status in _statuses(self._agents.values()):
+        for status in _statuses(list(self._agents.values())):
             found[status] += 1
         return found
 

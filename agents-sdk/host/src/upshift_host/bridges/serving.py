@@ -83,6 +83,8 @@ async def running(settings: Settings, which: Which) -> AsyncIterator[tuple[Bridg
             raise StartRefused(f"cannot listen on {entry.listen}: {error.strerror}") from error
         yield bridge, f"{'https' if tls else 'http'}://{entry.listen}"
     finally:
+        for site in list(runner.sites):
+            await site.stop()  # who comes now would find nobody
         await bridge.close(END_S)
         await runner.cleanup()
         if metrics is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, hdrs
 from multidict import CIMultiDict
+from yarl import URL
 
 from .polls import Poll
 
@@ -53,6 +54,10 @@ class Behind:
         self._session, self.url = session, url
         self._kept: OrderedDict[tuple[str, str, str, bytes], Theirs] = OrderedDict()
         self.failures = 0
+
+    def at(self, path: str) -> URL:
+        """path: with its query, as it was asked: nothing of it is written in another way."""
+        return URL(self.url + path, encoded=True)
 
     async def settings(
         self,
@@ -98,7 +103,7 @@ class Behind:
 
     async def _ask(self, method: str, path: str, headers: CIMultiDict[str], body: bytes) -> Other:
         request = self._session.request(
-            method, self.url + path, headers=headers, data=body or None, allow_redirects=False
+            method, self.at(path), headers=headers, data=body or None, allow_redirects=False
         )
         async with request as response:
             content = await response.content.read(MAX_ANSWER + 1)

@@ -7,9 +7,16 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, hdrs, web
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    hdrs,
+    web,
+)
 from multidict import CIMultiDict
-from yarl import URL
 
 from upshift_agent import Decision
 
@@ -63,7 +70,10 @@ class ElasticBridge:
         connector = TCPConnector(ssl=self._tls, limit=0)
         timeout = ClientTimeout(total=None, sock_connect=CONNECT_S)
         async with ClientSession(
-            connector=connector, timeout=timeout, auto_decompress=False
+            connector=connector,
+            timeout=timeout,
+            auto_decompress=False,
+            cookie_jar=DummyCookieJar(),  # one agent's are not another's
         ) as session:
             self._session = session
             self._behind = Behind(session, self._entry.server.url)
@@ -72,6 +82,8 @@ class ElasticBridge:
             sweeper.cancel()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if not request.rel_url.raw_path.startswith("/"):  # such as OPTIONS *
+            raise web.HTTPBadRequest
         headers = onwards(request.headers)
         if request.remote:
             before = headers.get("X-Forwarded-For")
@@ -84,13 +96,11 @@ class ElasticBridge:
         """Both ways as it comes: nothing is unpacked, nothing held back."""
         self._counts["passed"] += 1
         body = request.content.iter_any() if request.body_exists else None
-        # As it was asked: `URL` would write some of it in another way.
-        url = URL(self._entry.server.url + request.raw_path, encoded=True)
         response: web.StreamResponse | None = None
         try:
             async with self._session.request(
                 request.method,
-                url,
+                self._behind.at(request.rel_url.raw_path_qs),
                 headers=headers,
                 data=body,
                 allow_redirects=False,
@@ -125,7 +135,12 @@ class ElasticBridge:
         poll = read(request.query, body, encoding, request.headers.get(hdrs.USER_AGENT, ""))
         given = request.headers.get(hdrs.IF_NONE_MATCH, "")
         theirs = await self._behind.settings(
-            poll, request.method, request.raw_path, headers, body, theirs_of(given)
+            poll,
+            request.method,
+            request.rel_url.raw_path_qs,
+            headers,
+            body,
+            theirs_of(given),
         )
         if isinstance(theirs, Other) or poll is None:
             assert isinstance(theirs, Other)  # noqa: S101  # without a service there is no other

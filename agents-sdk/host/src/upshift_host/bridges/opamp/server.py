@@ -21,6 +21,8 @@ MAX_MESSAGE = 2 * 1024 * 1024  # bytes
 #: A connection that says nothing, not even that it is alive, is closed.
 HEARTBEAT_S = 30.0
 FIRST_S = 10.0
+#: For a supervisor to answer that it is let go.
+CLOSE_S = 2.0
 #: How long the agent of a collector outlives its connection: a supervisor comes back in a moment.
 LINGER_S = 15.0
 #: Messages that wait for a supervisor that takes none; then its connection is ended.
@@ -74,7 +76,7 @@ class OpampBridge:
         app.router.add_get(self._entry.path, self._connect)
 
     def counts(self) -> Mapping[str, int]:
-        living = [served.driver for served in self._served.values()]
+        living = [served.driver for served in list(self._served.values())]
         return {
             **self._counts,
             "connected": len(self._connections),
@@ -91,6 +93,9 @@ class OpampBridge:
         await asyncio.gather(*ends, return_exceptions=True)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
+        if "Origin" in request.headers:  # no supervisor has one, a web page that tries has
+            self._counts["turned_away"] += 1
+            raise web.HTTPForbidden(text="browsers are not served\n")
         if not self._may(request.headers.get("Authorization", "")):
             self._counts["turned_away"] += 1
             raise web.HTTPUnauthorized(text="send Authorization: Bearer TOKEN\n")
@@ -101,7 +106,7 @@ class OpampBridge:
             )
             raise web.HTTPServiceUnavailable(headers={"Retry-After": str(RETRY_AFTER_S)})
         socket = web.WebSocketResponse(
-            max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False
+            timeout=CLOSE_S, max_msg_size=MAX_MESSAGE, heartbeat=HEARTBEAT_S, compress=False
         )
         if not socket.can_prepare(request).ok:
             raise web.HTTPUpgradeRequired(
