@@ -47,6 +47,10 @@ class Supervisor(Server):
     def storage(self) -> Path:
         return self.folder / "storage"
 
+    @property
+    def settings(self) -> Path:
+        return self.folder / "supervisor.yaml"
+
     def effective(self) -> int | None:
         """The number that the collector is told by its supervisor."""
         path = self.storage / "effective.yaml"

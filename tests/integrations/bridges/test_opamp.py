@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import urllib.request
@@ -11,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controller.conftest import WEBHOOK, alert, notification
 from host.bridges.process import BridgeProcess, applied, bridge, statuses
@@ -25,6 +27,7 @@ pytestmark = [
     pytest.mark.timeout(900),  # the first time they are built
 ]
 TARGET = "service/checkout"
+GUIDE = Path(__file__).parents[3] / "agents-sdk/host/guides/opamp.md"
 RULES = """
 limits: {max_boosted_agents: unlimited}
 sampling:
@@ -166,6 +169,29 @@ def test_a_bridge_that_ends_leaves_every_collector_at_its_baseline(
     eventually(lambda: made.effective() == 100, within_s=30)
     opamp.stop()
     eventually(lambda: made.effective() == 19)
+
+
+def test_the_guides_supervisor_gets_in_and_follows_its_service(
+    stack: ExitStack, tmp_path: Path, valkey: RedisServer, controller: FakeController
+) -> None:
+    (tmp_path / "token").write_text("0b1c-and-more\n")
+    section = f"  token_file: {tmp_path}/token\n{TEMPLATE}"
+    opamp = bridge("opamp", tmp_path / "bridge", valkey, section)
+    opamp.start()
+    stack.callback(opamp.stop)
+    made = supervisor(tmp_path / "one", opamp.listens)
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    theirs = yaml.safe_load(next(it for it in blocks if it.startswith("server:")))
+    ours = yaml.safe_load(made.settings.read_text())
+    theirs["server"]["endpoint"] = ours["server"]["endpoint"]
+    theirs["server"]["headers"]["Authorization"] = "Bearer 0b1c-and-more"
+    theirs["storage"] = ours["storage"]
+    theirs["agent"] |= {key: ours["agent"][key] for key in ("executable", "config_files")}
+    made.settings.write_text(yaml.safe_dump(theirs))
+    start(stack, made)
+    controller.boost(TARGET, hz=100, for_s=600)
+    eventually(lambda: applied(valkey, TARGET) == [100], within_s=60)
+    assert made.effective() == 100
 
 
 def test_the_kill_switch_reaches_a_collector_that_is_on_its_way_up(

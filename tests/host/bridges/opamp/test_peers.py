@@ -13,7 +13,7 @@ from opentelemetry._opamp.proto import opamp_pb2 as pb
 
 from host.bridges.conftest import Join, StartBridge, soon
 from host.bridges.opamp.standin import StandIn
-from host.bridges.process import applied
+from host.bridges.process import applied, statuses
 from servers import RedisServer
 from upshift_agent.testing import FakeController
 from upshift_host.bridges.opamp import server
@@ -98,6 +98,20 @@ async def test_two_that_say_they_are_the_same_are_one_the_newer(
     await soon(lambda: former.closed is not None)
     await soon(lambda: newer.numbers == [19])
     assert len(bridge.agents) == 1
+
+
+async def test_one_that_is_somebody_else_by_now_follows_that_ones_plans(
+    start: StartBridge, join: Join, valkey: RedisServer, controller: FakeController
+) -> None:
+    bridge, url = await start("opamp")
+    peer = await join(url)
+    await soon(lambda: applied(valkey, TARGET) == [19])
+    peer.service = "cart"
+    controller.boost("service/cart", hz=100, for_s=600)
+    await peer.send(peer.everything())
+    await soon(lambda: applied(valkey, "service/cart") == [100])
+    await soon(lambda: statuses(valkey, TARGET) == [])
+    assert (peer.numbers[-1], len(bridge.agents)) == (100, 1)
 
 
 async def test_two_hundred_at_once_and_again_after_all_have_lost_their_connection(

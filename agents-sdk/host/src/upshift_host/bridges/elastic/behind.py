@@ -31,11 +31,10 @@ _HOP = (
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """The user's settings of an agent, and their ETag. fresh: said just now, not remembered."""
+    """The user's settings of an agent, and their ETag."""
 
     settings: Mapping[str, Any]
     etag: str
-    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class Behind:
             return kept
         if answer.status >= 500:
             self.failures += 1
-            return answer if kept is None else Theirs(kept.settings, kept.etag, fresh=False)
+            return answer if kept is None else kept
         settings = None if poll is None else _settings(answer)
         if settings is None:
             self._kept.pop(key, None)

@@ -52,6 +52,7 @@ class ElasticBridge:
         self._poll_s = entry.poll / 1000
         self.agents = Agents(settings)
         self._served: dict[Key, Served] = {}
+        self._closed = False
         self._counts = dict.fromkeys(("polls", "merged", "passed", "failures"), 0)
 
     def add_to(self, app: web.Application) -> None:
@@ -62,6 +63,7 @@ class ElasticBridge:
         return {**self._counts, "failures": self._counts["failures"] + self._behind.failures}
 
     async def close(self, timeout_s: float) -> None:
+        self._closed = True
         for served in self._served.values():
             served.driver.leave()
         await asyncio.to_thread(self.agents.close, timeout_s)
@@ -177,6 +179,8 @@ class ElasticBridge:
                 self.agents.tell(
                     f"more than {self._entry.most} agents: elastic.most leaves some out"
                 )
+                return None
+            if self._closed:
                 return None
             driver = PolledDriver(poll.agent, self._poll_s)
             driver.agent = self.agents.start(poll.key, driver, poll.attributes)

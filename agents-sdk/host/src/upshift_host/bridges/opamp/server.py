@@ -53,7 +53,8 @@ class Connection:
 @dataclass(slots=True, eq=False)
 class Served:
     driver: CollectorDriver
-    connection: Connection | None
+    said: Mapping[str, str]  # of itself
+    connection: Connection | None = None
     leaves: asyncio.TimerHandle | None = None
 
 
@@ -68,6 +69,7 @@ class OpampBridge:
         self.agents = Agents(settings)
         self._served: dict[bytes, Served] = {}
         self._connections: set[Connection] = set()
+        self._closed = False
         self._counts = dict.fromkeys(
             ("connections", "turned_away", "refused", "pushed", "failures"), 0
         )
@@ -86,6 +88,7 @@ class OpampBridge:
 
     async def close(self, timeout_s: float) -> None:
         """Every collector to what holds without leases, then the connections end."""
+        self._closed = True
         for served in self._served.values():
             served.driver.end()
         await asyncio.to_thread(self.agents.close, timeout_s)
@@ -157,13 +160,20 @@ class OpampBridge:
             self._hear(connection, report)
 
     def _hear(self, connection: Connection, report: Report) -> None:
+        if self._closed:
+            return
         first = not connection.uid
         connection.uid = report.uid
         served = self._served.get(report.uid)
+        if served is not None and served.connection not in (connection, None) and not first:
+            return  # another one has come in its place, and it is being ended
         if report.leaves:
             if served is not None and served.connection in (connection, None):
                 self._leave(report.uid)
             return
+        if served is not None and report.attributes and report.attributes != served.said:
+            self._leave(report.uid)  # it is somebody else by now
+            served = None
         if served is None:
             if not report.attributes:
                 if not connection.asked:
@@ -186,7 +196,7 @@ class OpampBridge:
         driver.agent = self.agents.start(report.uid, driver, report.attributes)
         if driver.agent is None:
             return None
-        self._served[report.uid] = served = Served(driver, None)
+        self._served[report.uid] = served = Served(driver, report.attributes)
         return served
 
     def _seat(self, served: Served, connection: Connection) -> None:
