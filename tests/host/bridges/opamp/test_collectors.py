@@ -75,6 +75,7 @@ async def test_a_refusal_is_a_nack_with_the_collectors_words_and_is_taken_back_a
     assert status.error == "ProfilerFailed: the collector: cannot sample 100 times a second"
     await asyncio.sleep(3.5)  # the agent has tried again, twice
     assert peer.numbers == [19, 100, 19]
+    await peer.send(peer.everything())  # it says so again
     assert bridge.counts()["failures"] == 1
     controller.release(TARGET, lease)
     await soon(lambda: applied(valkey, TARGET) == [19])

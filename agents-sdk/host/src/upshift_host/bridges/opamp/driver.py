@@ -89,7 +89,7 @@ class CollectorDriver:
         with self._news:
             self._capabilities = report.capabilities or self._capabilities
             self._standing.hear(report, self._contents)
-            told, status = self._standing.told, self._standing.status
+            told, status = self._standing.told, report.status
             if told is not None and status is not None and status.hash == told.hash:
                 if status.state == "failed":
                     self._put_back(told)
