@@ -4,9 +4,10 @@ how long. Pure."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from upshift_agent.contract import CPU, Lease, Profile, matches
+from upshift_agent.contract import ALL, CPU, Lease, Profile, matches
 
 from ..leases.draft import filter_key
 from .fleet import Fleet
@@ -49,16 +50,14 @@ class Meter:
 
     def look(self, trial: Trial, step: Step) -> None:
         """Look at whom a change is about."""
-        before, after = step.before.leases, step.after.leases
-        if before == after:
+        if not (changed := _changed(step.before.leases, step.after.leases)):
             return
-        changed = [it for it in (*before, *after) if (it in before) != (it in after)]
+        profiles = {it.profile for it in changed}
         for index in sorted(set().union(*(self._meant(step.after.target, it) for it in changed))):
-            hz = self._hz(trial, index)
             since_ms, former = self._raised.get(index, (0, ()))
-            if hz == former:
-                continue
-            self._change(index, since_ms, former, hz, step.at_ms)
+            hz = self._hz(trial, index, former, profiles)
+            if hz != former:
+                self._change(index, since_ms, former, hz, step.at_ms)
 
     def finish(self, now_ms: int) -> None:
         """Note what lasts until now."""
@@ -88,22 +87,37 @@ class Meter:
             ]
         return self._asked[key]
 
-    def _hz(self, trial: Trial, index: int) -> Raised:
-        """What a member runs at, of the profiles that are above its baseline."""
+    def _hz(self, trial: Trial, index: int, former: Raised, profiles: Collection[str]) -> Raised:
+        """What a member runs at, of the profiles that are above its baseline. former: what it ran
+        at before leases for `profiles` changed."""
         plans = trial.plans(self._fleet.followed[index])
         if not plans:
             return ()
-        member = self._fleet.members[index]
-        found = (
-            (it, trial.hz(member, plans, it)) for it in self._profiles if it in member.profiles
-        )
-        return tuple((it, hz) for it, hz in found if hz > self._rest(trial, index, it))
+        member, known = self._fleet.members[index], dict(former)
+        for it in self._profiles:
+            if it in member.profiles and (it in profiles or ALL in profiles):
+                hz = trial.hz(member, plans, it)
+                known[it] = hz if hz > self._rest(trial, index, it) else 0
+        return tuple((it, hz) for it in self._profiles if (hz := known.get(it, 0)))
 
     def _rest(self, trial: Trial, index: int, profile: str) -> int:
         key = index, profile
         if key not in self._resting:
             self._resting[key] = trial.hz(self._fleet.members[index], (), profile)
         return self._resting[key]
+
+
+def _changed(before: Sequence[Lease], after: Sequence[Lease]) -> list[Lease]:
+    """Return the leases that have come, gone, or are for others: one that only runs on makes no
+    difference now."""
+    was, there_is = ({it.id: it for it in leases} for leases in (before, after))
+    changed = [it for it in before if it.id not in there_is]
+    for it in after:
+        if (former := was.get(it.id)) is None:
+            changed.append(it)
+        elif former is not it and replace(former, expires_at_ms=it.expires_at_ms) != it:
+            changed += [former, it]
+    return changed
 
 
 def hz_seconds(trial: Trial, stretches: Sequence[Stretch], span_ms: int) -> tuple[float, float]:
