@@ -77,9 +77,10 @@ class Controller:
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self.versions = Versions(self._looks, core.keys, unreadable)
-        self.watches = Watches(core, in_force, metrics, self.versions)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
+        record = self._record if self.recorder else None
+        self.watches = Watches(core, in_force, metrics, self.versions, record)
         self._signed = False  # whether all states are known to be signed with the first secret
         self._configured()
 

@@ -22,15 +22,30 @@ from .sources.schedules.running import Running
 from .storage.reports.versions import Versions
 from .views.schedules import Schedules, shown
 
+#: What a rollout takes while it waits to be recorded, roughly.
+_BYTES = 1000
+
 
 class Watches:
-    def __init__(self, core: Core, in_force: InForce, metrics: Metrics, versions: Versions) -> None:
+    """record: is told rollouts, to keep them for replays; None: nobody keeps any."""
+
+    def __init__(
+        self,
+        core: Core,
+        in_force: InForce,
+        metrics: Metrics,
+        versions: Versions,
+        record: Callable[[Sequence[Trigger], int], object] | None = None,
+    ) -> None:
         self._core = core
         self._in_force = in_force
         self._metrics = metrics
         self.stop_if = StopIf(core.store, core.committer, core.asker, in_force.stop_if_every_s)
         self._notifier = Notifier(in_force.destinations, metrics.notice)
-        self.rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
+        self._record = record
+        self.rollouts = Rollouts(
+            versions, lambda: record is not None or in_force.on_rollout(), self._rolled_out
+        )
         self.scheduler = Running(
             in_force.schedules,
             self._redis_ms,
@@ -77,3 +92,5 @@ class Watches:
         for account in await self._core.triggers.receive(found, "rollouts"):
             for outcome in account.outcomes:
                 self._metrics.rollouts.labels(outcome.outcome).inc()
+        if self._record is not None:
+            self._record(found, _BYTES * len(found))

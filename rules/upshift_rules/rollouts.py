@@ -6,7 +6,7 @@ What is a rollout and what is none is decided elsewhere: by whoever sees which v
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from upshift_agent.contract import SERVICE_VERSION, VERSION_SCOPE, dump, service_target, shorten
 
@@ -24,6 +24,11 @@ def rollout(attributes: Mapping[str, str], starts_at_ms: int) -> Trigger:
     labels = {LABELS[it]: value for it, value in attributes.items()}
     identity = hashlib.sha256(dump(sorted(labels.items())).encode()).hexdigest()[:16]
     return Trigger("firing", labels, identity, starts_at_ms, kind="rollout")
+
+
+def attributes_of(trigger: Trigger) -> dict[str, str]:
+    """Return the attributes that name the version: what `rollout` was told."""
+    return {it: trigger.labels[label] for it, label in LABELS.items() if label in trigger.labels}
 
 
 def in_words(trigger: Trigger) -> str:
@@ -63,11 +68,6 @@ def _verdict(rule: Rule, trigger: Trigger) -> Verdict:
 
 def _claim(rule: Rule, trigger: Trigger) -> Claim:
     """All of the filter is of what the agents report themselves, so none of it is ever softened."""
-    where = {**rule.where, **dict(_attributes(trigger))}
+    where = {it: value for it, value in attributes_of(trigger).items() if it != SERVICE}
+    where = {**rule.where, **where}
     return Claim(rule, trigger, service_target(trigger.labels[LABELS[SERVICE]]), where)
-
-
-def _attributes(trigger: Trigger) -> Iterator[tuple[str, str]]:
-    for attribute, label in LABELS.items():
-        if attribute != SERVICE and label in trigger.labels:
-            yield attribute, trigger.labels[label]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -44,20 +45,34 @@ def cost(
         str,
         typer.Option(parser=duration, metavar="DURATION", help="How long an alert fires."),
     ] = "10m",
+    rollouts_per_day: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="N", help="Rollouts of what runs on the node in a day, for on_rollout."
+        ),
+    ] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", metavar="", help="Print the figures, for programs.")
     ] = False,
 ) -> None:
     """Predict CPU, memory, bandwidth and storage per node and month. Needs no controller.
 
-    Alerts are taken to come at random, spread evenly over the rules, each about the whole node.
+    Alerts are taken to come at random, spread evenly over the rules, each about the whole node; so
+    are rollouts, and schedules to be about it, whatever their target.
     """
     from upshift_rules.cost import Load, always, forecasts, uncounted
 
+    from ...sources.schedules.windows import open_for
+
     configuration = _read(file)
     rules, coefficients = configuration.rules, configuration.settings.cost
-    load = Load(alerts_per_day=alerts_per_day, firing_ms=parse_duration(firing_for))
-    found = forecasts(rules, load, coefficients)
+    load = Load(
+        alerts_per_day=alerts_per_day,
+        firing_ms=parse_duration(firing_for),
+        rollouts_per_day=rollouts_per_day,
+    )
+    now_ms = int(time.time() * 1000)
+    found = forecasts(rules, load, coefficients, lambda it: open_for(it, now_ms))
     beyond = uncounted(rules)
     if as_json:
         show.answer({"per_node": [asdict(size) for size in found], "uncounted": beyond})

@@ -19,6 +19,7 @@ from ..screen import replayed, show
 from ..several import each_apart, keeping_all
 
 if TYPE_CHECKING:
+    from upshift_rules.model import RuleSet
     from upshift_rules.trials.fleet import Member
     from upshift_rules.trials.replay import Replayed
 
@@ -130,7 +131,8 @@ def replay(
     since_ms = None if since is None else parse_duration(since)
     with keeping_all():
         if alerts is not None:
-            lasts_ms = max([0, *(rule.duration_ms for rules in several for rule in rules.rules)])
+            rules = [rule for one in several for rule in (*one.rules, *one.rollouts)]
+            lasts_ms = max([0, *(rule.duration_ms for rule in rules)])
             past = from_webhooks(alerts, since_ms, lasts_ms)
         else:
             token, repeat_ms = prometheus_token_file, max(1000, parse_duration(repeat))
@@ -143,7 +145,7 @@ def replay(
             named = assumed(past.notices, several, each)
         members, is_assumed = alike(named, several), not (live or agents)
         found = _replay(past, members, configurations)
-    for said in dict.fromkeys(map(not_asked, several)):
+    for said in dict.fromkeys((*map(not_asked, several), _without_rollouts(past, several))):
         if said:
             show.console(stderr=True).print(Text(f"Note: {said}"), soft_wrap=True)
     if as_json:
@@ -151,6 +153,16 @@ def replay(
         return
     beyond = sorted({name for it in configurations for name in uncounted(it.rules)})
     replayed.show(found, names, past, members, assumed=is_assumed, uncounted=beyond)
+
+
+def _without_rollouts(past: Past, several: Sequence[RuleSet]) -> str:
+    """Why no rule of `on_rollout` does anything, if so."""
+    if past.tells_of_rollouts or not any(it.rollouts for it in several):
+        return ""
+    return (
+        f"on_rollout raises nothing here: {past.source} tells of no rollout. Prometheus' ALERTS "
+        "and webhooks never do; `upshift serve --record DIR` keeps rollouts too"
+    )
 
 
 def _read(file: Path | None) -> Configuration:
@@ -169,11 +181,13 @@ def _replay(
     from upshift_rules.trials.fleet import Fleet
     from upshift_rules.trials.replay import Ruled, replay
 
+    from ...sources.virtual_time import SOURCES
+
     fleet = Fleet(members)
 
     def run(configuration: Configuration) -> Replayed:
         ruled = Ruled(configuration.rules, configuration.limits)
         costs = configuration.settings.cost
-        return replay(past.notices, ruled, fleet, costs, past.start_ms, past.end_ms)
+        return replay(past.notices, ruled, fleet, costs, past.start_ms, past.end_ms, SOURCES)
 
     return each_apart(run, configurations, apart=past.alerts >= _MANY)
