@@ -12,8 +12,8 @@ import typer
 
 from upshift_rules.durations import parse_duration
 
-from ..errors import Failed
 from ..options import duration
+from ..rules_file import read, rules_file
 from ..screen import show
 from ..screen.text import plain
 
@@ -22,17 +22,12 @@ if TYPE_CHECKING:
 
     from upshift_rules.cost import Forecast
 
-    from ...configuration import Configuration
-
 
 def cost(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="A rule file, or upshift.yaml, whose `cost:` counts. Default: the built-in rules.",
+        rules_file(
+            "A rule file, or upshift.yaml, whose `cost:` counts. Default: the built-in rules."
         ),
     ] = None,
     alerts_per_day: Annotated[
@@ -62,9 +57,10 @@ def cost(
     """
     from upshift_rules.cost import Load, always, forecasts, uncounted
 
+    from ...configuration import built_in
     from ...sources.schedules.windows import open_for
 
-    configuration = _read(file)
+    configuration = read(file) if file else built_in()
     rules, coefficients = configuration.rules, configuration.settings.cost
     load = Load(
         alerts_per_day=alerts_per_day,
@@ -89,16 +85,6 @@ def cost(
         sep="\n",
         soft_wrap=True,
     )
-
-
-def _read(file: Path | None) -> Configuration:
-    from ...configuration import built_in, load
-    from ...errors import StartRefused
-
-    try:
-        return load(file) if file else built_in()
-    except StartRefused as error:
-        raise Failed(str(error)) from error
 
 
 def _table(rows: Sequence[Forecast]) -> Table:

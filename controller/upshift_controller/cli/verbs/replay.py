@@ -12,9 +12,9 @@ from rich.text import Text
 from upshift_rules.durations import parse_duration
 
 from ..client import Client
-from ..errors import Failed
 from ..options import DEFAULT_URL, CaFile, TokenFile, Url, duration
 from ..past import Past, from_prometheus, from_webhooks, in_file, living
+from ..rules_file import read, rules_file
 from ..screen import replayed, show
 from ..several import each_apart, keeping_all
 
@@ -34,12 +34,7 @@ _REPEAT = "4h5m"
 def replay(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Rules to try, or upshift.yaml. Default: today's alone.",
-        ),
+        rules_file("Rules to try, or upshift.yaml. Default: today's alone."),
     ] = None,
     alerts: Annotated[
         Path | None,
@@ -125,7 +120,7 @@ def replay(
         raise typer.BadParameter("give one of --alerts and --prometheus", param_hint="--alerts")
     if agents is not None and live:
         raise typer.BadParameter("give one of --agents and --live", param_hint="--agents")
-    configurations = [_read(today)] if file is None else [_read(today), _read(file)]
+    configurations = [read(today)] if file is None else [read(today), read(file)]
     names = [it.rules_from for it in configurations]
     several = [it.rules for it in configurations]
     since_ms = None if since is None else parse_duration(since)
@@ -163,16 +158,6 @@ def _without_rollouts(past: Past, several: Sequence[RuleSet]) -> str:
         f"on_rollout raises nothing here: {past.source} tells of no rollout. Prometheus' ALERTS "
         "and webhooks never do; `upshift serve --record DIR` keeps rollouts too"
     )
-
-
-def _read(file: Path | None) -> Configuration:
-    from ...configuration import load
-    from ...errors import StartRefused
-
-    try:
-        return load(file)
-    except StartRefused as error:
-        raise Failed(str(error)) from error
 
 
 def _replay(
