@@ -41,7 +41,15 @@ receivers:
 
 
 class Plain(Proxy):
-    """One of any bytes, that cuts off what is under way as well."""
+    """One of any bytes. refusing: whoever connects is turned away at once."""
+
+    refusing = False
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            writer.close()
+        else:
+            await super()._accept(reader, writer)
 
     async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._up(reader, writer)
@@ -58,8 +66,8 @@ class World:
     front: HttpServer
     upshift: Controller
     redis_url: str
-    webhooks: Proxy
-    lists: Proxy
+    webhooks: Plain
+    lists: Plain
 
     def fires(self, service: str) -> None:
         alert = {
@@ -68,6 +76,19 @@ class World:
         }
         url = f"{self.front.url}/api/v2/alerts"
         requests.post(url, json=[alert], timeout=10).raise_for_status()
+
+    def heal(self, *, at_worst: bool) -> float:
+        """Let the list be read, and return from when on. at_worst: just after it was tried."""
+        failed = self.reads("failed")
+        if at_worst:
+            eventually(lambda: self.reads("failed") > failed, within_s=40)
+        self.lists.refusing = False
+        return time.monotonic()
+
+    def reads(self, outcome: str) -> float:
+        url = f"http://127.0.0.1:{self.lists.port}"
+        labels = f'alertmanager="{url}",outcome="{outcome}"'
+        return self.upshift.metric(f"upshift_alertmanager_reads_total{{{labels}}}")
 
     def granted(self, service: str) -> list[float]:
         """When boosts of a service were granted, by the monotonic clock."""
@@ -105,9 +126,9 @@ def webhook_blocked(folder: Path, size: Size) -> Row:
         ]
         for it in worlds:
             names.append(it.name)
-            eventually(lambda it=it: it.upshift.metric(_read(it)) > 0, within_s=20)
+            eventually(lambda it=it: it.reads("read") > 0, within_s=20)
             it.webhooks.cut()
-            it.lists.cut()
+            it.lists.refusing = True
         until = time.monotonic() + size.of(BLOCKED_S, SMALL_BLOCKED_S)
         services = [f"s{number}" for number in range(count)]
         for service in services:
@@ -119,9 +140,7 @@ def webhook_blocked(folder: Path, size: Size) -> Row:
         for it in worlds:
             if any(it.granted(service) for service in services):
                 broken.append(f"{it.name}: something got through")
-            it.lists.heal()
-        healed = time.monotonic()
-        for it in worlds:
+            healed = it.heal(at_worst=size.full)
             if not size.full:
                 it.upshift.post("/-/reload")
             eventually(lambda it=it: all(map(it.granted, services)), within_s=MADE_GOOD_S + 15)
@@ -145,8 +164,3 @@ def webhook_blocked(folder: Path, size: Size) -> Row:
 
 
 _REPEATS = 'upshift_alerts_total{outcome="repeat"}'
-
-
-def _read(it: World) -> str:
-    url = f"http://127.0.0.1:{it.lists.port}"
-    return f'upshift_alertmanager_reads_total{{alertmanager="{url}",outcome="read"}}'

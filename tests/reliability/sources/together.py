@@ -65,7 +65,7 @@ def sources_attacked(folder: Path, size: Size) -> Row:
     Prometheus lies."""
     dice, stops, fired = random.Random(14), Stops(), list[str]()
     rounds = [*LIES.items()] * size.of(2, 1)
-    rounds = rounds if size.full else rounds[:3]
+    rounds = rounds if size.full else rounds[:2]
     with ExitStack() as stack:
         enter = stack.enter_context
         server = enter(redis_server(folder / "redis", "--appendfsync", "always"))
