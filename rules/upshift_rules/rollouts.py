@@ -8,7 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from upshift_agent.contract import SERVICE_VERSION, VERSION_SCOPE, dump, service_target, shorten
+from upshift_agent.contract import (
+    SERVICE_VERSION,
+    VERSION_SCOPE,
+    Where,
+    dump,
+    service_target,
+    shorten,
+)
 
 from .matching import SCOPED, Verdict
 from .model import Claim, Outcome, Rule, RuleSet, Trigger
@@ -68,6 +75,6 @@ def _verdict(rule: Rule, trigger: Trigger) -> Verdict:
 
 def _claim(rule: Rule, trigger: Trigger) -> Claim:
     """All of the filter is of what the agents report themselves, so none of it is ever softened."""
-    where = {it: value for it, value in attributes_of(trigger).items() if it != SERVICE}
-    where = {**rule.where, **where}
+    named = {it: value for it, value in attributes_of(trigger).items() if it != SERVICE}
+    where: Where = {**rule.where, **named}
     return Claim(rule, trigger, service_target(trigger.labels[LABELS[SERVICE]]), where)

@@ -116,9 +116,9 @@ def alike(members: Iterable[Member], several: Iterable[RuleSet]) -> list[Member]
     looked at for each change, and most of it differs by names only."""
     sets = list(several)
     rules = [rule for one in sets for rule in (*one.rules, *one.rollouts)]
-    schedules = [it for one in sets for it in one.schedules]
     told = {SERVICE, ENVIRONMENT, HOST, K8S_NODE, *SCOPED}
-    told = told.union(*(it.where for it in (*rules, *schedules)))
+    told = told.union(*(it.where for it in rules))
+    told = told.union(*(it.where for one in sets for it in one.schedules))
     if any(one.rollouts for one in sets):
         told |= {SERVICE_VERSION}
     if any(it.scope == "instance" for it in rules):

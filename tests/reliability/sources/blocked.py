@@ -143,7 +143,10 @@ def webhook_blocked(folder: Path, size: Size) -> Row:
             healed = it.heal(at_worst=size.full)
             if not size.full:
                 it.upshift.post("/-/reload")
-            eventually(lambda it=it: all(map(it.granted, services)), within_s=MADE_GOOD_S + 15)
+            # However slow the answers are on a busy machine, the history says when it was.
+            eventually(
+                lambda it=it: it.upshift.metric(_RECOVERED) >= count, within_s=MADE_GOOD_S + 60
+            )
             took += [it.granted(service)[0] - healed for service in services]
             it.webhooks.heal()
         for it in worlds:  # the webhooks come after all, and grant nothing
@@ -163,4 +166,5 @@ def webhook_blocked(folder: Path, size: Size) -> Row:
     )
 
 
+_RECOVERED = 'upshift_alerts_total{outcome="recovered"}'
 _REPEATS = 'upshift_alerts_total{outcome="repeat"}'
