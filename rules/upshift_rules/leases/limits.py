@@ -7,7 +7,7 @@ it stands for, so whatever is forgotten there frees itself.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -97,23 +97,24 @@ Budget = Mapping[str, Reservation]
 
 @dataclass(slots=True)
 class _Use:
-    """The live reservations of one target."""
+    """The live reservations of one target, and how many agents they raise."""
 
     live: dict[str, Reservation] = field(default_factory=dict)
+    agents: int = 0
 
-    @property
-    def agents(self) -> int:
-        """How many agents they raise: no more than there are, nor of those that one filter means
-        than it does, however many boosts reach them, for whatever profiles."""
-        if len(self.live) < 2:  # as nearly always
-            return sum(min(it.agents, it.meant or it.known, it.known) for it in self.live.values())
-        raised: defaultdict[str, int] = defaultdict(int)
-        meant: defaultdict[str, int] = defaultdict(int)
-        for it in self.live.values():
-            raised[it.filter] += it.agents
-            meant[it.filter] = max(meant[it.filter], it.meant or it.known)
-        known = max((it.known for it in self.live.values()), default=0)
-        return min(sum(min(raised[it], meant[it]) for it in raised), known)
+
+def _raised(live: Collection[Reservation]) -> int:
+    """How many agents reservations of one target raise: no more than there are, nor of those that
+    one filter means than it does, however many boosts reach them, for whatever profiles."""
+    if len(live) < 2:  # as nearly always
+        return sum(min(it.agents, it.meant or it.known, it.known) for it in live)
+    raised: defaultdict[str, int] = defaultdict(int)
+    meant: defaultdict[str, int] = defaultdict(int)
+    for it in live:
+        raised[it.filter] += it.agents
+        meant[it.filter] = max(meant[it.filter], it.meant or it.known)
+    known = max(it.known for it in live)
+    return min(sum(min(raised[it], meant[it]) for it in raised), known)
 
 
 class Ledger:
@@ -129,6 +130,8 @@ class Ledger:
         self._grants: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for lease, reservation in budget.items():
             self._enter(lease, reservation)
+        for use in self._targets.values():
+            use.agents = _raised(use.live.values())
         self.boosted_agents = sum(use.agents for use in self._targets.values())
 
     def take(self, lease: str, wanted: Reservation) -> Refusal | None:
@@ -195,7 +198,7 @@ class Ledger:
         if most is None:
             return None
         use = self._targets[wanted.target]
-        more = _Use({**use.live, lease: wanted}).agents - use.agents
+        more = _raised({**use.live, lease: wanted}.values()) - use.agents
         if not more or used + more <= most:
             return None
         by_share = f"{UNLESS_SET} (a third of the live agents, at least {LEAST})"
@@ -213,10 +216,12 @@ class Ledger:
         self.changed = True
         for it, move in ((before, self._leave), (after, self._enter)):
             if it is not None:
-                use = self._targets[it.target]
-                self.boosted_agents -= use.agents
                 move(lease, it)
-                self.boosted_agents += use.agents
+        for target in {it.target for it in (before, after) if it is not None}:
+            use = self._targets[target]
+            self.boosted_agents -= use.agents
+            use.agents = _raised(use.live.values())
+            self.boosted_agents += use.agents
 
     def _enter(self, lease: str, it: Reservation) -> None:
         """Hold what still matters: it is live, or it is one of the last hour's boosts."""

@@ -16,6 +16,7 @@ from upshift_agent.contract import (
     INSTANCE,
     K8S_NODE,
     POD,
+    SERVICE_VERSION,
     Profile,
     canonical,
     check_target,
@@ -113,8 +114,13 @@ class Fleet:
 def alike(members: Iterable[Member], several: Iterable[RuleSet]) -> list[Member]:
     """Return `members` with those in one that none of these rules tells apart: a large fleet is
     looked at for each change, and most of it differs by names only."""
-    rules = [rule for one in several for rule in (*one.rules, *one.rollouts)]
-    told = {SERVICE, ENVIRONMENT, HOST, K8S_NODE, *SCOPED}.union(*(it.where for it in rules))
+    sets = list(several)
+    rules = [rule for one in sets for rule in (*one.rules, *one.rollouts)]
+    told = {SERVICE, ENVIRONMENT, HOST, K8S_NODE, *SCOPED}
+    told = told.union(*(it.where for it in rules))
+    told = told.union(*(it.where for one in sets for it in one.schedules))
+    if any(one.rollouts for one in sets):
+        told |= {SERVICE_VERSION}
     if any(it.scope == "instance" for it in rules):
         told |= {INSTANCE, POD}
     if any(it.fraction < 1 for it in rules):

@@ -1,31 +1,34 @@
-"""What the agents of a trial do meanwhile: how many are above their baseline, by how much, and for
-how long. Pure."""
+"""What the agents of a trial do meanwhile: how many are above their baseline, or capped below it,
+by how much, and for how long. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from upshift_agent.contract import CPU, Lease, Profile, matches
+from upshift_agent.contract import ALL, CPU, Lease, Profile, matches
 
 from ..leases.draft import filter_key
 from .fleet import Fleet
 from .trial import Step, Trial
 
-#: What is above its baseline of an agent: profiles, and how high each is.
-Raised = tuple[tuple[str, int], ...]
+#: What is not at its baseline of an agent: profiles, and how high each is.
+Moved = tuple[tuple[str, int], ...]
 
 
 class Stretch(NamedTuple):
-    """Time that a member of a fleet spent above its baseline without a change, in Unix ms.
+    """Time that a member of a fleet spent off its baseline without a change, in Unix ms.
 
-    member: its position in the fleet. hz: of the profiles that are raised, in their units.
+    member: its position in the fleet. hz: of the profiles that are moved, in their units.
+    raised: whether one of them is above the baseline; else a cap holds them below it.
     """
 
     member: int
     start_ms: int
     end_ms: int
-    hz: Raised
+    hz: Moved
+    raised: bool
 
     @property
     def ms(self) -> int:
@@ -40,8 +43,8 @@ class Meter:
         self._profiles = profiles
         self._resting: dict[tuple[int, str], int] = {}
         self._asked: dict[tuple[str, str], Collection[int]] = {}
-        #: Since when, and how high, of those that are raised.
-        self._raised: dict[int, tuple[int, Raised]] = {}
+        #: Since when, and how high, of those that are moved.
+        self._moved: dict[int, tuple[int, Moved]] = {}
         self._level = self._since_ms = 0
         self.stretches: list[Stretch] = []
         #: The most agents that were raised at the same time.
@@ -49,32 +52,31 @@ class Meter:
 
     def look(self, trial: Trial, step: Step) -> None:
         """Look at whom a change is about."""
-        before, after = step.before.leases, step.after.leases
-        if before == after:
+        if not (changed := _changed(step.before.leases, step.after.leases)):
             return
-        changed = [it for it in (*before, *after) if (it in before) != (it in after)]
+        profiles = {it.profile for it in changed}
         for index in sorted(set().union(*(self._meant(step.after.target, it) for it in changed))):
-            hz = self._hz(trial, index)
-            since_ms, former = self._raised.get(index, (0, ()))
-            if hz == former:
-                continue
-            self._change(index, since_ms, former, hz, step.at_ms)
+            since_ms, former = self._moved.get(index, (0, ()))
+            hz = self._hz(trial, index, former, profiles)
+            if hz != former:
+                self._change(index, since_ms, former, hz, step.at_ms)
 
     def finish(self, now_ms: int) -> None:
         """Note what lasts until now."""
-        for index, (since_ms, hz) in list(self._raised.items()):
+        for index, (since_ms, hz) in list(self._moved.items()):
             self._change(index, since_ms, hz, (), now_ms)
 
-    def _change(self, index: int, since_ms: int, former: Raised, hz: Raised, now_ms: int) -> None:
+    def _change(self, index: int, since_ms: int, former: Moved, hz: Moved, now_ms: int) -> None:
         if now_ms > self._since_ms:  # what lasts no time is nobody's business
             self.most, self._since_ms = max(self.most, self._level), now_ms
-        self._level += self._fleet.members[index].count * (bool(hz) - bool(former))
+        was_up, is_up = self._is_up(index, former), self._is_up(index, hz)
+        self._level += self._fleet.members[index].count * (is_up - was_up)
         if former and now_ms > since_ms:
-            self.stretches.append(Stretch(index, since_ms, now_ms, former))
+            self.stretches.append(Stretch(index, since_ms, now_ms, former, was_up))
         if hz:
-            self._raised[index] = now_ms, hz
+            self._moved[index] = now_ms, hz
         else:
-            del self._raised[index]
+            del self._moved[index]
 
     def _meant(self, target: str, lease: Lease) -> Collection[int]:
         """The members that follow a target and are what a lease asks for."""
@@ -88,22 +90,41 @@ class Meter:
             ]
         return self._asked[key]
 
-    def _hz(self, trial: Trial, index: int) -> Raised:
-        """What a member runs at, of the profiles that are above its baseline."""
+    def _hz(self, trial: Trial, index: int, former: Moved, profiles: Collection[str]) -> Moved:
+        """What a member runs at, of the profiles that are not at its baseline. former: what it ran
+        at before leases for `profiles` changed."""
         plans = trial.plans(self._fleet.followed[index])
         if not plans:
             return ()
         member = self._fleet.members[index]
-        found = (
-            (it, trial.hz(member, plans, it)) for it in self._profiles if it in member.profiles
-        )
-        return tuple((it, hz) for it, hz in found if hz > self._rest(trial, index, it))
+        known: dict[str, int | None] = dict(former)
+        for it in self._profiles:
+            if it in member.profiles and (it in profiles or ALL in profiles):
+                hz = trial.hz(member, plans, it)
+                known[it] = None if hz == self._rest(trial, index, it) else hz
+        return tuple((it, hz) for it in self._profiles if (hz := known.get(it)) is not None)
+
+    def _is_up(self, index: int, hz: Moved) -> bool:
+        return any(hz > self._resting[index, profile] for profile, hz in hz)
 
     def _rest(self, trial: Trial, index: int, profile: str) -> int:
         key = index, profile
         if key not in self._resting:
             self._resting[key] = trial.hz(self._fleet.members[index], (), profile)
         return self._resting[key]
+
+
+def _changed(before: Sequence[Lease], after: Sequence[Lease]) -> list[Lease]:
+    """Return the leases that have come, gone, or are for others: one that only runs on makes no
+    difference now."""
+    was, there_is = ({it.id: it for it in leases} for leases in (before, after))
+    changed = [it for it in before if it.id not in there_is]
+    for it in after:
+        if (former := was.get(it.id)) is None:
+            changed.append(it)
+        elif former is not it and replace(former, expires_at_ms=it.expires_at_ms) != it:
+            changed += [former, it]
+    return changed
 
 
 def hz_seconds(trial: Trial, stretches: Sequence[Stretch], span_ms: int) -> tuple[float, float]:
@@ -118,5 +139,5 @@ def hz_seconds(trial: Trial, stretches: Sequence[Stretch], span_ms: int) -> tupl
         count, rest = counts[it.member], resting[it.member]
         raised = dict(it.hz).get(CPU, rest)
         hz_ms += count * (raised - rest) * it.ms
-        running_ms += count * it.ms if raised and not rest else 0
+        running_ms += count * it.ms * (bool(raised) - bool(rest))
     return hz_ms / 1000, running_ms / 1000
