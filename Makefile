@@ -30,8 +30,8 @@ test: $(DEV)/.ready lint servers  ## Everything that is claimed, proved on real 
 
 integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
 	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless \
-		musl-gcc:musl-tools curl:curl containerd:containerd
-	@sh tests/parts/build.sh parca otelcol
+		musl-gcc:musl-tools curl:curl containerd:containerd mvn:maven
+	@sh tests/parts/build.sh async-profiler parca otelcol
 	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
 
 reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen

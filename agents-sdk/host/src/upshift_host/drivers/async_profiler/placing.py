@@ -45,8 +45,9 @@ def put(pid: int, place: Place, library: Library) -> str:
     return f"/tmp/{name}"  # noqa: S108  # the JVM's; see above
 
 
-def others(pid: int, own: str) -> list[str]:
-    """The libraries of async-profiler in a JVM that are not `own`, as it sees them."""
+def others(pid: int, own: str | None = None) -> list[str]:
+    """The libraries of async-profiler in a JVM that are neither `own` nor copies of ours, by the
+    paths that it knows."""
     found: dict[str, None] = {}
     with suppress(OSError), open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
         for line in maps:

@@ -23,6 +23,9 @@ from .library import Library
 from .samples import Recorded, read
 
 MAX_SAID = 4096  # bytes
+#: The thread that shows a session ends after it.
+LINGERS_S = 2.0
+LOOK_S = 0.1
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 #: Has a JVM load a library with options, and returns its code: `attach.load`, or a test's own.
@@ -95,8 +98,11 @@ class Session:
     def _leave_theirs(self, place: Place) -> None:
         """Raise `ProfilerFailed` where a session of somebody else's runs: it is left alone."""
         pid = self.process.pid
-        if somebody := why_not(pid):
-            raise ProfilerFailed(somebody)
+        deadline = time.monotonic() + LINGERS_S
+        while somebody := why_not(pid):
+            if time.monotonic() > deadline:
+                raise ProfilerFailed(somebody)
+            time.sleep(LOOK_S)
         for library in placing.others(pid, self._library):
             if commands.runs(self._ask(place, library, commands.status)[1]):
                 raise ProfilerFailed(_somebody(pid))
@@ -144,7 +150,8 @@ class Session:
 
 def why_not(pid: int) -> str | None:
     """That somebody else's session runs, as far as the system shows it."""
-    return _somebody(pid) if placing.timed(pid) and not placing.ours(pid) else None
+    theirs = placing.timed(pid) and not placing.ours(pid) and placing.others(pid)
+    return _somebody(pid) if theirs else None
 
 
 def _somebody(pid: int) -> str:
