@@ -20,6 +20,10 @@ def test_one_session_carries_all_that_is_on_and_ends_by_itself() -> None:
     )
 
 
+def test_cpu_is_sampled_by_the_timer_that_was_chosen() -> None:
+    assert ",event=itimer," in commands.start(RECORDING, LOG, {"cpu": 19}, 1, 15, "itimer")
+
+
 def test_what_is_off_is_not_asked_for() -> None:
     said = commands.start(RECORDING, LOG, {"wall": 19, "cpu": 0}, 4096, 15)
     assert not any(f",{option}=" in said for option in ("event", "interval", "alloc", "lock"))

@@ -46,7 +46,7 @@ class Jvm:
         return code
 
     def session(self, library: Library) -> Session:
-        return Session(identified(PID), library, {"cpu": 100}, 4096, self.load)
+        return Session(identified(PID), library, {"cpu": 100}, 4096, load=self.load)
 
     @property
     def actions(self) -> list[str]:
@@ -127,7 +127,7 @@ def test_one_that_a_killed_agent_of_ours_left_is_ended(jvm: Jvm, library: Librar
                 jvm.says["start"] = next(asked)
             return real(pid, library, options)
 
-        Session(identified(PID), library, {"cpu": 100}, 4096, load).take()
+        Session(identified(PID), library, {"cpu": 100}, 4096, load=load).take()
     assert jvm.actions == ["start", "stop", "start", "stop"]
 
 

@@ -19,6 +19,8 @@ def natives(configuration: Configuration) -> dict[str, Kind]:
         profiles=PROFILES,
         languages=frozenset({"java"}),
         why_not=lambda workload: why_not(library, workload),
-        make=lambda workload, exporter: AsyncProfilerDriver(library, workload, exporter),
+        make=lambda workload, exporter: AsyncProfilerDriver(
+            library, workload, exporter, timer=entry.timer
+        ),
     )
     return {NAME: kind}

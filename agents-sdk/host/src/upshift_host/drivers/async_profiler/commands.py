@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from upshift_agent import Profile
 
+#: ctimer: one for each thread. itimer: one for the process, whichever thread it finds on a CPU.
+Timer = Literal["ctimer", "itimer"]
 NS = 1_000_000_000
 #: Above this a session is a load by itself.
 HIGHEST_HZ = 1000
@@ -46,7 +49,12 @@ def alloc_bytes(hz: int, bytes_per_s: float | None) -> int:
 
 
 def start(
-    recording: str, log: str, rates: Mapping[Profile, int], alloc: int, own_end_s: int
+    recording: str,
+    log: str,
+    rates: Mapping[Profile, int],
+    alloc: int,
+    own_end_s: int,
+    timer: Timer = "ctimer",
 ) -> str:
     """Begin a session that ends by itself. recording, log: names for files in the JVM's /tmp.
 
@@ -56,8 +64,8 @@ def start(
         raise ValueError(f"no name of a recording of ours: {recording!r}")
     options = ["start", "jfr", f"timeout={int(own_end_s)}", f"file=/tmp/{recording}"]
     if hz := int(rates.get("cpu", 0)):
-        # A timer for each thread, which takes no right and no perf_event_paranoid.
-        options += ["event=ctimer", f"interval={period_ns(hz)}"]
+        # Timers take no right, and no perf_event_paranoid.
+        options += [f"event={timer}", f"interval={period_ns(hz)}"]
     if hz := int(rates.get("wall", 0)):
         options.append(f"wall={period_ns(hz)}")
     if rates.get("alloc", 0):

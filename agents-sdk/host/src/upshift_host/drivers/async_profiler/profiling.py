@@ -42,9 +42,10 @@ class AsyncProfiler:
     profiles = PROFILES
     overlaps = False  # a JVM has one session
 
-    def __init__(self, library: Path | None) -> None:
+    def __init__(self, library: Path | None, timer: commands.Timer) -> None:
         """library: where it is, as `find` takes it."""
         self._named = library
+        self._timer: commands.Timer = timer
         self._tidied: set[Process] = set()
         #: Bytes a second, as each was last seen to allocate.
         self._allocates: dict[Process, float] = {}
@@ -75,7 +76,7 @@ class AsyncProfiler:
                 place.tidy()
             self._tidied.add(process)
         alloc = commands.alloc_bytes(rates.get("alloc", 1), self._allocates.get(process))
-        return Session(process, library, rates, alloc)
+        return Session(process, library, rates, alloc, self._timer)
 
     def _tell(self, rates: Rates, in_force: Rates) -> None:
         """Of what is less than was asked for."""
@@ -97,10 +98,11 @@ class AsyncProfilerDriver(AttachDriver):
         workload: Workload,
         exporter: Exporter,
         *,
+        timer: commands.Timer = "ctimer",
         window_s: float = WINDOW_S,
     ) -> None:
         """Starts nothing. library: as `find` takes it."""
-        self._async = AsyncProfiler(library)
+        self._async = AsyncProfiler(library, timer)
         super().__init__(self._async, workload, exporter, window_s=window_s)
 
     def says(self) -> str | None:

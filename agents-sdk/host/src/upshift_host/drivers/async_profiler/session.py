@@ -50,6 +50,7 @@ class Session:
         library: Library,
         rates: Mapping[Profile, int],
         alloc: int,
+        timer: commands.Timer = "ctimer",
         load: Load = load,
     ) -> None:
         """rates: as they are in force. alloc: bytes between two samples. Raise `ProfilerFailed`."""
@@ -61,7 +62,7 @@ class Session:
             self._leave_theirs(place)
             name = place.new_name()
             try:
-                self._start(place, name, alloc)
+                self._start(place, name, alloc, timer)
                 self._file = os.open(name, _FLAGS, dir_fd=place.descriptor)
             except OSError as error:
                 with suppress(ProfilerFailed):
@@ -107,11 +108,11 @@ class Session:
             if commands.runs(self._ask(place, library, commands.status)[1]):
                 raise ProfilerFailed(_somebody(pid))
 
-    def _start(self, place: Place, name: str, alloc: int) -> None:
+    def _start(self, place: Place, name: str, alloc: int, timer: commands.Timer) -> None:
         pid = self.process.pid
 
         def options(log: str) -> str:
-            return commands.start(name, log, self._rates, alloc, OWN_END_S)
+            return commands.start(name, log, self._rates, alloc, OWN_END_S, timer)
 
         code, said = self._ask(place, self._library, options)
         if commands.already(said) and placing.ours(pid):
