@@ -21,6 +21,6 @@ class AsyncProfilerEntry(Section):
     )
     timer: Literal["ctimer", "itimer"] = Field(
         default="ctimer",
-        description="What samples cpu: a timer of each thread, or of the whole process, for JVMs of "
-        "many threads that compute little each.",
+        description="What samples cpu: a timer of each thread, or one of the whole process, for "
+        "JVMs of many threads that compute little each.",
     )
