@@ -31,7 +31,7 @@ test: $(DEV)/.ready lint servers  ## Everything that is claimed, proved on real 
 integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
 	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless \
 		musl-gcc:musl-tools curl:curl containerd:containerd mvn:maven
-	@sh tests/parts/build.sh parca otelcol opampsupervisor otelcol-opamp
+	@sh tests/parts/build.sh async-profiler parca otelcol opampsupervisor otelcol-opamp
 	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
 
 deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine allows; print a table. PART="images compose"

@@ -88,7 +88,8 @@ def compiled_c(folder: Path, compiler: str = "cc", *options: str) -> Path:
 
 
 def compiled_java(folder: Path, javac: str = "javac") -> Path:
-    """The folder of the busy Java program's class, for any JVM from 17 on."""
+    """The folder of the busy Java programs' classes, for any JVM from 17 on."""
     if not (folder / "Busy.class").exists():
-        subprocess.run([javac, "--release", "17", "-d", folder, BUSY / "Busy.java"], check=True)
+        sources = sorted(BUSY.glob("*.java"))
+        subprocess.run([javac, "--release", "17", "-d", folder, *sources], check=True)
     return folder

@@ -53,6 +53,14 @@ def test_of_much_that_it_says_the_end_is_kept_and_it_never_waits_for_us() -> Non
     child.close()
 
 
+def test_what_it_calls_an_error_is_the_reason_whatever_follows() -> None:
+    said = "ERROR: not permitted\nStack backtrace:\n   0: main\n"
+    child = Child("sh", ["-c", f"printf '{said}' >&2; exit 1"])
+    child.finish(20)
+    assert child.reason() == "ERROR: not permitted"
+    child.close()
+
+
 def test_a_program_that_is_not_there_is_told_of_in_a_sentence() -> None:
     with pytest.raises(ProfilerFailed, match="no-such-program is not on the PATH"):
         Child("no-such-program", [])

@@ -13,6 +13,7 @@ from upshift_rules.documents.fields import BaselineHz, Hz, Line, Matchers, Text
 from upshift_rules.documents.located import Document, Section
 from upshift_rules.documents.nodes import Path
 
+from .async_profiler import AsyncProfilerEntry
 from .fields import CommandPattern, HttpUrl, Listen, Port
 from .files import FileEntry, faults_of_files
 from .pprof import PprofEntry
@@ -131,6 +132,9 @@ class AgentDocument(Document):
     )
     pprof: PprofEntry | None = Field(
         default=None, description="Go's net/http/pprof, asked over HTTP. Default: nobody is."
+    )
+    async_profiler: AsyncProfilerEntry | None = Field(
+        default=None, description="async-profiler in JVMs. Default: it is not loaded into any."
     )
     select: Matchers | None = Field(
         default=None,

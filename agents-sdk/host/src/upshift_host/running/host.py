@@ -26,6 +26,7 @@ from ..profiles.export import Exporter
 from ..said import describe, log
 from ..workload import Workload
 from .carrier import Carrier
+from .natives import natives
 from .node import NodeDriver
 from .occupied import Occupied
 from .ours import Ours
@@ -71,7 +72,9 @@ class HostAgent:
         procfs = Procfs()
         self._configuration = configuration
         document = configuration.document
-        self._kinds = self._files.before({**kinds, **pulled(configuration)})
+        self._kinds = self._files.before(
+            {**natives(configuration), **kinds, **pulled(configuration)}
+        )
         self._priorities = {it.method: it.priority for it in document.fallback_strategy}
         self._exporter = exporter
         self._discovery = Discovery(configuration, procfs)

@@ -21,7 +21,7 @@ WANTED = "a driver is a callable that takes a Decision, or an object as upshift_
 REQUIRED = ("name", "profiles", "apply")
 
 MAX_ACHIEVED_HZ = 1e9  # far above any profiler, and a number that every reader takes
-MAX_NAME = 100  # characters
+MAX_NAME = 300  # characters: a host agent's says which methods do not work, and why
 
 
 class Turn:

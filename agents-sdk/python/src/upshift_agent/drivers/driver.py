@@ -23,7 +23,7 @@ class Driver(Protocol):
 
     @property
     def name(self) -> str:
-        """Which profiler it is, for statuses: one line of at most 100 characters. It may change."""
+        """Which profiler it is, for statuses: one line of at most 300 characters. It may change."""
         ...
 
     @property
