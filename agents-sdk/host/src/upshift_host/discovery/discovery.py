@@ -22,7 +22,7 @@ SETTLED_S = 1.0
 
 
 class Discovery:
-    """One thread's own. `look` every second or so."""
+    """One thread's own. `look` every second or two."""
 
     def __init__(self, configuration: Configuration, procfs: Procfs | None = None) -> None:
         document = configuration.document

@@ -32,7 +32,8 @@ from .ours import Ours
 from .pulling import kinds as pulled
 from .pulling import targets
 
-TICK_S = 1.0
+#: A process that has just begun is served within two of these: it has to settle first.
+TICK_S = 1.5
 #: How long all profilers together may take to end.
 END_S = 10.0
 #: How long the profilers of `files:` may take at least; their files are right at once.
