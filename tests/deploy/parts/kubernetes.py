@@ -1,7 +1,6 @@
 """Kubernetes: the chart, and what a cluster makes of it."""
 
 from deploy.table import Row
-
 from parts import program
 
 GUIDE = "deploy/helm/upshift/README.md"
