@@ -1,4 +1,7 @@
-"""Real servers for tests: on free loopback ports, owned and ended by whoever starts them."""
+"""Real servers for tests: on free loopback ports, owned and ended by whoever starts them.
+
+Long, because whoever needs a server looks for it here.
+"""
 
 from __future__ import annotations
 
