@@ -160,14 +160,18 @@ async def _made(backend: Backend, boost: Boost, before: Span, before_hz: int) ->
         "hz": boost.hz,
         "before_hz": before_hz,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "upshift_controller.evidence",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # no module of the folder that we happen to be in
+            "-m",
+            "upshift_controller.evidence",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        return {"failed": f"no process can be had for a report: {error.strerror}"}
     try:
         async with asyncio.timeout(REPORT_S):
             answer, complaint = await process.communicate(json.dumps(job).encode())
