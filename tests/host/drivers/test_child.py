@@ -17,6 +17,8 @@ from upshift_host.drivers import child as module
 from upshift_host.drivers.child import Child
 from upshift_host.drivers.errors import ProfilerFailed
 
+pytestmark = pytest.mark.servers()  # each starts a process
+
 #: Hands out a child, then waits for ever.
 PARENT = """
 import sys, threading, time

@@ -124,7 +124,7 @@ def let_spend(workload: Workload, cpu_s: float) -> None:
         seconds = watch.seconds()
         return seconds is not None and seconds.cpu >= cpu_s
 
-    eventually(spent, within_s=60, every_s=0.2)
+    eventually(spent, within_s=120, every_s=0.2)
 
 
 def assert_counted(windows: Sequence[Window], threads: int = 0) -> None:
@@ -157,7 +157,7 @@ class Truth:
         return bytes_, ns
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 @versions
 def test_16_busy_threads_are_counted_19_100_19_at_the_receiver(version: int, classes: Path) -> None:
     kept = Kept()
@@ -168,7 +168,7 @@ def test_16_busy_threads_are_counted_19_100_19_at_the_receiver(version: int, cla
         driver = AsyncProfilerDriver(JAR, workload, Both(kept, exporter))
         for hz in (19, 100, 19):
             apply(driver, cpu=hz)
-            pause(12)
+            let_spend(workload, 8)
         driver.close()
         exporter.close(10)
         got = receiver.ingested()
@@ -239,7 +239,7 @@ def test_above_the_kernels_ticks_it_says_so_and_achieves_those(version: int, cla
     with running(busy(version, classes), "java") as workload, attached(workload, kept) as driver:
         apply(driver, cpu=5000)
         assert driver.says() == f"cpu at {ticks} Hz, for the kernel's timers run at {ticks} Hz"
-        pause(5)
+        let_spend(workload, 2)
         driver._loop.renew()
         kept.wait_for(lambda windows: windows)
         achieved = driver.achieved()["cpu"]
