@@ -46,8 +46,8 @@ def show(
     for heading, name in zip(_headings(found), names, strict=True):
         out.print(f"{heading + ':':<7}{text.plain(name)}", soft_wrap=True)
     out.print()
-    for line in summary(found, _headings(found), sum(it.count for it in members)):
-        out.print(line)
+    for sentences in summary(found, _headings(found), sum(it.count for it in members)):
+        out.print(sentences)
     out.print()
     out.print(_figures(found, members))
     for heading, of in (("RULE", _BY_RULE), ("SCHEDULE", _BY_SCHEDULE)):

@@ -112,9 +112,9 @@ def replay(
     controller, but for --live.
     """
     from upshift_rules.cost import uncounted
+    from upshift_rules.trials.beside.assuming import assumed
     from upshift_rules.trials.beside.told import not_asked
     from upshift_rules.trials.fleet import alike
-    from upshift_rules.trials.replay import assumed
 
     if (alerts is None) == (prometheus is None):
         raise typer.BadParameter("give one of --alerts and --prometheus", param_hint="--alerts")
