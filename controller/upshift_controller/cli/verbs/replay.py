@@ -142,7 +142,7 @@ def replay(
         found = _replay(past, members, configurations)
     for said in dict.fromkeys((*map(not_asked, several), _without_rollouts(past, several))):
         if said:
-            show.console(stderr=True).print(Text(f"Note: {said}"), soft_wrap=True)
+            show.console(stderr=True).print(Text(f"Note: {said}"))
     if as_json:
         show.answer(replayed.as_json(found, names, past, members, assumed=is_assumed))
         return
