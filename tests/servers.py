@@ -233,27 +233,19 @@ def prometheus(folder: Path, config: str, *options: str, rules: str = "") -> Ite
         yield server
 
 
-DEBIANS_ALERTMANAGER = "prometheus-alertmanager"
-
-
 @contextmanager
 def alertmanager(
-    folder: Path,
-    config: str,
-    *cluster: str,
-    listen: str = "",
-    program: str = DEBIANS_ALERTMANAGER,
-    port: int = 0,
+    folder: Path, config: str, *cluster: str, listen: str = "", program: str = "", port: int = 0
 ) -> Iterator[HttpServer]:
-    """An Alertmanager with this configuration; alone, unless it gossips on `listen`, with the
-    options `cluster`, such as its peers. config: YAML. port: 0 is any that is free."""
+    """Debian's Alertmanager, or another program, with this configuration (YAML); alone, unless it
+    gossips on `listen`, with the options `cluster`, such as its peers. port: 0 is any free one."""
     port = port or free_port()
     folder.mkdir(parents=True)
     (folder / "alertmanager.yml").write_text(config)
     with http_server(
         folder,
         port,
-        program,
+        program or "prometheus-alertmanager",
         f"--config.file={folder}/alertmanager.yml",
         f"--storage.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -144,7 +144,7 @@ def scheduled(schedules: Iterable[Schedule], open_for: Open) -> Iterator[Coverin
 
 def uncounted(rules: RuleSet) -> list[Profile]:
     """Return the profiles, raised or on at rest, that no forecast counts."""
-    raised = {rule.profile for rule in (*rules.rules, *rules.rollouts)}
+    raised: set[str] = {rule.profile for rule in (*rules.rules, *rules.rollouts)}
     raised |= {it for schedule in rules.schedules for it in schedule.profiles}
     resting = rules.baseline.profiles
     return [it for it in PROFILES if it != CPU and (it in raised or resting.get(it))]

@@ -182,8 +182,11 @@ def _where(rules: RuleSet, rule: Rule, trigger: Trigger) -> Where:
     """The rule's own filter, and what its scope takes from the alert."""
     where = dict(rule.where)
     for attribute, value in _scope(rules, rule, trigger):
-        if fault := _fault(attribute, value):
-            raise WireError(fault)
+        if not is_plain(value):
+            raise WireError(f"{attribute} {shorten(value)} holds a line break or the like")
+        size = len(value.encode())
+        if size > MAX_TARGET_BYTES:
+            raise WireError(f"{attribute} has at most {MAX_TARGET_BYTES} bytes, not {size}")
         wanted = where.get(attribute, value)
         if value != wanted and value not in (wanted if isinstance(wanted, tuple) else ()):
             raise _NoTargetError(
@@ -192,17 +195,6 @@ def _where(rules: RuleSet, rule: Rule, trigger: Trigger) -> Where:
             )
         where[attribute] = value
     return where
-
-
-@lru_cache(maxsize=4096)  # alerts share their environments, namespaces and clusters
-def _fault(attribute: str, value: str) -> str:
-    """Why an agent's attribute cannot have this value, if so."""
-    if not is_plain(value):
-        return f"{attribute} {shorten(value)} holds a line break or the like"
-    size = len(value.encode())
-    if size > MAX_TARGET_BYTES:
-        return f"{attribute} has at most {MAX_TARGET_BYTES} bytes, not {size}"
-    return ""
 
 
 def _scope(rules: RuleSet, rule: Rule, trigger: Trigger) -> Iterator[tuple[str, str]]:

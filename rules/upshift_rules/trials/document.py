@@ -148,7 +148,7 @@ class RuleTestEntry(Section):
     def end_ms(self) -> int:
         """The last moment that is named."""
         told = [it.resolves or it.fires for it in self.alerts]
-        told += [it.at for it in (*self.rollouts, *self.answers)]
+        told += [*(it.at for it in self.rollouts), *(it.at for it in self.answers)]
         told += [it.ends or it.reports for it in self.versions]
         return max(
             [0, *told, *(it.at for it in self.expect), *(it.at for it in self.history or ())]
@@ -192,7 +192,7 @@ def _faults(test: Mapping[str, Any]) -> Iterable[tuple[Path, str]]:
                 said = f"must be after it {begins}, at {format_duration(begin_ms)}"
                 yield (name, index, ends), f"{ends} {said}, got {show(entry[ends])}"
     for index, entry in _entries(test, "answers"):
-        if ("only_if" in entry) == ("stop_if" in entry):
+        if (entry.get("only_if") is None) == (entry.get("stop_if") is None):
             yield ("answers", index), "say what is answered to one of only_if and stop_if"
 
 

@@ -100,12 +100,12 @@ class Meter:
         known: dict[str, int | None] = dict(former)
         for it in self._profiles:
             if it in member.profiles and (it in profiles or ALL in profiles):
-                hz = trial.hz(member, plans, it)
-                known[it] = None if hz == self._rest(trial, index, it) else hz
+                now_hz = trial.hz(member, plans, it)
+                known[it] = None if now_hz == self._rest(trial, index, it) else now_hz
         return tuple((it, hz) for it in self._profiles if (hz := known.get(it)) is not None)
 
     def _is_up(self, index: int, hz: Moved) -> bool:
-        return any(hz > self._resting[index, profile] for profile, hz in hz)
+        return any(of > self._resting[index, profile] for profile, of in hz)
 
     def _rest(self, trial: Trial, index: int, profile: str) -> int:
         key = index, profile

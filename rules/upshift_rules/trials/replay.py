@@ -4,32 +4,23 @@ cost; with what schedules would have asked for meanwhile. Pure."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from upshift_agent.contract import (
-    ALL,
-    CPU,
-    FLEET,
-    HOST,
-    PROFILES,
     Lease,
-    Profile,
-    Where,
     applies,
 )
 
-from ..claims import claims_of
 from ..cost import Bill, Coefficients, bill
 from ..leases.agents import able
 from ..leases.draft import filter_key
 from ..leases.limits import Limits
-from ..leases.overrides import unnamed
-from ..matching import named
-from ..model import BadTrigger, Claim, Outcome, RuleSet, Trigger
+from ..model import Outcome, RuleSet, Trigger
+from .beside.assuming import profiles_of
 from .beside.told import NO_SOURCES, Sources
-from .fleet import SERVICE, Fleet, Member, member
+from .fleet import Fleet
 from .meter import Meter, Stretch, hz_seconds
 from .trial import Notice, Step, Trial
 
@@ -114,7 +105,7 @@ def replay(
 ) -> Replayed:
     """Run notices, which are in order of time and lie within that span, through rules. Unix ms."""
     rules = ruled.rules
-    meter = Meter(fleet, _profiles(rules))
+    meter = Meter(fleet, profiles_of(rules))
     tally = _Tally(
         fleet,
         {rule.key: ByRule() for rule in (*rules.rules, *rules.rollouts)},
@@ -155,14 +146,6 @@ def replay(
         bill=bill(hz_s, running_s, coefficients),
         resting=bill(resting_hz_s, resting_s, coefficients),
     )
-
-
-def _profiles(rules: RuleSet) -> list[Profile]:
-    """Return the profiles that rules or schedules may move from their baselines."""
-    moved = {it.profile for it in (*rules.rules, *rules.rollouts)}
-    for it in rules.schedules:
-        moved |= set(it.profiles or (unnamed(it.kind, it.frequency_hz),))
-    return [it for it in PROFILES if it in moved or ALL in moved]
 
 
 @dataclass(slots=True)
@@ -230,52 +213,3 @@ class _Tally:
             if fate in names:
                 names[fate][name] += 1
         return counts, names
-
-
-def assumed(notices: Iterable[Notice], several: Sequence[RuleSet], count: int) -> list[Member]:
-    """Return a fleet that nobody has described: `count` agents for each service and node that
-    alerts, rollouts and schedules are about, in each environment, namespace and cluster that they
-    name, and of each version."""
-    found: dict[tuple[str, tuple[tuple[str, str], ...]], Mapping[str, str]] = {}
-    seen: set[str] = set()
-    for notice in notices:
-        for trigger in notice.triggers:
-            if isinstance(trigger, BadTrigger) or trigger.identity in seen:
-                continue
-            seen.add(trigger.identity)
-            for rules in several:
-                for claim in claims_of(rules, trigger, hint=False):
-                    if isinstance(claim, Claim) and claim.target != FLEET:
-                        attributes = _meant(rules, claim)
-                        found[claim.target, tuple(sorted(attributes.items()))] = attributes
-    for schedule in (it for rules in several for it in rules.schedules):
-        for target in schedule.targets:
-            if target != FLEET and not any(name == target for name, _ in found):
-                attributes = _asked(target, schedule.where)
-                found[target, tuple(sorted(attributes.items()))] = attributes
-    profiles = {CPU, *(profile for rules in several for profile in _profiles(rules))}
-    return [
-        Member(
-            name=f"{target} {number}",
-            home=target,
-            attributes=member(f"{target} {number}", attributes).attributes,
-            profiles=tuple(it for it in PROFILES if it in profiles),
-            count=count,
-        )
-        for number, ((target, _), attributes) in enumerate(found.items())
-    ]
-
-
-def _meant(rules: RuleSet, claim: Claim) -> dict[str, str]:
-    """Return the attributes of an agent that a claim is about."""
-    asked = _asked(claim.target, claim.where)
-    if SERVICE in asked and claim.trigger.kind == "alert":
-        return {**named(rules, claim.trigger), **asked}
-    return asked
-
-
-def _asked(target: str, where: Where) -> dict[str, str]:
-    """Return the attributes of an agent of a target, with what a filter asks for."""
-    kind, _, name = target.partition("/")
-    asked = {key: it if isinstance(it, str) else it[0] for key, it in where.items()}
-    return {HOST if kind == "node" else SERVICE: name, **asked}

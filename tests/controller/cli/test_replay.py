@@ -206,6 +206,11 @@ def test_lines_that_are_no_webhook_are_left_out_and_told_of(offline: Run, folder
         ('{"a": 1}\n', "no webhook of Alertmanager, which has alerts"),
         ('{"webhook": {"alerts": []}, "received_at": 5}\n', "received_at must be a time such as"),
         ('{"alerts": [{"labels": 1}]}\n', "nobody knows when it came"),
+        (
+            '{"received_at": "2026-01-31T12:00:00Z", "rollouts": [{"a": "b"}]}\n',
+            "rollouts: a version",
+        ),
+        ('{"received_at": "2026-01-31T12:00:00Z", "rollouts": 7}\n', "rollouts: version must"),
     ],
 )
 def test_what_is_no_past_is_refused_in_words(

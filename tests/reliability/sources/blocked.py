@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 
 from parts import program
-from servers import DEBIANS_ALERTMANAGER, HttpServer, alertmanager, eventually, redis_server
+from servers import HttpServer, alertmanager, eventually, redis_server
 
 from ..network.proxy import Proxy, proxy
 from ..parts.controllers import Controller, controller, monotonic_of
@@ -117,7 +117,7 @@ def world(folder: Path, binary: str) -> Iterator[World]:
 def webhook_blocked(folder: Path, size: Size) -> Row:
     """Alerts fire while neither webhooks nor the list get through; then the list does."""
     current = program("alertmanager")
-    binaries = [DEBIANS_ALERTMANAGER, *([str(current)] if size.full and current.exists() else [])]
+    binaries = ["", *([str(current)] if size.full and current.exists() else [])]
     count, broken, took, names = size.of(20, 2), list[str](), list[float](), list[str]()
     with ExitStack() as stack:
         worlds = [

@@ -22,9 +22,10 @@ from servers import HttpServer, RedisServer, alertmanager, eventually, free_port
 
 from ..parts.agents import agents
 from ..parts.controllers import Controller, controller
-from ..parts.ends import PROMISED_S, ends, expiries, told_twice
+from ..parts.ends import PROMISED_S, ends, expiries
 from ..parts.stopping import PROMISED, Stops
 from ..table import Row, Size
+from .seen import boosts, granted, histories_of, unwell, wrong
 
 RULES = """
 alertmanager: {{urls: [{lists}]}}
@@ -47,7 +48,6 @@ receivers:
 """
 TRIGGERS = ("HighCPU", "Guarded", "Stopped")
 CONTROLLERS = 3
-ENDS = frozenset({"expired", "reverted", "released"})
 #: What Prometheus does in each round; between two of them it answers as it should.
 LIES: Mapping[str, Callable[[Any], None]] = {
     "NaN": lambda it: it.answer({"status": "success", "data": {"result": number("NaN")}}),
@@ -99,17 +99,17 @@ def sources_attacked(folder: Path, size: Size) -> Row:
                 if at == len(rounds) - 1:
                     new = enter(agents(folder / "new", server.url, "c", UPSHIFT_TEST_VERSION="2"))
                     eventually(
-                        lambda: _granted(upshifts, "service/checkout", "rollout"), within_s=20
+                        lambda: granted(upshifts, "service/checkout", "rollout"), within_s=20
                     )
                 eventually(lambda: all(it.is_ready() for it in upshifts), within_s=30)
                 if stops.stop(upshifts[at % CONTROLLERS], old, lie):
                     eventually(lambda: _lift(upshifts), within_s=10)
             # From now on stop_if is true, and Prometheus answers: what runs on ends.
             prometheus.raw = None
-            eventually(lambda: not _boosts(upshifts), within_s=60)
+            eventually(lambda: not boosts(upshifts), within_s=60)
         eventually(lambda: old.all_at(19) and new.all_at(19), within_s=20)
-        histories = _histories(upshifts)
-        broken = [*stops.broken, *_wrong(histories, fired), *_unwell(upshifts)]
+        histories = histories_of(upshifts)
+        broken = [*stops.broken, *wrong(histories, fired), *unwell(upshifts)]
         calls = [*old.calls, *new.calls]
         left = ends(calls, expiries(histories["service/checkout"], server.url))
         broken += left.broken(1)
@@ -137,66 +137,6 @@ def _lift(upshifts: Sequence[Controller]) -> bool:
     upshifts[0].release("fleet")
     leases = upshifts[1].target("fleet")["leases"]
     return all(it["hz"] for it in leases)
-
-
-def _boosts(upshifts: Sequence[Controller]) -> list[dict[str, Any]]:
-    """The boosts of alerts and rollouts that live."""
-    leases = upshifts[0].get("/api/v1/leases")["leases"]
-    return [it for it in leases if it["kind"] == "boost" and it["because"].get("rule")]
-
-
-def _histories(upshifts: Sequence[Controller]) -> dict[str, list[dict[str, Any]]]:
-    names = [it["target"] for it in upshifts[-1].get("/api/v1/targets")["targets"]]
-    return {name: upshifts[-1].history(name) for name in names}
-
-
-def _granted(upshifts: Sequence[Controller], target: str, rule: str) -> list[dict[str, Any]]:
-    history = upshifts[0].history(target)
-    return [it for it in history if it["event"] == "granted" and _because(it).get("rule") == rule]
-
-
-def _because(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict((entry.get("lease") or {}).get("because") or {})
-
-
-def _wrong(histories: Mapping[str, list[dict[str, Any]]], fired: Sequence[str]) -> list[str]:
-    """What the histories should not say, or leave out."""
-    broken = []
-    for name, entries in histories.items():
-        broken += [f"{name}: {it}" for it in told_twice(entries)]
-        broken += [f"{name}: no reason: {it}" for it in entries if not it.get("reason")]
-        granted = [it for it in entries if it["event"] == "granted" and _because(it).get("rule")]
-        ended = {it["lease"]["id"] for it in entries if it["event"] in ENDS}
-        broken += [
-            f"{name}: {it['lease']['id']} never ended"
-            for it in granted
-            if it["lease"]["id"] not in ended
-        ]
-        by = Counter((_because(it)["rule"], _because(it)["fingerprint"]) for it in granted)
-        broken += [f"{name}: {it} granted {n} times" for it, n in by.items() if n > 1]
-        windows = [it for it in entries if _because(it).get("schedule") == "minutely"]
-        starts = Counter(it["at_ms"] // 60_000 for it in windows if it["event"] == "granted")
-        broken += [f"{name}: {n} leases of one window" for n in starts.values() if n > 1]
-    for service in fired:
-        entries = histories.get(f"service/{service}", [])
-        if not any(it["event"] in ("granted", "refused") for it in entries):
-            broken.append(f"nothing became of the alert about {service}")
-    return broken
-
-
-def _unwell(upshifts: Sequence[Controller]) -> list[str]:
-    broken = []
-    for at, it in enumerate(upshifts):
-        if it.process is None or it.process.poll() is not None:
-            broken.append(f"controller {at} has died")
-            continue
-        lines = it.get("/metrics").splitlines()
-        broken += [
-            f"controller {at}: {line}"
-            for line in lines
-            if line.startswith("upshift_task_restarts_total{") and not line.endswith(" 0.0")
-        ]
-    return broken
 
 
 def _pair(

@@ -13,9 +13,10 @@ from upshift_agent.contract import Baseline
 from upshift_rules.cost import Coefficients
 from upshift_rules.leases.limits import Limits
 from upshift_rules.model import BadTrigger, Rule, RuleSet
+from upshift_rules.trials.beside.assuming import assumed
 from upshift_rules.trials.fleet import Fleet, alike, member
 from upshift_rules.trials.past import Firing, notices
-from upshift_rules.trials.replay import Replayed, Ruled, assumed, replay
+from upshift_rules.trials.replay import Replayed, Ruled, replay
 from upshift_rules.trials.timeline import columns
 from upshift_rules.trials.trial import Notice
 

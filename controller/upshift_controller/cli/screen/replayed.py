@@ -42,12 +42,12 @@ def show(
     that are raised and not costed."""
     out = shown.console()
     for line in _heading(found[-1], past, members, assumed=assumed):
-        out.print(line, soft_wrap=True)
+        out.print(line)
     for heading, name in zip(_headings(found), names, strict=True):
         out.print(f"{heading + ':':<7}{text.plain(name)}", soft_wrap=True)
     out.print()
-    for line in summary(found, _headings(found), sum(it.count for it in members)):
-        out.print(line)
+    for sentences in summary(found, _headings(found), sum(it.count for it in members)):
+        out.print(sentences)
     out.print()
     out.print(_figures(found, members))
     for heading, of in (("RULE", _BY_RULE), ("SCHEDULE", _BY_SCHEDULE)):
@@ -56,9 +56,9 @@ def show(
             out.print(_rules(found, heading, of))
     out.print()
     for line in strips(found, _headings(found), members, min(out.width, 100)):
-        out.print(line, soft_wrap=True)
+        out.print(line)
     for said in (*unwanted(found[-1]), _costed(uncounted)):
-        out.print(said, style="dim", soft_wrap=True)
+        out.print(said, style="dim")
     if past.faults:
         said = f"{shown.counted(len(past.faults), 'line')} left out; the first: {past.faults[0]}"
         out.print(text.plain(said), style="yellow", soft_wrap=True)
@@ -121,7 +121,7 @@ def _heading(
     if assumed:
         yield Text(
             f"{count} assumed: --each {max(1, each)} for each service and node that alerts are "
-            "about,\nin each environment, namespace and cluster that they name; "
+            "about, in each environment, namespace and cluster that they name; "
             "--agents FILE says who lives"
         )
     else:

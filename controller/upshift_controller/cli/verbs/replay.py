@@ -112,9 +112,9 @@ def replay(
     controller, but for --live.
     """
     from upshift_rules.cost import uncounted
+    from upshift_rules.trials.beside.assuming import assumed
     from upshift_rules.trials.beside.told import not_asked
     from upshift_rules.trials.fleet import alike
-    from upshift_rules.trials.replay import assumed
 
     if (alerts is None) == (prometheus is None):
         raise typer.BadParameter("give one of --alerts and --prometheus", param_hint="--alerts")
@@ -142,7 +142,7 @@ def replay(
         found = _replay(past, members, configurations)
     for said in dict.fromkeys((*map(not_asked, several), _without_rollouts(past, several))):
         if said:
-            show.console(stderr=True).print(Text(f"Note: {said}"), soft_wrap=True)
+            show.console(stderr=True).print(Text(f"Note: {said}"))
     if as_json:
         show.answer(replayed.as_json(found, names, past, members, assumed=is_assumed))
         return

@@ -63,8 +63,10 @@ def line_of(at_s: float, alerts: Alerts) -> bytes:
     `webhooks` reads it."""
     triggers = [it for it in alerts if isinstance(it, Trigger)]
     document: dict[str, Any] = {RECEIVED_AT: _moment(round(at_s * 1000))}
-    if rolled_out := [attributes_of(it) for it in triggers if it.kind == "rollout"]:
-        document[ROLLOUTS] = rolled_out
+    if rolled_out := [it for it in triggers if it.kind == "rollout"]:
+        # Its start is the same for all controllers that record it.
+        document[RECEIVED_AT] = _moment(rolled_out[0].starts_at_ms)
+        document[ROLLOUTS] = [attributes_of(it) for it in rolled_out]
     else:
         document[WEBHOOK] = {"version": "4", "alerts": [_alert(it) for it in triggers]}
     return dump(document).encode("utf-8", "replace") + b"\n"

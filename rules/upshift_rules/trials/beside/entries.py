@@ -93,10 +93,12 @@ _SAYS = "must be a number, a list of numbers (one of each series) or unknown"
 def _says(value: object) -> Answer:
     if value == UNKNOWN:
         return unknown("Prometheus does not answer, as this test has it")
-    values = value if isinstance(value, list) else [value]
-    if not all(isinstance(it, int | float) and not isinstance(it, bool) for it in values):
-        raise ValueError(f"{_SAYS}, got {show(value)}")
-    return answer_of([float(it) for it in values])
+    values = []
+    for it in value if isinstance(value, list) else [value]:
+        if not isinstance(it, int | float) or isinstance(it, bool):
+            raise ValueError(f"{_SAYS}, got {show(value)}")
+        values.append(float(it))
+    return answer_of(values)
 
 
 _NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
@@ -139,7 +141,7 @@ class AnswerEntry(Section):
 def _starts(value: object) -> int:
     try:
         moment = datetime.fromisoformat(value if isinstance(value, str) else "")
-        if moment.tzinfo is None:
+        if moment.tzinfo is None or not 2000 <= moment.year < 2100:
             raise ValueError
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError) as error:
