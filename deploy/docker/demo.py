@@ -33,14 +33,11 @@ def work(seconds: float) -> None:
 def main() -> None:
     busy_s, _, every_s = os.environ.get("BUSY", "90 of 300").partition(" of ")
     start_http_server(8000)
-    driver = PyroscopeDriver(
-        server_address=os.environ.get("PYROSCOPE_URL", "http://pyroscope:4040")
-    )
-    given = {}
+    driver = PyroscopeDriver(server_address=os.environ.get("PYROSCOPE_URL", "http://pyroscope:4040"))
     if file := os.environ.get("UPSHIFT_REDIS_URL_FILE"):  # so that no password is in `inspect`
-        given["redis_url"] = Path(file).read_text().strip()
+        os.environ["UPSHIFT_REDIS_URL"] = Path(file).read_text().strip()
     began = time.monotonic()
-    with Agent.from_env(driver=driver, **given):
+    with Agent.from_env(driver=driver):
         while True:
             step_s = time.monotonic()
             work(0.1 * share(step_s - began, float(busy_s), float(every_s)))

@@ -118,7 +118,7 @@ class Container:
         """Its exit code."""
         return self.process.wait(within_s)
 
-    def run(self, *args: str, within_s: float = 30) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, within_s: float = 120) -> subprocess.CompletedProcess[str]:
         """Another program in it, as the health check is."""
         exec_ = [*_runc(self.folder.parent), "exec", self.id, *args]
         return subprocess.run(exec_, capture_output=True, text=True, timeout=within_s)

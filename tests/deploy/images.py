@@ -26,7 +26,7 @@ STORAGE = ("--root", str(CACHE / "storage"), "--runroot", str(CACHE / "run"))
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def buildah(*arguments: str, within_s: float = 60) -> str:
+def buildah(*arguments: str, within_s: float = 300) -> str:
     """What it prints. Raise `AssertionError` with its complaints where it fails."""
     surroundings = {**os.environ, "BUILDAH_ISOLATION": "chroot", "TMPDIR": str(CACHE)}
     verb, *rest = arguments

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
@@ -93,7 +94,8 @@ async def _found(server: Redis, keys: Keys) -> AsyncIterator[list[bytes]]:
     while True:
         async with asyncio.timeout(ANSWER_S):
             # A namespace has nothing in it that a pattern would take otherwise.
-            cursor, found = await server.scan(cursor, f"{keys.namespace}:v1:*", _AT_ONCE)
+            answer: Any = await server.scan(cursor, f"{keys.namespace}:v1:*", _AT_ONCE)
+        cursor, found = answer
         if found:
             yield [*dict.fromkeys(found)]
         if not cursor:

@@ -22,7 +22,7 @@ pytestmark = [
 #: What a guide takes for granted: Redis, a controller, and an agent of the service checkout.
 WORLD = """
 set -eu
-trap 'kill $(jobs -p)' EXIT
+trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
 ip link set lo up
 {valkey} --port 6379 --save "" --aclfile {folder}/etc/redis/users.acl --dir {folder} \\
     > valkey.log 2>&1 &
@@ -39,6 +39,7 @@ fi
 # A shell of its own, whose first job is the guide's.
 bash -eux followed.sh
 """
+ENDS_WHAT_IT_BEGAN = "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n"
 AGENT = """
 import time
 from upshift_agent import Agent
@@ -70,7 +71,7 @@ def test_its_commands_do_what_they_say(page: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     script = WORLD.format(valkey=get_binary_path(), folder=tmp_path)
     followed = "\n".join(blocks).replace("/etc/", f"{tmp_path}/etc/")
-    (tmp_path / "followed.sh").write_text(followed)
+    (tmp_path / "followed.sh").write_text(ENDS_WHAT_IT_BEGAN + followed)
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     with_agent = "" if page.stem in AT_REST else "yes"
     shell = subprocess.Popen(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from deploy.table import ROOT
+from servers import free_port, http_server
 
 UNITS = ROOT / "deploy/systemd"
 #: The most that `systemd-analyze security` may find exposed, of 10. The host agent looks into other
@@ -50,3 +52,22 @@ def test_little_is_exposed(unit: str, most: float) -> None:
     level = re.search(r"exposure level for \S+: ([\d.]+)", said.stdout)
     assert level is not None, said.stderr
     assert float(level[1]) <= most
+
+
+#: What `MemoryDenyWriteExecute` and `NoNewPrivileges` ask of the kernel, before the program begins.
+REFUSED = """
+import ctypes, os, sys
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(65, 1, 0, 0, 0) == 0, "PR_SET_MDWE"
+assert prctl(38, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS"
+os.execv(sys.executable, [sys.executable, "-m", "upshift_controller", *sys.argv[1:]])
+"""
+
+
+def test_the_controller_and_its_valkey_need_no_memory_that_is_written_and_executed(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    serve = ["serve", "--data", str(tmp_path / "data"), "--listen", f"127.0.0.1:{port}"]
+    with http_server(tmp_path / "log", port, sys.executable, "-c", REFUSED, *serve) as served:
+        served.get("/-/ready")  # a commit goes through
