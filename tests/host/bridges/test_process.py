@@ -68,7 +68,8 @@ async def test_without_redis_collectors_run_at_the_baseline_and_leases_to_their_
     opamp: BridgeProcess, join: Join, valkey: RedisServer, controller: FakeController
 ) -> None:
     peer = await join(f"http://127.0.0.1:{opamp.listens}")
-    controller.boost(TARGET, hz=100, for_s=3)
+    await soon(lambda: peer.effective == 19)
+    controller.boost(TARGET, hz=100, for_s=4)
     await soon(lambda: peer.effective == 100)
     valkey.kill()
     await soon(lambda: peer.effective == 19)

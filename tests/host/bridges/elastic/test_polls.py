@@ -77,11 +77,15 @@ def test_who_names_no_service_is_nobody(body: bytes) -> None:
     assert read({}, body, "gzip", "") is None
 
 
-@given(st.dictionaries(st.text(max_size=300), st.text(max_size=600), max_size=200))
-def test_whatever_is_said_attributes_are_plain_and_bounded(said: dict[str, str]) -> None:
-    found = attributes({"service.name": "a\n" + "b" * 999, **said}, {"x": "y"})
+@given(st.dictionaries(st.text(max_size=9), st.text(max_size=30), max_size=9), st.integers(1, 99))
+def test_whatever_is_said_attributes_are_plain_and_bounded(said: dict[str, str], by: int) -> None:
+    many = {
+        f"{key}{number}" * by: value * by for number in range(20) for key, value in said.items()
+    }
+    found = attributes({"service.name": "a\n" + "b" * 999, **many}, {"x": "y"})
     assert len(found) <= 64
     assert sum(len(key.encode()) + len(value.encode()) for key, value in found.items()) < 32_768
     assert all("\n" not in key + value for key, value in found.items())
     name = service(found)
-    assert name is None or len(f"service/{name}".encode()) <= 256
+    assert name is not None
+    assert len(f"service/{name}".encode()) <= 256

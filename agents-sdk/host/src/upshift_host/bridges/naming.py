@@ -11,9 +11,9 @@ from upshift_agent.contract import AGENT, PID, STARTED, one_line
 
 SERVICE = "service.name"
 MAX_ATTRIBUTES = 64
-MAX_KEY, MAX_VALUE = 100, 200  # characters
-#: Of a service or a host, which targets are made of: in UTF-8, at most 256 bytes with `service/`.
-MAX_NAME_BYTES = 240
+MAX_KEY = 100  # bytes of UTF-8
+#: Of a service or a host targets are made, of at most 256 bytes with `service/`.
+MAX_VALUE = 240  # bytes of UTF-8
 #: Which are the SDK's to say.
 _OURS = (AGENT, PID, STARTED)
 
@@ -22,9 +22,9 @@ def attributes(said: Mapping[str, str], others: Mapping[str, str]) -> dict[str, 
     """`said` made plain and bounded, and of `others` what it leaves out."""
     found: dict[str, str] = {}
     for key, value in (*said.items(), *others.items()):
-        key, value = one_line(key, MAX_KEY).strip(), one_line(value, MAX_VALUE).strip()
+        key, value = _short(key, MAX_KEY), _short(value, MAX_VALUE)
         if key and value and key not in _OURS and len(found) < MAX_ATTRIBUTES:
-            found.setdefault(key, short(value))
+            found.setdefault(key, value)
     return found
 
 
@@ -32,6 +32,6 @@ def service(found: Mapping[str, str]) -> str | None:
     return found.get(SERVICE)
 
 
-def short(value: str) -> str:
-    """As many of its characters as a target has room for."""
-    return value.encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore").strip()
+def _short(text: str, most: int) -> str:
+    """As many of its characters as fit."""
+    return one_line(text, most).encode()[:most].decode("utf-8", "ignore").strip()

@@ -84,8 +84,6 @@ class ElasticBridge:
             sweeper.cancel()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if not request.rel_url.raw_path.startswith("/"):  # such as OPTIONS *
-            raise web.HTTPBadRequest
         headers = onwards(request.headers)
         if request.remote:
             before = headers.get("X-Forwarded-For")
