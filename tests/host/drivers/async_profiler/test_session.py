@@ -12,7 +12,8 @@ import pytest
 
 from host.drivers.async_profiler.test_samples import EVERYTHING
 from host.processes import identified
-from upshift_host.drivers.async_profiler import placing, session
+from upshift_host.drivers.async_profiler import placing
+from upshift_host.drivers.async_profiler import session as module
 from upshift_host.drivers.async_profiler.library import Library
 from upshift_host.drivers.async_profiler.session import Session
 from upshift_host.drivers.errors import ProfilerFailed
@@ -96,7 +97,7 @@ def test_one_that_the_system_shows_is_not_even_asked(
 ) -> None:
     monkeypatch.setattr(placing, "timed", lambda _: True)
     monkeypatch.setattr(placing, "others", lambda *_: ["/opt/libasyncProfiler.so"])
-    monkeypatch.setattr(session, "LINGERS_S", 0.0)
+    monkeypatch.setattr(module, "LINGERS_S", 0.0)
     with pytest.raises(ProfilerFailed, match="left alone"):
         jvm.session(library)
     assert jvm.asked == []
@@ -129,6 +130,15 @@ def test_one_that_a_killed_agent_of_ours_left_is_ended(jvm: Jvm, library: Librar
 
         Session(identified(PID), library, {"cpu": 100}, 4096, load=load).take()
     assert jvm.actions == ["start", "stop", "start", "stop"]
+
+
+def test_a_session_that_has_ended_by_itself_is_read_and_whoever_runs_now_is_left_alone(
+    jvm: Jvm, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = jvm.session(library)
+    monkeypatch.setattr(placing, "ours", lambda _: False)
+    assert session.take().recorded.lasted_s == 2.5
+    assert jvm.actions == ["start"]
 
 
 def test_what_it_says_is_the_reason(jvm: Jvm, library: Library) -> None:

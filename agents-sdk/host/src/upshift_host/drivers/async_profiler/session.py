@@ -83,7 +83,8 @@ class Session:
         seconds, threads = self._watch.seconds(), _threads(pid)
         try:
             with Place(pid) as place:
-                self._ask(place, self._library, commands.stop)
+                if placing.ours(pid):  # else it has ended, and another one that runs is not ours
+                    self._ask(place, self._library, commands.stop)
             recorded = read(self._content(), commands.period_ns(self._rates.get("lock", 1)))
         except ValueError as error:
             raise ProfilerFailed(f"the JVM {pid} wrote no recording: {error}") from error
