@@ -71,7 +71,8 @@ def _without_old(case: Case, now_ms: int) -> Case:
     ahead_ms, recent_ms = now_ms + SKEW_MS, now_ms - MEMORY_MS
     episodes, refusal, forgotten = case.episodes, case.refusal, case.forgotten
     # Each change of a target looks at all of its cases, so this is quick where nothing is old.
-    least_ms, most_ms = _span(episodes) if episodes else (now_ms, now_ms)
+    known = episodes.span if type(episodes) is Episodes else None
+    least_ms, most_ms = known or (_span(episodes) if episodes else (now_ms, now_ms))
     if not recent_ms < least_ms <= most_ms <= ahead_ms:
         episodes = {
             identity: episode._replace(until_ms=now_ms) if episode.until_ms > ahead_ms else episode
@@ -93,13 +94,11 @@ def _without_old(case: Case, now_ms: int) -> Case:
 
 def _span(episodes: Mapping[str, Episode]) -> tuple[int, int]:
     """Return the least and the greatest `until_ms` of episodes that are not changed any more."""
-    known = episodes.span if isinstance(episodes, Episodes) else None
-    if known is None:
-        until_ms = [*map(_UNTIL_MS, episodes.values())]
-        known = min(until_ms), max(until_ms)
-        if isinstance(episodes, Episodes):
-            episodes.span = known
-    return known
+    until_ms = [*map(_UNTIL_MS, episodes.values())]
+    span = min(until_ms), max(until_ms)
+    if isinstance(episodes, Episodes):
+        episodes.span = span
+    return span
 
 
 def _is_old(episode: Episode, now_ms: int) -> bool:

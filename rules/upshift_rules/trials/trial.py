@@ -33,7 +33,6 @@ from .fleet import Fleet, Member
 LOOK_MS = 30_000
 #: Triggers of which a trial remembers whom they are about.
 MOST_MATCHED = 10_000
-_UNMATCHED: tuple[Mapping[str, str] | None, Sequence[Claim | Outcome]] = (None, ())
 
 
 class Notice(NamedTuple):
@@ -75,7 +74,7 @@ class Trial:
         self._answers = answers or Answers()
         self._agenda = Agenda(planned)
         self._stops = Stops(rules, self._answers)
-        self._matched: dict[str, tuple[Mapping[str, str], Sequence[Claim | Outcome]]] = {}
+        self._matched: dict[object, Sequence[Claim | Outcome]] = {}
 
     def pass_until(self, now_ms: int) -> None:
         """Let time pass until `now_ms`, and end what expires by then, each lease on its time."""
@@ -148,12 +147,11 @@ class Trial:
     def _match(self, trigger: Trigger | BadTrigger) -> Sequence[Claim | Outcome]:
         if isinstance(trigger, BadTrigger):
             return [Outcome(outcome="invalid", reason=trigger.reason)]
-        labels, found = self._matched.get(trigger.identity, _UNMATCHED)
-        if labels is not trigger.labels and labels != trigger.labels:
-            found = claims_of(self.rules, trigger, hint=False)
+        key = trigger.kind, frozenset(trigger.labels.items())
+        if (found := self._matched.get(key)) is None:
             if len(self._matched) >= MOST_MATCHED:
                 self._matched.clear()
-            self._matched[trigger.identity] = trigger.labels, found
+            found = self._matched[key] = claims_of(self.rules, trigger, hint=False)
         # By its labels alone; and most alerts are told more than once.
         return [self._guarded(it, trigger) if isinstance(it, Claim) else it for it in found]
 

@@ -19,12 +19,14 @@ def assumed(notices: Iterable[Notice], several: Sequence[RuleSet], count: int) -
     alerts, rollouts and schedules are about, in each environment, namespace and cluster that they
     name, and of each version."""
     found: dict[tuple[str, tuple[tuple[str, str], ...]], Mapping[str, str]] = {}
-    seen: set[str] = set()
+    seen: set[object] = set()
     for notice in notices:
         for trigger in notice.triggers:
-            if isinstance(trigger, BadTrigger) or trigger.identity in seen:
+            if isinstance(trigger, BadTrigger):
                 continue
-            seen.add(trigger.identity)
+            if (key := (trigger.kind, frozenset(trigger.labels.items()))) in seen:
+                continue
+            seen.add(key)
             for rules in several:
                 for claim in claims_of(rules, trigger, hint=False):
                     if isinstance(claim, Claim) and claim.target != FLEET:
