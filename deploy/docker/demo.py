@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from prometheus_client import start_http_server
+
 from upshift_agent import Agent
 from upshift_agent.drivers.pyroscope import PyroscopeDriver
 
@@ -32,7 +33,9 @@ def work(seconds: float) -> None:
 def main() -> None:
     busy_s, _, every_s = os.environ.get("BUSY", "90 of 300").partition(" of ")
     start_http_server(8000)
-    driver = PyroscopeDriver(server_address=os.environ.get("PYROSCOPE_URL", "http://pyroscope:4040"))
+    driver = PyroscopeDriver(
+        server_address=os.environ.get("PYROSCOPE_URL", "http://pyroscope:4040")
+    )
     if file := os.environ.get("UPSHIFT_REDIS_URL_FILE"):  # so that no password is in `inspect`
         os.environ["UPSHIFT_REDIS_URL"] = Path(file).read_text().strip()
     began = time.monotonic()
