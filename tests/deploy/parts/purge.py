@@ -5,7 +5,7 @@ from upshift_controller import __version__
 
 ROWS = [
     Row(
-        part="upshift purge",
+        part="`upshift purge`",
         version=__version__,
         how="real",
         tests=("controller/storage/test_purging.py",),

