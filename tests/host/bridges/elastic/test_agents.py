@@ -98,6 +98,7 @@ async def test_the_server_behind_is_away_agents_keep_the_users_settings_and_boos
     # Of whom it has said nothing yet, nothing is known: they hear what it answers.
     other = Agent(session, url, {"service": {"name": "new"}})
     assert await other.ask() == 503
+    assert other.max_age == "must-revalidate, max-age=5"  # or it would stay away for 5 minutes
     # Nor do other credentials have what these have been given.
     assert await Agent(session, url, JAVA, token="another").ask() == 503
     server.stop()

@@ -23,6 +23,7 @@ from upshift_agent.contract import (
 
 SERVICE = "service.name"
 MAX_BODY = 256 * 1024  # bytes, of a request once it is unpacked
+MAX_TEXT = 1000  # characters
 
 Key = tuple[str, str, str]
 
@@ -47,10 +48,10 @@ def read(query: Mapping[str, str], body: bytes, encoding: str, user_agent: str) 
     """Of a GET the query says it, of a POST the body. None where no service is named."""
     said = _json(body, encoding) if body else {}
     service = _at(said, "service")
-    name = _text(service, "name") or query.get("service.name", "")
+    name = _text(service, "name") or _text(query, "service.name")
     if not name:
         return None
-    environment = _text(service, "environment") or query.get("service.environment", "")
+    environment = _text(service, "environment") or _text(query, "service.environment")
     agent, system = _at(service, "agent"), _at(said, "system")
     kubernetes = _at(system, "kubernetes")
     pod = _text(_at(kubernetes, "pod"), "name")
@@ -104,4 +105,4 @@ def _at(said: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _text(said: Mapping[str, Any], key: str) -> str:
     found = said.get(key)
-    return found if isinstance(found, str) else ""
+    return found[:MAX_TEXT] if isinstance(found, str) else ""

@@ -50,6 +50,7 @@ class ElasticBridge:
         self._entry, self._settings = entry, settings
         self._tls = trusting(settings.folder, entry.server.ca_file)
         self._poll_s = entry.poll / 1000
+        self._come_back = f"must-revalidate, max-age={round(self._poll_s)}"
         self.agents = Agents(settings)
         self._served: dict[Key, Served] = {}
         self._closed = False
@@ -146,7 +147,10 @@ class ElasticBridge:
             assert isinstance(theirs, Other)  # noqa: S101  # without a service there is no other
             if poll is not None and (served := self._served.get(poll.key)) is not None:
                 served.driver.refused(f"the APM Server behind answers {theirs.status} for it")
-            return _as_it_is(theirs)
+            response = _as_it_is(theirs)
+            if theirs.status >= 500:  # without a word agents would stay away for 5 minutes
+                response.headers[hdrs.CACHE_CONTROL] = self._come_back
+            return response
         served = await self._serve(poll)
         decision = None if served is None else served.driver.decision()
         merged = merge(
@@ -161,13 +165,10 @@ class ElasticBridge:
             self._counts["merged"] += 1
             peer = request.remote or ""
             served.driver.answered(peer, decision.hz, merged.hz, has_it=given == tag)
-        answer = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: f"must-revalidate, max-age={self._max_age()}"}
+        answer = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: self._come_back}
         if given == tag:
             return web.Response(status=304, headers=answer)
         return web.json_response(merged.settings, headers=answer)
-
-    def _max_age(self) -> int:
-        return max(5, round(self._poll_s))
 
     async def _serve(self, poll: Poll) -> Served | None:
         """The agent of whoever asks. A new one first reads its plans, for a moment."""
