@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -103,10 +104,10 @@ def assert_theirs(pid: int, folder: Path, watch: Watch) -> None:
 
 
 def left_behind(pid: int) -> list[str]:
-    """What of ours lies in its /tmp."""
-    ours = ("upshift-", ".attach_pid")
+    """What of this driver's lies in its /tmp."""
+    ours = re.compile(r"upshift-.*\.jfr|\.attach_pid.*")
     with Place(pid) as place:
-        return [it for it in os.listdir(place.descriptor) if it.startswith(ours)]
+        return [it for it in os.listdir(place.descriptor) if ours.fullmatch(it)]
 
 
 @versions

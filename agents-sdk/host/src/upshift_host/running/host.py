@@ -33,8 +33,9 @@ from .ours import Ours
 from .pulling import kinds as pulled
 from .pulling import targets
 
-#: A process that has just begun is served within two of these: it has to settle first.
-TICK_S = 1.5
+#: With a profiler's start three of these are under 5 s: a process is seen, has settled, and is no
+#: SDK's.
+TICK_S = 1.25
 #: How long all profilers together may take to end.
 END_S = 10.0
 #: How long the profilers of `files:` may take at least; their files are right at once.
