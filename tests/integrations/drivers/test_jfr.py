@@ -106,7 +106,8 @@ def left_behind(pid: int) -> list[str]:
     """What of ours lies in its /tmp."""
     ours = ("upshift-", ".attach_pid")
     with Place(pid) as place:
-        return [it for it in os.listdir(place.descriptor) if it.startswith(ours)]
+        names = os.listdir(place.descriptor)
+        return [it for it in names if it.startswith(ours) and not it.endswith(".so")]
 
 
 @versions
