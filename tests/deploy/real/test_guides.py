@@ -17,7 +17,7 @@ from deploy.table import ROOT
 
 pytestmark = [
     pytest.mark.servers("ip", "curl", "redis-cli", "openssl", "root, for networks of its own"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
 ]
 #: What a guide takes for granted: Redis, a controller, and an agent of the service checkout.
 WORLD = """
@@ -85,7 +85,7 @@ def test_its_commands_do_what_they_say(page: Path, tmp_path: Path) -> None:
         process_group=0,
     )
     try:
-        said, _ = shell.communicate("y\n" * 10, timeout=240)
+        said, _ = shell.communicate("y\n" * 10, timeout=600)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)  # what it has in the background
