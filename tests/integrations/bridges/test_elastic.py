@@ -174,7 +174,7 @@ def test_what_agents_have_outlives_the_server_behind_and_a_boost_ends_without_it
     app = python(stack, elastic.listens)
     assert app.stdout is not None
     rates = (float(line) for line in app.stdout)
-    controller.boost(STOCK, hz=100, for_s=15)
-    assert next(it for it in rates if it != 0.5) == 1.0
+    controller.boost(STOCK, hz=100, for_s=25)
+    assert 1.0 in rates  # until then what it had by itself, or what it was told first
     server.status = 503
     assert next(rates) == 0.1  # the user's own, as the server said last
