@@ -20,7 +20,6 @@ from host.drivers.attached import Both, Kept, agent, apply, assert_rate, pause
 from host.processes import busy_python, compiled_c, exists, named, running
 from host.receiver import receiving
 from servers import eventually
-from upshift_agent import Decision
 from upshift_host.drivers.bpftrace import node as module
 from upshift_host.drivers.bpftrace import rights
 from upshift_host.drivers.bpftrace.node import BpftraceDriver, Node
@@ -113,51 +112,6 @@ def test_what_it_achieves_is_told_and_forgotten_at_0(tmp_path: Path, mine: set[i
         apply(driver, cpu=0)
         assert driver.achieved() == {}
         assert not named("bpftrace") - mine
-
-
-@pytest.fixture
-def tracefs() -> Iterator[None]:
-    """Mounted, as it is on most machines."""
-    if rights.sees_switches():
-        yield
-        return
-    where = rights.TRACING[0]
-    subprocess.run(["mount", "-t", "tracefs", "none", where], check=True)
-    yield
-    subprocess.run(["umount", where], check=True)
-
-
-NAPS = """
-import time
-print("busy", flush=True)
-while True:
-    began = time.process_time()
-    while time.process_time() - began < 0.05:
-        pass
-    time.sleep(0.15)
-"""
-
-
-def test_what_waits_is_in_wall_beside_what_runs_and_each_has_its_own_rate(
-    tmp_path: Path, mine: set[int], tracefs: None
-) -> None:
-    node, kept = Node(), Kept()
-    with (
-        running([sys.executable, "-I", "-S", "-c", NAPS], "python") as workload,
-        taking_part(node, workload, kept) as driver,
-    ):
-        decisions = {"cpu": Decision(hz=19), "wall": Decision(hz=100)}
-        driver.apply(decisions)
-        assert len(named("bpftrace") - mine) == 1
-        pause(8)
-        driver.apply({**decisions, "wall": Decision(hz=0)})
-        pause(1)
-    (wall,) = [it for it in kept.windows if it.profile == "wall"]
-    assert wall.hz == 100
-    assert wall.count == pytest.approx(100 * (wall.ended_s - wall.began_s), rel=0.1)
-    waited = sum(count for stack, count in wall.samples.items() if "schedule_[k]" in stack)
-    assert waited > wall.count / 2
-    assert {it.hz for it in kept.windows if it.profile == "cpu"} == {19}
 
 
 def test_twenty_that_begin_at_once_share_one_process_and_few_starts(

@@ -174,9 +174,9 @@ class _Sampling:
         watched: list[tuple[Share, tuple[Process, ...]]] = []
         for share in shares:
             living = tuple(it for it in share.workload.processes if alive(it))
-            for profile, of_profile in (("cpu", rates), ("wall", waits)):
-                if hz := share.hz.get(profile):
-                    of_profile.update({process.pid: hz for process in living})
+            for profile, hz in share.hz.items():
+                of_profile = waits if profile == "wall" else rates
+                of_profile.update({process.pid: hz for process in living})
             if living:
                 watched.append((share, living))
         if not watched:
