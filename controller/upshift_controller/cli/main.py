@@ -45,7 +45,7 @@ def root(
 VERBS = {
     "serve": ("serve", "Run", "serve --config upshift.yaml"),
     "check": ("check", "Run", "check upshift.yaml rules/*.yaml"),
-    "test": ("test", "Run", "test rules/examples/tests/*.yaml"),
+    "test": ("test", "Run", "test rules/examples/tests/sampling.yaml"),
     "replay": ("replay", "Run", "replay new.yaml --prometheus http://127.0.0.1:9090 --since 7d"),
     "cost": ("cost", "Run", "cost upshift.yaml --alerts-per-day 10"),
     "demo": ("demo", "Run", "demo --keep"),
