@@ -6,6 +6,7 @@ import asyncio
 import json
 import zlib
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ import pytest
 from yarl import URL
 
 from host.bridges.conftest import soon
+from host.bridges.elastic import apm_server
 from host.bridges.elastic.apm_server import ApmServer
 
 
@@ -21,7 +23,9 @@ async def test_settings_that_are_none_pass_through_as_they_are(
     elastic: tuple[Any, str], server: ApmServer, session: aiohttp.ClientSession,
     monkeypatch: pytest.MonkeyPatch, body: bytes,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(json, "dumps", lambda *_, **__: body.decode("latin-1"))
+    # In that module alone: pytest itself needs the real one.
+    said = SimpleNamespace(dumps=lambda *_, **__: body.decode("latin-1"), loads=json.loads)
+    monkeypatch.setattr(apm_server, "json", said)
     monkeypatch.setattr(server, "etag", lambda: '"e"')
     async with session.get(f"{elastic[1]}/config/v1/agents?service.name=a") as answer:
         assert (answer.status, await answer.read()) == (200, body.decode("latin-1").encode())
