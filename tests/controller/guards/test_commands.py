@@ -10,6 +10,7 @@ from controller.command import Run
 from controller.conftest import Served
 from controller.guards.pretending import Pretending, number
 from servers import eventually, free_port, prometheus
+from upshift_controller.cli.screen.text import why_lease
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
 
@@ -155,3 +156,9 @@ def test_a_query_that_is_true_now_is_said(offline: Run, file: Path, server: Pret
     server.says = lambda _: number(3)
     ended = offline("check", str(file), "--prometheus", server.url)
     assert (ended.code, ended.out.count("is true: 3 now")) == (0, 2)
+
+
+def test_status_says_what_ends_a_lease_early() -> None:
+    lease = {"id": "boost/1", "reason": "boost/1: by ann", "where": {}, "fraction": 1.0}
+    assert why_lease(lease | {"stop_if": None}) == "by ann"
+    assert why_lease(lease | {"stop_if": "up == 0"}) == "by ann; until stop_if is true: up == 0"
