@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ..configuration import Configuration
 
 
-def rules_file(help: str) -> Any:  # noqa: A002  # as in typer
-    """Return the argument FILE of a verb."""
-    return typer.Argument(metavar="FILE", exists=True, dir_okay=False, help=help)
+def rules_file(says: str) -> Any:
+    """Return the argument FILE of a verb, and what its help says of it."""
+    return typer.Argument(metavar="FILE", exists=True, dir_okay=False, help=says)
 
 
 def read(file: Path | None) -> Configuration:

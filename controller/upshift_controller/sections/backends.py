@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -11,8 +10,8 @@ from pydantic import Field
 from upshift_rules.documents.fields import Line
 from upshift_rules.documents.located import Section
 
-from ..errors import StartRefused
 from ..evidence.backends import Backend, parca, pyroscope
+from .secrets import text_in, token_in
 
 _PART = r"[A-Za-z_][A-Za-z0-9_]*"
 Type = Annotated[str, Field(pattern=rf"^{_PART}(:{_PART}){{3,5}}$")]
@@ -77,11 +76,9 @@ class BackendsEntry(Section):
 def _backend(kind: str, entry: BackendEntry) -> Backend:
     known = parca.PROFILES if kind == "parca" else pyroscope.PROFILES
     stated = {name: (it.weight, it.count) for name, it in entry.profiles.items()}
-    token = None if entry.token_file is None else _read(entry.token_file).strip()
-    if token is not None and not (token and token.isascii() and token.isprintable()):
-        raise StartRefused(f"{entry.token_file} must hold a token, alone, on one line")
+    token = token_in(entry.token_file)
     if entry.ca_file is not None:
-        _read(entry.ca_file)
+        text_in(entry.ca_file)
     return Backend(
         kind="parca" if kind == "parca" else "pyroscope",
         url=entry.url.rstrip("/"),
@@ -89,12 +86,3 @@ def _backend(kind: str, entry: BackendEntry) -> Backend:
         ca_file=entry.ca_file,
         profiles={**known, **stated},
     )
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text()
-    except OSError as error:
-        raise StartRefused(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise StartRefused(f"cannot read {file}: it is no text") from error

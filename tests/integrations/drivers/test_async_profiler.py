@@ -301,18 +301,22 @@ def test_the_library_that_a_user_has_is_the_one_that_is_loaded(version: int, cla
         folder.rmdir()
 
 
+def kill_one_that_samples(workload: Workload) -> None:
+    """An agent, whose session goes on without it."""
+    pid = workload.processes[0].pid
+    with agent(f"async-profiler={JAR}", workload, 100) as killed:
+        assert killed.stdout is not None
+        said = [killed.stdout.readline(), killed.stdout.readline()]
+        assert said == [b"begins\n", b"applied\n"]
+        killed.send_signal(signal.SIGKILL)
+    assert runs(pid, copied(pid))
+
+
 @versions
 def test_when_the_agent_is_killed_the_session_ends_by_itself(version: int, classes: Path) -> None:
     with running(busy(version, classes), "java") as workload:
+        kill_one_that_samples(workload)
         pid = workload.processes[0].pid
-        with agent(f"async-profiler={JAR}", workload, 100) as killed:
-            assert killed.stdout is not None
-            assert [killed.stdout.readline(), killed.stdout.readline()] == [
-                b"begins\n",
-                b"applied\n",
-            ]
-            killed.send_signal(signal.SIGKILL)
-        assert runs(pid, copied(pid))
         eventually(lambda: not runs(pid, copied(pid)), within_s=16, every_s=0.5)
         assert left_behind(pid) == []
 
@@ -342,15 +346,7 @@ def test_killed_at_any_moment_it_leaves_nothing_that_runs(version: int, classes:
 def test_one_that_was_left_does_not_hold_up_the_next_agent(version: int, classes: Path) -> None:
     kept = Kept()
     with running(busy(version, classes), "java") as workload:
-        pid = workload.processes[0].pid
-        with agent(f"async-profiler={JAR}", workload, 100) as killed:
-            assert killed.stdout is not None
-            assert [killed.stdout.readline(), killed.stdout.readline()] == [
-                b"begins\n",
-                b"applied\n",
-            ]
-            killed.send_signal(signal.SIGKILL)
-        assert runs(pid, copied(pid))
+        kill_one_that_samples(workload)
         with attached(workload, kept) as driver:
             apply(driver, cpu=100)
             let_spend(workload, 2)

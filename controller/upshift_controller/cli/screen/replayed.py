@@ -149,7 +149,7 @@ def _figures(found: Sequence[Replayed], members: Sequence[Member]) -> Table:
     for fate, words in FATES.items():
         if fate == "boosted" or any(it.fates[fate] for it in found):
             lead = "alerts " if fate == "boosted" else _IN
-            row(lead + words, lambda it, fate=fate: it.fates[fate], _count)  # type: ignore[misc]
+            row(lead + words, _fated(fate), _count)
     row("boosts by rules", lambda it: it.boosts, _count)
     row(_IN + "how long, all together", lambda it: it.lasted_ms, _span)
     row("agents above baseline, at most", lambda it: it.most, _count)
@@ -160,13 +160,22 @@ def _figures(found: Sequence[Replayed], members: Sequence[Member]) -> Table:
         ("profiles sent", "sent_mb", _megabytes),
         ("profiles stored", "stored_gb", _gigabytes),
     ):
-        row(name, lambda it, of=figure: getattr(it.bill, of), form)  # type: ignore[misc]
-        row(_IN + _BEYOND, lambda it, of=figure: _more(it, of), form)  # type: ignore[misc]
+        row(name, _billed(figure), form)
+        row(_IN + _BEYOND, _beyond(figure), form)
     return grid
 
 
-def _more(it: Replayed, figure: str) -> float:
-    return float(getattr(it.bill, figure) - getattr(it.resting, figure))
+def _fated(fate: str) -> Callable[[Replayed], float]:
+    return lambda it: it.fates[fate]
+
+
+def _billed(figure: str) -> Callable[[Replayed], float]:
+    return lambda it: float(getattr(it.bill, figure))
+
+
+def _beyond(figure: str) -> Callable[[Replayed], float]:
+    """What it is more than at rest."""
+    return lambda it: float(getattr(it.bill, figure) - getattr(it.resting, figure))
 
 
 def _count(value: float) -> str:

@@ -19,6 +19,7 @@ from ..said import log, to_stderr
 from .agents import Agents
 from .metrics import text
 from .reading import Settings, Which, load, tls_of
+from .settings import ElasticEntry, OpampEntry
 
 #: For the last frequencies to be told.
 END_S = 5.0
@@ -62,9 +63,7 @@ async def _until_told(settings: Settings, which: Which) -> None:
 @asynccontextmanager
 async def running(settings: Settings, which: Which) -> AsyncIterator[tuple[Bridge, str]]:
     """The bridge at work, and the URL that it listens on. Raise `StartRefused`."""
-    bridge = _made(settings, which)
-    entry = settings.document.opamp if which == "opamp" else settings.document.elastic
-    assert entry is not None  # noqa: S101  # `load` refuses a file without it
+    bridge, entry = _made(settings, which)
     tls = tls_of(settings.folder, entry.tls)
     _allow_many_connections()
     logging.getLogger("aiohttp.server").addFilter(_no_broken_requests)
@@ -91,14 +90,18 @@ async def running(settings: Settings, which: Which) -> AsyncIterator[tuple[Bridg
             metrics.close()
 
 
-def _made(settings: Settings, which: Which) -> Bridge:
-    if which == "opamp":
+def _made(settings: Settings, which: Which) -> tuple[Bridge, OpampEntry | ElasticEntry]:
+    """The bridge, and its section of the settings."""
+    opamp, elastic = settings.document.opamp, settings.document.elastic
+    if which == "opamp" and opamp is not None:
         from .opamp.server import OpampBridge
 
-        return OpampBridge(settings)
-    from .elastic.proxy import ElasticBridge
+        return OpampBridge(settings, opamp), opamp
+    if which == "elastic" and elastic is not None:
+        from .elastic.proxy import ElasticBridge
 
-    return ElasticBridge(settings)
+        return ElasticBridge(settings, elastic), elastic
+    raise StartRefused(f"{which} is missing: it is what is to run")
 
 
 def _metrics(settings: Settings, which: Which, bridge: Bridge) -> Metrics | None:

@@ -22,6 +22,7 @@ from upshift_agent import Decision
 
 from ..agents import Agents
 from ..reading import Settings, trusting
+from ..settings import ElasticEntry
 from .behind import NO_ANSWER, Behind, Other, onwards
 from .driver import PolledDriver
 from .merging import etag, merge, theirs_of
@@ -44,9 +45,7 @@ class Served:
 class ElasticBridge:
     """Of one event loop."""
 
-    def __init__(self, settings: Settings) -> None:
-        entry = settings.document.elastic
-        assert entry is not None  # noqa: S101  # `load` refuses a file without it
+    def __init__(self, settings: Settings, entry: ElasticEntry) -> None:
         self._entry, self._settings = entry, settings
         self._tls = trusting(settings.folder, entry.server.ca_file)
         self._poll_s = entry.poll / 1000

@@ -10,9 +10,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
-from upshift_host.profiles.protobuf import block, number
+from upshift_host.profiles.protobuf import block, fields, number
 
 MAX_ITEMS = 256  # attributes of one, or files of its configuration; the rest is left out
 MAX_FIELDS = 20_000
@@ -24,6 +25,8 @@ ACCEPTS_REMOTE_CONFIG = 0x2
 _CAPABILITIES = 0x1 | 0x2 | 0x4
 _REPORT_FULL_STATE = 1
 _UNSET, _APPLIED, _APPLYING, _FAILED = range(4)
+
+_fields = partial(fields, most=MAX_FIELDS)
 
 ConfigState = Literal["applied", "applying", "failed"]
 _STATES: Mapping[int, ConfigState] = {
@@ -69,7 +72,7 @@ def read(message: bytes) -> Report:
     health_error = ""
     effective: dict[str, bytes] | None = None
     status: ConfigStatus | None = None
-    for number_, value in fields(message):
+    for number_, value in _fields(message):
         if isinstance(value, int):
             if number_ == 4:
                 capabilities = value
@@ -122,44 +125,9 @@ def _to_agent(uid: bytes, content: bytes) -> bytes:
     return b"\0" + block(1, uid) + content + number(7, _CAPABILITIES)
 
 
-def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Numbers of fields, and their values: numbers, or bytes. Raise `ValueError`."""
-    at = found = 0
-    while at < len(message):
-        found += 1
-        if found > MAX_FIELDS:
-            raise ValueError(f"a protobuf message of more than {MAX_FIELDS} fields")
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-            yield key >> 3, value
-            continue
-        if kind not in (1, 2, 5):
-            raise ValueError("no protobuf message")
-        size, at = _varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
-        if size > len(message) - at:
-            raise ValueError("a protobuf message that is cut off")
-        yield key >> 3, message[at : at + size]
-        at += size
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(message):
-            break
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & (1 << 64) - 1, at
-    raise ValueError("a protobuf message that is cut off")
-
-
 def _blocks(message: bytes, wanted: int) -> Iterator[bytes]:
     left = MAX_ITEMS
-    for number_, value in fields(message):
+    for number_, value in _fields(message):
         if number_ == wanted and isinstance(value, bytes) and left:
             left -= 1
             yield value
@@ -167,7 +135,7 @@ def _blocks(message: bytes, wanted: int) -> Iterator[bytes]:
 
 def _last(message: bytes, wanted: int) -> bytes:
     found = b""
-    for number_, value in fields(message):
+    for number_, value in _fields(message):
         if number_ == wanted and isinstance(value, bytes):
             found = value
     return found
@@ -186,7 +154,7 @@ def _description(message: bytes) -> dict[str, str]:
 def _any(message: bytes) -> str | None:
     """An AnyValue as text; None for lists and the like."""
     found: str | None = None
-    for number_, value in fields(message):
+    for number_, value in _fields(message):
         if isinstance(value, bytes):
             if number_ == 1:
                 found = _text(value)
@@ -201,7 +169,7 @@ def _any(message: bytes) -> str | None:
 
 def _health(message: bytes) -> tuple[bool, str]:
     healthy, error = False, b""
-    for number_, value in fields(message):
+    for number_, value in _fields(message):
         if number_ == 1 and isinstance(value, int):
             healthy = bool(value)
         elif number_ == 3 and isinstance(value, bytes):
@@ -216,7 +184,7 @@ def _effective(message: bytes) -> dict[str, bytes]:
 
 def _status(message: bytes) -> ConfigStatus | None:
     hash_, state, error = b"", _UNSET, b""
-    for number_, value in fields(message):
+    for number_, value in _fields(message):
         if number_ == 2 and isinstance(value, int):
             state = value
         elif number_ == 1 and isinstance(value, bytes):

@@ -12,6 +12,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from ...said import describe
 from ..agents import Agents
 from ..reading import Settings
+from ..settings import OpampEntry
 from .configured import contents_of
 from .contents import Offer
 from .driver import CollectorDriver
@@ -61,9 +62,7 @@ class Served:
 class OpampBridge:
     """Of one event loop."""
 
-    def __init__(self, settings: Settings) -> None:
-        entry = settings.document.opamp
-        assert entry is not None  # noqa: S101  # `load` refuses a file without it
+    def __init__(self, settings: Settings, entry: OpampEntry) -> None:
         self._entry, self._settings = entry, settings
         self._contents = contents_of(settings.folder, entry)
         self.agents = Agents(settings)

@@ -104,7 +104,7 @@ class Session:
         while somebody := why_not(pid):
             if time.monotonic() > deadline:
                 raise ProfilerFailed(somebody)
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # nobody tells when its thread ends
         for library in placing.others(pid, self._library):
             if commands.runs(self._ask(place, library, commands.status)[1]):
                 raise ProfilerFailed(_somebody(pid))
