@@ -19,6 +19,7 @@ from upshift_agent.contract import ENVIRONMENT, Baseline
 from ..errors import Refused, Unavailable
 from .asked import Boost
 from .backends import Backend
+from .report import REPORT_S
 from .shown.written import headline
 from .spans import FEWEST_PARTS, LEAST_MS, Span
 
@@ -26,8 +27,6 @@ log = structlog.get_logger()
 
 #: A profiler tells of up to 15 s at a time, and then sends it.
 SETTLED_S = 20.0
-#: One report may take this long.
-REPORT_S = 120.0
 #: More who ask at once are sent away: each waits for those before.
 MOST_WAITING = 8
 #: Boosts that have ended and wait for their report. Of a storm, the others are reported when asked.

@@ -7,14 +7,21 @@ from typing import Annotated
 
 from pydantic import Field
 
+from upshift_agent.contract import PROFILES, Profile
 from upshift_rules.documents.fields import Line
-from upshift_rules.documents.located import Section
+from upshift_rules.documents.located import Section, must_be
 
 from ..evidence.backends import Backend, parca, pyroscope
 from .secrets import text_in, token_in
 
 _PART = r"[A-Za-z_][A-Za-z0-9_]*"
-Type = Annotated[str, Field(pattern=rf"^{_PART}(:{_PART}){{3,5}}$")]
+Type = Annotated[
+    str,
+    Field(pattern=rf"^{_PART}(:{_PART}){{3,5}}$"),
+    must_be("a profile's type, such as process_cpu:cpu:nanoseconds:cpu:nanoseconds"),
+]
+
+Named = Annotated[Profile, must_be(f"one of {', '.join(PROFILES)}")]
 
 
 class ProfileTypes(Section):
@@ -42,7 +49,7 @@ class BackendEntry(Section):
     ca_file: Line | None = Field(
         default=None, description="CA certificates that its own must be of. Default: public ones."
     )
-    profiles: dict[str, ProfileTypes] = Field(
+    profiles: dict[Named, ProfileTypes] = Field(
         default_factory=dict,
         description="Profile, such as cpu → its types there. Default: as the host agent writes.",
         examples=[{"cpu": {"weight": "parca_agent:samples:count:cpu:nanoseconds:delta"}}],
@@ -75,7 +82,7 @@ class BackendsEntry(Section):
 
 def _backend(kind: str, entry: BackendEntry) -> Backend:
     known = parca.PROFILES if kind == "parca" else pyroscope.PROFILES
-    stated = {name: (it.weight, it.count) for name, it in entry.profiles.items()}
+    stated = {str(name): (it.weight, it.count) for name, it in entry.profiles.items()}
     token = token_in(entry.token_file)
     if entry.ca_file is not None:
         text_in(entry.ca_file)
