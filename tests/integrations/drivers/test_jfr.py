@@ -282,7 +282,7 @@ def test_what_is_no_jvm_is_not_sent_sigquit(tmp_path: Path) -> None:
         with attached(workload, Kept()) as driver, refused:
             apply(driver, cpu=19)
         assert "handles no SIGQUIT" in str(attach.why_not(workload))
-        assert state(workload.processes[0].pid) == "S"
+        eventually(lambda: state(workload.processes[0].pid) == "S", within_s=10)
 
 
 @pytest.mark.servers("root, for networks of its own")
