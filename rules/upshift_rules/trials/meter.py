@@ -1,16 +1,17 @@
 """What the agents of a trial do meanwhile: how many are above their baseline, or capped below it,
-by how much, and for how long. Pure."""
+by how much, and for how long. Those who share a profiler count once. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from upshift_agent.contract import ALL, CPU, Lease, Profile, matches
 
 from ..leases.draft import filter_key
-from .fleet import Fleet
+from .fleet import Fleet, Member
 from .trial import Step, Trial
 
 #: What is not at its baseline of an agent: profiles, and how high each is.
@@ -46,6 +47,8 @@ class Meter:
         #: Since when, and how high, of those that are moved.
         self._moved: dict[int, tuple[int, Moved]] = {}
         self._level = self._since_ms = 0
+        #: How many of those who share a profiler are raised.
+        self._sharing: Counter[str] = Counter()
         self.stretches: list[Stretch] = []
         #: The most agents that were raised at the same time.
         self.most = 0
@@ -70,13 +73,22 @@ class Meter:
         if now_ms > self._since_ms:  # what lasts no time is nobody's business
             self.most, self._since_ms = max(self.most, self._level), now_ms
         was_up, is_up = self._is_up(index, former), self._is_up(index, hz)
-        self._level += self._fleet.members[index].count * (is_up - was_up)
+        self._move(self._fleet.members[index], is_up - was_up)
         if former and now_ms > since_ms:
             self.stretches.append(Stretch(index, since_ms, now_ms, former, was_up))
         if hz:
             self._moved[index] = now_ms, hz
         else:
             del self._moved[index]
+
+    def _move(self, member: Member, by: int) -> None:
+        """One more is raised, or (-1) one less; those who share a profiler are one."""
+        if member.profiler is None:
+            self._level += member.count * by
+            return
+        self._level -= self._sharing[member.profiler] > 0
+        self._sharing[member.profiler] += by
+        self._level += self._sharing[member.profiler] > 0
 
     def _meant(self, target: str, lease: Lease) -> Collection[int]:
         """The members that follow a target and are what a lease asks for."""
@@ -128,16 +140,51 @@ def _changed(before: Sequence[Lease], after: Sequence[Lease]) -> list[Lease]:
 
 
 def hz_seconds(trial: Trial, stretches: Sequence[Stretch], span_ms: int) -> tuple[float, float]:
-    """Return the Hz of cpu summed over all agents and seconds of a span, and the seconds in which
-    their profilers ran."""
-    fleet = trial.fleet
-    resting = [trial.hz(it, ()) for it in fleet.members]
-    counts = [it.count for it in fleet.members]
-    hz_ms = sum(count * rest for count, rest in zip(counts, resting, strict=True)) * span_ms
-    running_ms = sum(count for count, rest in zip(counts, resting, strict=True) if rest) * span_ms
+    """Return the Hz of cpu summed over all profilers and seconds of a span, and the seconds in
+    which they ran. One that agents share runs at the highest that any of them wants."""
+    members = trial.fleet.members
+    resting = [trial.hz(it, ()) for it in members]
+    moved: defaultdict[int, list[Stretch]] = defaultdict(list)
     for it in stretches:
-        count, rest = counts[it.member], resting[it.member]
-        raised = dict(it.hz).get(CPU, rest)
-        hz_ms += count * (raised - rest) * it.ms
-        running_ms += count * it.ms * (bool(raised) - bool(rest))
+        moved[it.member].append(it)
+    shared: defaultdict[str, list[int]] = defaultdict(list)
+    hz_ms = running_ms = 0
+    for index, one in enumerate(members):
+        if one.profiler is not None:
+            shared[one.profiler].append(index)
+            continue
+        for hz, ms in _course([index], resting, moved, span_ms):
+            hz_ms += one.count * hz * ms
+            running_ms += one.count * ms * bool(hz)
+    for indexes in shared.values():
+        for hz, ms in _course(indexes, resting, moved, span_ms):
+            hz_ms += hz * ms
+            running_ms += ms * bool(hz)
     return hz_ms / 1000, running_ms / 1000
+
+
+def _course(
+    members: Sequence[int],
+    resting: Sequence[int],
+    moved: Mapping[int, Sequence[Stretch]],
+    span_ms: int,
+) -> Iterator[tuple[int, int]]:
+    """Yield what one profiler of these members ran at in Hz of cpu, and for how many ms."""
+    now = {index: resting[index] for index in members}
+    changes = [
+        change
+        for index in members
+        for it in moved.get(index, ())
+        for change in (
+            (it.start_ms, 1, index, dict(it.hz).get(CPU, resting[index])),
+            (it.end_ms, 0, index, resting[index]),
+        )
+    ]
+    changes.sort()  # where a stretch follows another, that one ends first
+    left_ms, since_ms = span_ms, changes[0][0] if changes else 0
+    for at_ms, _, index, hz in changes:
+        if at_ms > since_ms:
+            yield max(now.values()), at_ms - since_ms
+            left_ms, since_ms = left_ms - (at_ms - since_ms), at_ms
+        now[index] = hz
+    yield max(now.values()), left_ms

@@ -19,8 +19,9 @@ from ..leases.agents import Agent
 from ..leases.changes import Change, Entry, Transition
 from ..leases.draft import filter_key
 from ..leases.limiting.reach import asks
+from ..leases.limiting.reservations import Reservation
 from ..leases.limiting.reserving import longer, part, within
-from ..leases.limits import Ledger, Limits, Reservation
+from ..leases.limits import Ledger, Limits
 from ..leases.state import TargetState, plan_of
 from ..leases.transition import limited, revised, transition
 from ..model import BadTrigger, Claim, Outcome, RuleSet, Trigger

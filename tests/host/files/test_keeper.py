@@ -179,31 +179,6 @@ def test_a_full_disk_keeps_no_end_from_the_file(
     assert world.says() == "rate: 19\n"
 
 
-def test_on_a_full_disk_the_baseline_is_not_written_before_it_is_known_to_be_untold(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or a kill before the reload would leave a profiler at 5 Hz, and a file that says 19."""
-    world.file.write_text("rate: 19\n")
-    world.start()
-    keeper = world.keep()
-    write = place._write
-
-    def some_room(file: int, content: bytes) -> None:
-        if content == b"rate: 19\n":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(file, content)
-
-    with monkeypatch.context() as full:
-        full.setattr(place, "_write", some_room)
-        keeper.want(5)
-        world.until_loaded(5)
-        keeper.want(19)
-        assert "No space left" in str(keeper.trouble(19))
-        assert world.says() == "rate: 5\n"
-    world.until_loaded(19)
-    eventually(lambda: not world.rest.exists(), within_s=30)
-
-
 def test_what_others_write_into_the_file_is_put_right(world: World) -> None:
     world.file.write_text("a: 19  # upshift\n")
     world.start()

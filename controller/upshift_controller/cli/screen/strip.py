@@ -66,7 +66,7 @@ def strips(
     for target in targets:
         own = {at for at, member in enumerate(members) if member.home == target}
         levels = columns(last.stretches, fleet, last.start_ms, last.end_ms, count, own)
-        yield line(plain(target), levels, fleet.living(target).agents, "green")
+        yield line(plain(target), levels, fleet.living(target).profilers, "green")
     every = format_duration(max(1, every_ms // 1000) * 1000)
     height = f"{most:,} agents are" if most > 1 else "one agent is"
     said = (

@@ -120,7 +120,7 @@ class Writer:
     def _lay_by(self, former: bytes | None, state: State) -> None:
         """Before anything is written, so that the next start knows that the profiler may not. Where
         there is no room, what lowers goes first. What lifts to the baseline waits, and so does a
-        file of which nobody knows what it says: above the baseline it would have a copy beside it."""
+        file that says nobody knows what: above the baseline it would have a copy beside it."""
         if self._place.beside("rest") is not None:
             return
         try:

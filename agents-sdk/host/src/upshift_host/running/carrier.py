@@ -113,6 +113,11 @@ class Carrier:
         """Why what `apply` was asked for is not done any more; None while it is."""
         return self._trouble
 
+    def shared(self) -> str | None:
+        """Names the profiler that does all of it, if workloads beside this one drive it too."""
+        names = {ask(driver, "shared") for driver in list(self._made.values())}
+        return names.pop() if len(names) == 1 else None
+
     def changed(self, workload: Workload) -> None:
         """Processes of the workload have come or gone. The next `look` sees to it."""
         self._news = workload
