@@ -73,7 +73,9 @@ build() {
             go mod edit -replace "$module=$module@v0.${2#v1.}"
         done
         go get -tool "k8s.io/kubernetes/cmd/kube-apiserver@$2"
-        go build -mod=mod -trimpath -ldflags='-s -w' -o "$program.new" k8s.io/kubernetes/cmd/kube-apiserver
+        go build -mod=mod -trimpath -o "$program.new" \
+            -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$2" \
+            k8s.io/kubernetes/cmd/kube-apiserver
         ;;
     otelcol)
         collector "$2" v1.65.0 <<END

@@ -109,7 +109,7 @@ def test_the_controller_serves_on_a_read_only_root_without_any_right(tmp_path: P
         "tokens: [{name: ann, role: operator, file: token}]\ndata: /data\n"
     )
     for it in (tmp_path, *tmp_path.parents[:2], settings, *settings.iterdir()):
-        it.chmod(0o755)
+        it.chmod(it.stat().st_mode | 0o055)
     image = built("controller")
     mounts = [Mount(source=settings, at="/etc/upshift")]
     mounts.append(Mount(source=data, at="/data", read_only=False))

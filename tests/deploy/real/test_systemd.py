@@ -16,7 +16,7 @@ from servers import free_port, http_server
 UNITS = ROOT / "deploy/systemd"
 #: The most that `systemd-analyze security` may find exposed, of 10. The host agent looks into other
 #: users' processes and runs profilers on them.
-EXPOSED = {"upshift.service": 1.3, "upshift-agent.service": 6.5}
+EXPOSED = {"upshift.service": 1.3, "upshift-agent.service": 6.5, "upshift-bridge@.service": 1.5}
 
 pytestmark = pytest.mark.servers("systemd-analyze")
 

@@ -136,7 +136,10 @@ class _Valkey:
         # Without retries: it is asked in a loop.
         patience: dict[str, Any] = {"socket_timeout": 2, "retry": Retry(NoBackoff(), 0)}
         try:
-            async with Redis(port=port, decode_responses=True, **patience) as client:
+            # Not by the name localhost: an image may have no file that says what that is.
+            async with Redis(
+                host="127.0.0.1", port=port, decode_responses=True, **patience
+            ) as client:
                 where, about = await client.config_get("dir"), await client.info("server")
         except (RedisError, OSError, ValueError):  # whatever may listen there
             return None

@@ -74,11 +74,13 @@ def confined(driver: str) -> list[str]:
 def test_a_driver_works_under_the_charts_rights(
     driver: str, tmp_path: Path, valkey: RedisServer
 ) -> None:
-    def applied() -> set[int]:
+    def applied() -> bool:
         with valkey.client() as client:
             told = client.hvals(Keys().agents("service/till"))
-        found = [decode_status(it).applied for it in told]
-        return {it.profiles["cpu"].hz for it in found if it is not None}
+        found = [decode_status(it) for it in told]
+        hz = {it.applied and it.applied.profiles["cpu"].hz for it in found}
+        assert hz == {97}, [(it.driver, it.error) for it in found]
+        return True
 
     config = tmp_path / "agent.yaml"
     with receiving() as receiver, busy(driver, tmp_path / "busy"):
@@ -95,7 +97,7 @@ def test_a_driver_works_under_the_charts_rights(
             text=True,
         ) as agent:
             try:
-                eventually(lambda: applied() == {97}, within_s=40)
+                eventually(applied, within_s=40)
                 receiver.wait_for(1, within_s=30)
             finally:
                 agent.send_signal(signal.SIGTERM)
