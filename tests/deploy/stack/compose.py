@@ -155,7 +155,7 @@ def _of_python(command: list[str]) -> set[Path]:
 def stack(folder: Path) -> Iterator[Stack]:
     """Networks and roots for all that is started; nothing is yet."""
     for it in (folder, *folder.parents[:3]):
-        it.chmod(0o755)  # users of containers look for what is mounted from it
+        it.chmod(it.stat().st_mode | 0o055)  # users of containers look for what is mounted from it
     with ExitStack() as exits:
         made = exits.enter_context(network(STARTED, folder))
         roots = {name: exits.enter_context(built(it).mounted()) for name, it in OURS.items()}
