@@ -29,6 +29,8 @@ BECOMES_NOBODY = (
     "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
     "runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 )
+#: py-spy is beside this Python.
+PROGRAMS = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 METHODS = {"bpftrace": "ebpf", "py-spy": "push", "jfr": "push"}
 
 
@@ -92,7 +94,7 @@ def test_a_driver_works_under_the_charts_rights(
         command = [sys.executable, "-m", "upshift_host", "run", "--config", str(config)]
         with subprocess.Popen(
             [*confined(driver), *command],
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ | {"PATH": PROGRAMS, "PYTHONDONTWRITEBYTECODE": "1"},
             stderr=subprocess.PIPE,
             text=True,
         ) as agent:
