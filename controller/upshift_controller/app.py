@@ -19,6 +19,8 @@ from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
 from .metrics import Metrics
+from .page.shell import Shell
+from .page.views import Views
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.past.recording import Kept, Recorder
@@ -71,6 +73,7 @@ class Controller:
         self._looks = Servers(redis_url)
         self.records = Records(self._looks, core.keys, unreadable)
         self.histories = Histories(self._looks, core.keys, unreadable)
+        self._news = events.News(self.histories)
         shown = States(self._looks, core.keys, secrets=in_force.secrets, unreadable=unreadable)
         self.overview = Overview(shown, self.records, in_force.baseline)
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
@@ -106,13 +109,25 @@ class Controller:
             ),
             *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
             *reports.routes(self.watches.reporter, self.histories, self.watches.redis_ms),
-            *events.routes(self.histories),
+            *events.routes(self._news),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
             ),
         ]
         served.append(_openapi_route(served))
         route.add(app, served, self._in_force.tokens)
+        shell = Shell(self._in_force.tokens)
+        views = Views(
+            shell,
+            self._in_force,
+            self.overview,
+            self.overrides,
+            self.histories,
+            self._news,
+            self._core.limiter.books.reserved,
+            self.watches.lists.problems,
+        )
+        shell.add(app, views.views())
         return app
 
     @asynccontextmanager

@@ -1,0 +1,117 @@
+// Keeps a view as it is now. Without it the page works all the same, and is from when it was loaded.
+"use strict";
+
+(() => {
+  const SOON_MS = 300, BUSY_EACH_MS = 5000, QUIET_EACH_MS = 30000;
+  const link = document.getElementById("link");
+  const live = () => document.querySelector("[data-live]");
+  let awayAt = null, timer = null, looking = false, again = false;
+
+  // Time that is left is counted here, from the moment it came: this machine's clock may be wrong.
+  const words = (ms) => {
+    const s = Math.max(0, Math.ceil(ms / 1000)), two = (n) => String(n).padStart(2, "0");
+    if (s < 60) return `${s} s`;
+    if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+    const m = Math.floor(s / 60), h = Math.floor(m / 60);
+    return h < 48 ? `${h} h ${two(m % 60)} min` : `${Math.floor(h / 24)} d ${two(h % 24)} h`;
+  };
+  const begin = (root) => {
+    for (const it of root.querySelectorAll("[data-left]")) {
+      it.endsAt = performance.now() + Number(it.dataset.left);
+    }
+  };
+  const tick = () => {
+    let ended = false;
+    for (const it of document.querySelectorAll("[data-left]")) {
+      const left = it.endsAt - performance.now(), text = words(left);
+      if (it.textContent !== text) it.textContent = text;
+      ended ||= left <= 0 && left > -2000;
+    }
+    if (ended) soon();
+  };
+
+  const away = (why) => {
+    awayAt ??= new Date();
+    link.hidden = false;
+    link.textContent = `${why}; what is shown is from before ${awayAt.toISOString().slice(11, 19)} UTC.`;
+  };
+  const back = () => {
+    awayAt = null;
+    link.hidden = true;
+    const now = document.getElementById("asof");
+    if (now) now.textContent = new Date().toISOString().slice(11, 19);
+  };
+
+  // Only what differs is put in place, so that focus, selection and scrolling stay.
+  const put = (text) => {
+    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("[data-live]");
+    const old = live();
+    if (!fresh || !old) return;
+    const ids = (root) => [...root.children].map((it) => it.id).join();
+    const focused = document.activeElement, key = focused && old.contains(focused) && where(focused);
+    if (ids(fresh) !== ids(old)) {
+      old.replaceChildren(...fresh.children);
+      begin(old);
+    } else {
+      for (const part of [...fresh.children]) {
+        const former = document.getElementById(part.id);
+        if (same(former) === same(part)) continue;
+        const scrolled = [...former.querySelectorAll(".scroll")].map((it) => it.scrollLeft);
+        former.replaceWith(part);
+        part.querySelectorAll(".scroll").forEach((it, n) => { it.scrollLeft = scrolled[n] ?? 0; });
+        begin(part);
+      }
+    }
+    if (key && !old.contains(document.activeElement)) {
+      [...old.querySelectorAll("a, button, [tabindex]")].find((it) => where(it) === key)?.focus();
+    }
+  };
+  const where = (it) => `${it.tagName} ${it.getAttribute("href") ?? it.getAttribute("aria-label") ?? it.className}`;
+  const same = (part) => {
+    const copy = part.cloneNode(true);
+    for (const it of copy.querySelectorAll("[data-left]")) {
+      // What runs out is the same if it ends at the same moment, give or take a second.
+      it.textContent = "";
+      it.removeAttribute("data-left");
+    }
+    return copy.innerHTML;
+  };
+
+  const look = async () => {
+    if (looking) { again = true; return; }
+    looking = true;
+    clearTimeout(timer);
+    try {
+      const url = new URL(location.href);
+      url.searchParams.set("part", "1");
+      const answer = await fetch(url, { headers: { Accept: "text/html" }, redirect: "manual" });
+      if (answer.type === "opaqueredirect" || answer.status === 401) location.reload();
+      else if (answer.status === 503) away("Redis is away");
+      else if (answer.ok) { put(await answer.text()); back(); }
+      else away(`The controller answers ${answer.status}`);
+    } catch {
+      away("The controller is away");
+    }
+    looking = false;
+    const busy = document.querySelector("[data-left], .alarm") || awayAt;
+    timer = setTimeout(look, again ? SOON_MS : (busy ? BUSY_EACH_MS : QUIET_EACH_MS) * (0.9 + 0.2 * Math.random()));
+    again = false;
+  };
+  let due = null;
+  const soon = () => { due ??= setTimeout(() => { due = null; look(); }, SOON_MS * (0.5 + Math.random())); };
+
+  if (!live()) return;
+  begin(document);
+  setInterval(tick, 500);
+  timer = setTimeout(look, BUSY_EACH_MS);
+  const listen = () => {
+    const news = new EventSource("/live");
+    news.addEventListener("news", soon);
+    news.addEventListener("open", () => { if (awayAt) soon(); });
+    news.addEventListener("error", () => {
+      if (news.readyState === EventSource.CLOSED) setTimeout(listen, BUSY_EACH_MS);
+    });
+  };
+  listen();
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+})();
