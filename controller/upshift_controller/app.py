@@ -116,7 +116,7 @@ class Controller:
         ]
         served.append(_openapi_route(served))
         route.add(app, served, self._in_force.tokens)
-        shell = Shell(self._in_force.tokens)
+        shell = Shell(self._in_force.tokens, self.readiness)
         views = Views(
             shell,
             self._in_force,

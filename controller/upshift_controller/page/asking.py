@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from upshift_agent.contract import MAX_HZ, Kind, check_target
+from upshift_agent.contract import CPU, MAX_HZ, PROFILES, Kind, Profile, check_target
 from upshift_agent.contract.errors import WireError
 from upshift_rules.durations import parse_duration
 
 from ..errors import Refused
+from ..views.agent_models import AgentView
 
 KINDS = ("boost", "pin", "cap")
 MAX_REASON = 500
@@ -18,10 +19,11 @@ MAX_REASON = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A lease on cpu that somebody wants. duration: as it was typed."""
+    """A lease that somebody wants. duration: as it was typed."""
 
     target: str
     kind: Kind
+    profile: Profile
     hz: int
     duration: str
     duration_ms: int
@@ -35,14 +37,32 @@ def asked(form: Mapping[str, Any]) -> Asked:
         raise _wrong(f"kind must be {', '.join(KINDS)}, got {kind[:40]!r}")
     if not (hz.isascii() and hz.isdigit() and len(hz) < 6 and int(hz) <= MAX_HZ):
         raise _wrong(f"frequency must be a whole number of 0–{MAX_HZ} Hz, got {hz[:40]!r}")
+    profile = str(form.get("profile", CPU)).strip()
+    if profile not in PROFILES:
+        raise _wrong(f"profile must be {', '.join(PROFILES)}, got {profile[:40]!r}")
     return Asked(
         target=target_of(str(form.get("target", ""))),
         kind=cast("Kind", kind),
+        profile=cast("Profile", profile),
         hz=int(hz),
         duration=duration,
         duration_ms=duration_ms(duration),
         reason=str(form.get("reason", "")).strip()[:MAX_REASON],
     )
+
+
+def reached(it: Asked, agents: Collection[AgentView]) -> list[AgentView]:
+    """Return the live agents that it would be about."""
+    return [
+        agent
+        for agent in agents
+        if agent.state != "lost" and it.profile in agent.requested.profiles
+    ]
+
+
+def at_now(it: Asked, agents: Collection[AgentView]) -> list[int]:
+    """Return the frequencies that those should run at by now."""
+    return sorted({agent.requested.profiles[it.profile].hz for agent in agents})
 
 
 def target_of(text: str) -> str:

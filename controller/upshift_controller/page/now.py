@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from upshift_agent.contract import ALL, CPU, FLEET, Baseline
 from upshift_rules.cost import Coefficients
 
-from ..views.models import Leases, LeaseView, Targets, TargetSummary
+from ..views.fleet import Fleet
+from ..views.models import LeaseView, Targets, TargetSummary
 
 #: Rows of each table; of more it is said how many.
 MOST = 200
@@ -16,11 +18,13 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRow:
-    """who: of a lease that is somebody's. agents: of its target, live. cores: None: not known."""
+    """who: of a lease that is somebody's. agents: of its target, live. cores: None: not known.
+    alert: where its alert can be seen, if anywhere."""
 
     lease: LeaseView
     who: str
     why: str
+    alert: str | None
     agents: int
     converged: int
     cores: float | None
@@ -29,8 +33,8 @@ class LeaseRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """stopped: the cap that is the kill switch. behind: targets with agents that have not applied
-    what they should, most first. reserved: how many agents are boosted, and may be; None: no
-    limit."""
+    what they should, most first. boosted: how many agents are above their baseline. reserved: how
+    many count as that, and may; None: no limit."""
 
     now_ms: int
     stopped: LeaseView | None
@@ -39,6 +43,7 @@ class Now:
     agents: int
     converged: int
     lost: int
+    boosted: int
     reserved: tuple[int, int] | None
     leases: Sequence[LeaseRow]
     more_leases: int
@@ -48,28 +53,31 @@ class Now:
 
 def now(
     targets: Targets,
-    leases: Leases,
+    figures: Fleet,
+    leases: Sequence[LeaseView],
     reserved: tuple[int, int] | None,
     baseline: Baseline,
     costs: Coefficients,
+    alertmanager: str | None = None,
 ) -> Now:
+    """alertmanager: where its own pages are."""
     named = {it.target: it for it in targets.targets}
-    fleet = named.get(FLEET)
     others = [it for it in targets.targets if it.target != FLEET]
     behind = [it for it in others if it.converged < it.agents]
     ordered = sorted(others, key=lambda it: (-it.leases, -it.agents, it.target))
-    rows = [lease_row(it, named, baseline, costs) for it in leases.leases]
+    lost = figures.agents.get("lost", 0)
     return Now(
-        now_ms=leases.now_ms,
-        stopped=next((it for it in leases.leases if is_kill_switch(it)), None),
+        now_ms=targets.now_ms,
+        stopped=next((it for it in leases if is_kill_switch(it)), None),
         behind=sorted(behind, key=lambda it: it.converged - it.agents)[:MOST],
         warnings=targets.warnings,
-        agents=fleet.agents if fleet else 0,
-        converged=fleet.converged if fleet else 0,
-        lost=fleet.lost if fleet else 0,
+        agents=sum(figures.agents.values()) - lost,
+        converged=figures.converged,
+        lost=lost,
+        boosted=figures.boosted,
         reserved=reserved,
-        leases=rows[:MOST],
-        more_leases=len(rows[MOST:]),
+        leases=[lease_row(it, named, baseline, costs, alertmanager) for it in leases[:MOST]],
+        more_leases=len(leases[MOST:]),
         targets=ordered[:MOST],
         more_targets=len(ordered[MOST:]),
     )
@@ -77,7 +85,8 @@ def now(
 
 def is_kill_switch(lease: LeaseView) -> bool:
     wanted = (FLEET, "cap", ALL, 0)
-    return (lease.target, lease.kind, lease.profile, lease.hz) == wanted
+    whole = not lease.where and lease.fraction >= 1
+    return whole and (lease.target, lease.kind, lease.profile, lease.hz) == wanted
 
 
 def lease_row(
@@ -85,6 +94,7 @@ def lease_row(
     targets: Mapping[str, TargetSummary],
     baseline: Baseline,
     costs: Coefficients,
+    alertmanager: str | None,
 ) -> LeaseRow:
     target = targets.get(lease.target)
     agents = target.agents if target else 0
@@ -95,10 +105,20 @@ def lease_row(
         lease=lease,
         who=str(who or "nobody who says so"),
         why=lease.reason,
+        alert=alert_url(alertmanager, because.get("alertname")) if alertmanager else None,
         agents=agents,
         converged=target.converged if target else 0,
         cores=cores(lease.kind, lease.profile, lease.hz, share, baseline, costs),
     )
+
+
+def alert_url(alertmanager: str, alertname: object) -> str | None:
+    """Where Alertmanager shows the alerts of this name."""
+    if not isinstance(alertname, str) or not alertname:
+        return None
+    quoted = alertname.replace("\\", "\\\\").replace('"', '\\"')
+    matcher = quote('{alertname="' + quoted + '"}', safe="")
+    return f"{alertmanager.rstrip('/')}/#/alerts?filter={matcher}"
 
 
 def cores(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,8 @@ from ..settings import Role
 from ..web.access.session import COOKIE, LASTS_S
 from ..web.auth import Tokens
 from ..web.cross_site import refuse_other_sites
-from ..web.route import CALLER, admit
+from ..web.health import Readiness
+from ..web.route import BODY_S, CALLER, admit
 from .assets import assets
 from .wording import FILTERS
 
@@ -27,6 +31,8 @@ FOLDER = Path(__file__).parent
 #: What the last form brought about, for the view that is shown next.
 SAID = "upshift_said"
 MAX_SAID = 400
+#: Bytes of a form.
+MAX_FORM = 20_000
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
@@ -42,12 +48,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Shell:
-    """Serves views. tokens: returns those in force."""
+    """Serves views. tokens: returns those in force. readiness: knows since when Redis is away."""
 
-    def __init__(self, tokens: Callable[[], Tokens]) -> None:
+    def __init__(self, tokens: Callable[[], Tokens], readiness: Readiness) -> None:
         self._tokens = tokens
+        self._readiness = readiness
         self._assets = assets(FOLDER / "static")
-        self._away_since_s: float | None = None
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
@@ -97,7 +103,7 @@ class Shell:
 
     def done(self, where: str, said: str) -> web.Response:
         """After a form: go to a view, which says what came of it."""
-        answer = web.Response(status=303, headers={**HEADERS, "Location": where})
+        answer = _to(where)
         text = quote(one_line(said, MAX_SAID))
         answer.set_cookie(SAID, text, max_age=30, httponly=True, samesite="Strict")
         return answer
@@ -114,20 +120,16 @@ class Shell:
                 raise web.HTTPSeeOther(where, headers=HEADERS) from None
             if role == "operator":
                 await self._check_form(request, cookie)
-            answer = await handler(request)
-            self._away_since_s = None
-            return answer
+            return await handler(request)
 
         return self._in_words(serve)
 
     async def _check_form(self, request: web.Request, cookie: str | None) -> None:
         """Raise `Refused` for a form that is none of this session's."""
         refuse_other_sites(request)
-        if request.content_type != "application/x-www-form-urlencoded":
-            raise Refused("a form is sent as such", slug="content-type", status=415)
-        form = await request.post()
+        given = (await form(request)).get("form_key", "").encode("utf-8", "surrogatepass")
         entered = self._tokens().signed_in(cookie, time.time()) if cookie else None
-        if entered is not None and form.get("form_key") != entered.form_key:
+        if entered and not hmac.compare_digest(given, entered.form_key.encode()):
             raise Refused(
                 "this form is from before you signed in; go back and send it again",
                 slug="form",
@@ -138,19 +140,24 @@ class Shell:
         """Errors as pages."""
 
         async def serve(request: web.Request) -> web.StreamResponse:
+            since_s = None
             try:
                 return await handler(request)
             except Refused as error:
                 why, status = error.detail, error.status
             except Unavailable as error:
                 why, status = error.detail, 503
-                if self._away_since_s is None:
-                    self._away_since_s = time.time()
-            since_ms = self._away_since_s and round(self._away_since_s * 1000)
+                with suppress(Unavailable):
+                    await self._readiness.check()
+                since_s = self._readiness.away_since_s
             return self.show(
-                request, "error.html", status=status, title="Not now" if status == 503 else "No",
-                why=one_line(why, 2000), since_ms=since_ms if status == 503 else None,
-            )  # fmt: skip
+                request,
+                "error.html",
+                status=status,
+                title="Redis is away" if since_s else "That did not work",
+                why=one_line(why, 2000),
+                since_ms=since_s and since_s * 1000,
+            )
 
         return serve
 
@@ -162,33 +169,65 @@ class Shell:
         return web.Response(body=asset.content, content_type=asset.type, headers=headers)
 
     async def _login_form(self, request: web.Request) -> web.Response:
-        return self.show(request, "login.html", title="Sign in", next=_ours(request), why="")
+        if self._tokens().none:
+            return _to("/")
+        return self.show(
+            request,
+            "login.html",
+            title="Sign in",
+            next=ours(request.query.get("next", "/")),
+            why="",
+        )
 
     async def _login(self, request: web.Request) -> web.Response:
         refuse_other_sites(request)
-        token = str((await request.post()).get("token", ""))[:1000]
+        token = (await form(request)).get("token", "")
         cookie = self._tokens().sign_in(token, time.time())
-        where = _ours(request)
+        where = ours(request.query.get("next", "/"))
         if cookie is None:
             why = "This token is not known here, or is not one that may look."
             told = {"title": "Sign in", "next": where, "why": why}
             return self.show(request, "login.html", status=403, **told)
-        answer = web.Response(status=303, headers={**HEADERS, "Location": where})
+        answer = _to(where)
         answer.set_cookie(
-            COOKIE, cookie, max_age=LASTS_S, httponly=True, samesite="Strict", secure=request.secure
+            COOKIE,
+            cookie,
+            max_age=LASTS_S,
+            httponly=True,
+            samesite="Strict",
+            secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
         )
         return answer
 
     async def _logout(self, request: web.Request) -> web.Response:
         refuse_other_sites(request)
-        answer = web.Response(status=303, headers={**HEADERS, "Location": "/login"})
+        answer = _to("/login")
         answer.del_cookie(COOKIE)
         return answer
 
 
-def _ours(request: web.Request) -> str:
-    """Where to go after one has signed in: on this site, wherever somebody's link says."""
-    where = request.query.get("next", "/")
+async def form(request: web.Request) -> dict[str, str]:
+    """Return a form's fields. Raise `Refused` for what is none, or is too large or too slow."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused("this takes a form", slug="content-type", status=415)
+    if request.content_length is None or request.content_length > MAX_FORM:
+        raise Refused(f"a form has at most {MAX_FORM} bytes", slug="large", status=413)
+    try:
+        async with asyncio.timeout(BODY_S):
+            fields = await request.post()
+    except TimeoutError as error:
+        raise Refused(f"no whole form within {BODY_S:g} s", slug="slow", status=408) from error
+    except (LookupError, ValueError) as error:
+        raise Refused("the form cannot be read", slug="form", status=422) from error
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
+
+
+def ours(where: str) -> str:
+    """Return `where` if it is on this site, else `/`."""
     parts = urlsplit(where)
     inside = where.startswith("/") and not where.startswith(("//", "/\\"))
     return where if inside and not (parts.scheme or parts.netloc) and where.isprintable() else "/"
+
+
+def _to(where: str) -> web.Response:
+    return web.Response(status=303, headers={**HEADERS, "Location": where})

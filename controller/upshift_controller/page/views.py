@@ -8,17 +8,19 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from upshift_agent.contract import ALL, CPU, FLEET
+from upshift_agent.contract import ALL, FLEET, Cause
+from upshift_rules.model import Outcome
 
 from ..configuration import InForce
+from ..errors import Refused
 from ..leasing.overrides import Overrides, asked_by
 from ..storage.history import Histories
 from ..views.overview import Overview
 from ..web.events import News, told
 from ..web.route import CALLER
-from .asking import asked, duration_ms, target_of
+from .asking import asked, at_now, duration_ms, reached, target_of
 from .now import Now, cores, now
-from .shell import Handler, Shell
+from .shell import Handler, Shell, form, ours
 from .target import ENTRIES, target
 from .wording import target_url
 
@@ -26,6 +28,8 @@ from .wording import target_url
 RECENT_S = 1.0
 #: Open pages of one token.
 MAX_PAGES = 500
+#: Between looks at whether a page may still be told.
+LOOK_S = 5.0
 
 
 class Views:
@@ -72,16 +76,18 @@ class Views:
         """What the newest look has found; one at a time, however many ask."""
         stale = time.monotonic() - self._looked_at > RECENT_S
         if self._looking is None or (self._looking.done() and stale):
-            self._looked_at = time.monotonic()
             self._looking = asyncio.create_task(self._look(), name="page")
         return await asyncio.shield(self._looking)
 
     async def _look(self) -> Now:
-        leases = await self._overview.leases()
-        targets = await self._overview.targets(self._warnings())
-        reserved = await self._reserved(leases.now_ms)
-        costs = self._in_force.now.settings.cost
-        return now(targets, leases, reserved, self._in_force.baseline(), costs)
+        try:
+            targets, figures, leases = await self._overview.at_a_glance(self._warnings())
+            reserved = await self._reserved(targets.now_ms)
+        finally:
+            self._looked_at = time.monotonic()
+        access, costs = self._in_force.alertmanager(), self._in_force.now.settings.cost
+        url = access.urls[0] if access else None
+        return now(targets, figures, leases, reserved, self._in_force.baseline(), costs, url)
 
     async def _target(self, request: web.Request) -> web.StreamResponse:
         name = target_of(request.match_info["target"])
@@ -94,50 +100,64 @@ class Views:
         """What a form would do, before it is done."""
         it = asked(request.query)
         view = await self._overview.target(it.target)
-        live = [one for one in view.agents if one.state != "lost"]
-        resting = sorted(
-            {one.requested.profiles[CPU].hz for one in live if CPU in one.requested.profiles}
-        )
-        costs = self._in_force.now.settings.cost
+        agents = reached(it, view.agents)
+        costs, baseline = self._in_force.now.settings.cost, self._in_force.baseline()
         return self._shell.show(
             request,
             "preview.html",
             title=f"{it.kind} {it.target}?",
             asked=it,
-            agents=len(live),
-            resting=resting,
+            agents=len(agents),
+            resting=at_now(it, agents),
             near=view.near,
-            cores=cores(it.kind, CPU, it.hz, len(live), self._in_force.baseline(), costs),
+            cores=cores(it.kind, it.profile, it.hz, len(agents), baseline, costs),
             limits=self._in_force.limits_in_words(),
         )
 
     async def _grant(self, request: web.Request) -> web.StreamResponse:
-        it = asked(await request.post())
-        cause = asked_by(request[CALLER].name or "the page", reason=it.reason)
+        it = asked(await form(request))
         outcome = await self._overrides.grant(
-            it.target, it.kind, it.hz, it.duration_ms, where={}, cause=cause
+            it.target,
+            it.kind,
+            it.hz,
+            it.duration_ms,
+            profile=it.profile,
+            where={},
+            cause=self._by(request, it.reason),
         )
-        return self._shell.done(target_url(it.target), outcome.reason)
+        return self._done(target_url(it.target), outcome)
 
     async def _stop(self, request: web.Request) -> web.StreamResponse:
         """The kill switch: every profiler of the fleet off."""
-        form = await request.post()
-        lasts_ms = duration_ms(str(form.get("duration", "1h")))
-        cause = asked_by(request[CALLER].name or "the page", reason=str(form.get("reason", "")))
+        fields = await form(request)
         outcome = await self._overrides.grant(
-            FLEET, "cap", 0, lasts_ms, profile=ALL, where={}, cause=cause
+            FLEET,
+            "cap",
+            0,
+            duration_ms(fields.get("duration", "")),
+            profile=ALL,
+            where={},
+            cause=self._by(request, fields.get("reason", "")),
         )
-        return self._shell.done("/", outcome.reason)
+        return self._done("/", outcome)
 
     async def _release(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        cause = asked_by(request[CALLER].name or "the page")
-        outcome = await self._overrides.release(str(form.get("lease", ""))[:300], cause=cause)
-        where = str(form.get("from", "/"))
-        ours = where if where.startswith(("/target/", "/timeline")) else "/"
-        return self._shell.done(ours, outcome.reason)
+        fields = await form(request)
+        lease = fields.get("lease", "")[:300]
+        outcome = await self._overrides.release(lease, cause=self._by(request))
+        self._looking = None
+        return self._shell.done(ours(fields.get("from", "/")), outcome.reason)
+
+    def _by(self, request: web.Request, reason: str = "") -> Cause:
+        return asked_by(request[CALLER].name or "", via="page", reason=reason)
+
+    def _done(self, where: str, outcome: Outcome) -> web.StreamResponse:
+        if outcome.outcome != "granted":
+            raise Refused(f"refused: {outcome.reason}", slug="refused", status=409)
+        self._looking = None  # what it found is from before
+        return self._shell.done(where, f"Granted: {outcome.reason}")
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         """A line for each change, so that open pages look again."""
         name = f"{request[CALLER].name} at the page"
-        return await told(request, self._news, name, most=MAX_PAGES, empty=True)
+        return await told(request, self._news, name, most=MAX_PAGES, empty=True, each_s=LOOK_S)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from upshift_agent.contract import ALL, shown
+from upshift_agent.contract import ALL, CPU, shown
 
 
 def left(ms: int) -> str:
@@ -24,12 +24,12 @@ def left(ms: int) -> str:
     return f"{hours // 24} d {hours % 24:02} h"
 
 
-def at(ms: int) -> datetime:
+def at(ms: float) -> datetime:
     """Unix milliseconds; of any size, since a clock may say anything."""
     return datetime.fromtimestamp(min(max(0, ms), 253_370_764_800_000) / 1000, UTC)
 
 
-def clock(ms: int) -> str:
+def clock(ms: float) -> str:
     return f"{at(ms):%H:%M:%S} UTC"
 
 
@@ -46,7 +46,8 @@ def raised(kind: str, profile: str, hz: int) -> str:
     of = "everything" if profile == ALL else shown(profile, hz)
     if profile == ALL:
         return f"{kind}: {of} off" if hz == 0 else f"{kind}: {of} at most {hz} Hz"
-    return f"{kind} {'at most' if kind == 'cap' else 'to'} {of}"
+    what = kind if profile == CPU else f"{kind} {profile}"
+    return f"{what} {'at most' if kind == 'cap' else 'to'} {of}"
 
 
 def cores(number: float) -> str:

@@ -101,16 +101,17 @@ async def told(
     *,
     most: int = MAX_STREAMS,
     empty: bool = False,
+    each_s: float = POLL_S,
 ) -> web.StreamResponse:
     """Tell the changes until the client goes, or may not be told any more. Raise as `listening`.
 
-    empty: say only that there was one, of several at once the last.
+    each_s: between looks at whether it may. empty: say only that there was one, of several at once the last.
     """
     async with news.listening(name, most) as queue, sse_response(request) as response:
         with suppress(ConnectionResetError):  # it has gone
             while response.is_connected() and request[ALLOWED]() and news.still(queue):
                 try:
-                    async with asyncio.timeout(POLL_S):
+                    async with asyncio.timeout(each_s):
                         event = await queue.get()
                 except TimeoutError:
                     continue

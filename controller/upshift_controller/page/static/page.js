@@ -3,8 +3,11 @@
 
 (() => {
   const SOON_MS = 300, BUSY_EACH_MS = 5000, QUIET_EACH_MS = 30000;
-  const link = document.getElementById("link");
+  const link = document.getElementById("link"), asof = document.getElementById("asof");
   const live = () => document.querySelector("[data-live]");
+  // What time it is there: this machine's clock may be wrong, its pace is not.
+  let there = Date.parse(asof.dateTime), since = performance.now();
+  const clock = (ms) => `${new Date(ms).toISOString().slice(11, 19)} UTC`;
   let awayAt = null, timer = null, looking = false, again = false;
 
   // Time that is left is counted here, from the moment it came: this machine's clock may be wrong.
@@ -31,15 +34,17 @@
   };
 
   const away = (why) => {
-    awayAt ??= new Date();
+    awayAt ??= there;
+    const text = `${why} What is shown is from ${clock(awayAt)}; boosts end on time all the same.`;
+    if (link.textContent !== text) link.textContent = text;
     link.hidden = false;
-    link.textContent = `${why}; what is shown is from before ${awayAt.toISOString().slice(11, 19)} UTC.`;
   };
-  const back = () => {
+  const back = (date) => {
+    there = Date.parse(date) || there + performance.now() - since;
+    since = performance.now();
     awayAt = null;
     link.hidden = true;
-    const now = document.getElementById("asof");
-    if (now) now.textContent = new Date().toISOString().slice(11, 19);
+    asof.textContent = clock(there);
   };
 
   // Only what differs is put in place, so that focus, selection and scrolling stay.
@@ -55,7 +60,12 @@
     } else {
       for (const part of [...fresh.children]) {
         const former = document.getElementById(part.id);
-        if (same(former) === same(part)) continue;
+        if (same(former) === same(part)) {
+          const fresh = part.querySelectorAll("[data-left]");
+          former.querySelectorAll("[data-left]").forEach((it, n) => { it.dataset.left = fresh[n].dataset.left; });
+          begin(former);
+          continue;
+        }
         const scrolled = [...former.querySelectorAll(".scroll")].map((it) => it.scrollLeft);
         former.replaceWith(part);
         part.querySelectorAll(".scroll").forEach((it, n) => { it.scrollLeft = scrolled[n] ?? 0; });
@@ -70,7 +80,7 @@
   const same = (part) => {
     const copy = part.cloneNode(true);
     for (const it of copy.querySelectorAll("[data-left]")) {
-      // What runs out is the same if it ends at the same moment, give or take a second.
+      // What runs out runs on by itself.
       it.textContent = "";
       it.removeAttribute("data-left");
     }
@@ -84,18 +94,21 @@
     try {
       const url = new URL(location.href);
       url.searchParams.set("part", "1");
-      const answer = await fetch(url, { headers: { Accept: "text/html" }, redirect: "manual" });
+      const answer = await fetch(url, { redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(15000) });
       if (answer.type === "opaqueredirect" || answer.status === 401) location.reload();
-      else if (answer.status === 503) away("Redis is away");
-      else if (answer.ok) { put(await answer.text()); back(); }
-      else away(`The controller answers ${answer.status}`);
+      else if (answer.ok) { put(await answer.text()); back(answer.headers.get("Date")); }
+      else away(said(await answer.text()) ?? `The controller answers ${answer.status}.`);
     } catch {
-      away("The controller is away");
+      away("The controller is away.");
     }
     looking = false;
     const busy = document.querySelector("[data-left], .alarm") || awayAt;
     timer = setTimeout(look, again ? SOON_MS : (busy ? BUSY_EACH_MS : QUIET_EACH_MS) * (0.9 + 0.2 * Math.random()));
     again = false;
+  };
+  const said = (text) => {
+    const error = new DOMParser().parseFromString(text, "text/html").getElementById("error");
+    return error && [...error.children].map((it) => it.textContent.trim().replace(/[^.]$/, "$&.")).join(" ");
   };
   let due = null;
   const soon = () => { due ??= setTimeout(() => { due = null; look(); }, SOON_MS * (0.5 + Math.random())); };
