@@ -19,8 +19,7 @@ from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
 from .metrics import Metrics
-from .page.shell import Shell
-from .page.views import Views
+from .page.serve import serve
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.past.recording import Kept, Recorder
@@ -95,6 +94,7 @@ class Controller:
             client_max_size=max_bytes,
             middlewares=[problems.middleware(self.metrics.reject)],
         )
+        found = reports.Reports(self.watches.reporter, self.histories, self.watches.redis_ms)
         served = [
             *webhook.routes(self.triggers, self.metrics, self.watches.lists, self._record),
             *api.routes(
@@ -108,7 +108,7 @@ class Controller:
                 self.watches.schedules,
             ),
             *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
-            *reports.routes(self.watches.reporter, self.histories, self.watches.redis_ms),
+            *reports.routes(found),
             *events.routes(self._news),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
@@ -116,18 +116,17 @@ class Controller:
         ]
         served.append(_openapi_route(served))
         route.add(app, served, self._in_force.tokens)
-        shell = Shell(self._in_force.tokens, self.readiness)
-        views = Views(
-            shell,
+        serve(
+            app,
             self._in_force,
+            self._core,
+            self.readiness,
             self.overview,
-            self.overrides,
             self.histories,
             self._news,
-            self._core.limiter.books.reserved,
-            self.watches.lists.problems,
+            self.watches,
+            found,
         )
-        shell.add(app, views.views())
         return app
 
     @asynccontextmanager

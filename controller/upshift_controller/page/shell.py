@@ -65,11 +65,13 @@ class Shell:
         self._templates.globals["assets"] = {it.name: it.url for it in self._assets.values()}
 
     def add(self, app: web.Application, views: Mapping[str, Handler]) -> None:
-        """views: by method and path, such as `GET /rules`. What POSTs is for operators."""
+        """views: by method and path, such as `GET /rules`. What POSTs is for operators; an ASK is a
+        POST that changes nothing."""
         for route, handler in views.items():
             method, _, path = route.partition(" ")
             role: Role = "operator" if method == "POST" else "viewer"
-            app.router.add_route(method, path, self._guarded(handler, role))
+            verb = "POST" if method == "ASK" else method
+            app.router.add_route(verb, path, self._guarded(handler, role))
         app.router.add_get("/static/{name}", self._asset)
         app.router.add_get("/login", self._login_form)
         app.router.add_post("/login", self._in_words(self._login))
@@ -118,7 +120,7 @@ class Shell:
                     raise
                 where = f"/login?next={quote(request.path_qs, safe='')}"
                 raise web.HTTPSeeOther(where, headers=HEADERS) from None
-            if role == "operator":
+            if request.method == "POST":
                 await self._check_form(request, cookie)
             return await handler(request)
 
