@@ -43,7 +43,7 @@ def asked(form: Mapping[str, Any]) -> Asked:
     return Asked(
         target=target_of(str(form.get("target", ""))),
         kind=cast("Kind", kind),
-        profile=cast("Profile", profile),
+        profile=profile,
         hz=int(hz),
         duration=duration,
         duration_ms=duration_ms(duration),
