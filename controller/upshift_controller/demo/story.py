@@ -188,6 +188,7 @@ def _invite(screen: Screen, on: Stage) -> None:
         f"  upshift history {TARGET}\n"
         f"  upshift boost {TARGET} --hz 49 --for 30s\n"
         "  upshift cap fleet --hz 0 --for 10s\n\n"
+        f"Page    {on.url}\n"
         f"API     {on.url}/api/v1/targets\n"
         f"Agents  UPSHIFT_REDIS_URL={on.redis_url}\n"
         f"Rules   {on.config}\n"

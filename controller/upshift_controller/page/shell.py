@@ -119,7 +119,7 @@ class Shell:
                 if error.status != 401 or request.method != "GET" or self._tokens().none:
                     raise
                 where = f"/login?next={quote(request.path_qs, safe='')}"
-                raise web.HTTPSeeOther(where, headers=HEADERS) from None
+                return _to(where)
             if request.method == "POST":
                 await self._check_form(request, cookie)
             return await handler(request)

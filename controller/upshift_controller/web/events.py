@@ -105,8 +105,8 @@ async def told(
 ) -> web.StreamResponse:
     """Tell the changes until the client goes, or may not be told any more. Raise as `listening`.
 
-    each_s: between looks at whether it may. empty: say only that there was one, of several at
-    once the last.
+    each_s: between looks at whether it may. empty: say only that there was one, of several at once
+    the last.
     """
     async with news.listening(name, most) as queue, sse_response(request) as response:
         with suppress(ConnectionResetError):  # it has gone
