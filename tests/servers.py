@@ -31,6 +31,7 @@ PACKAGES = {
     "redis-cli": "redis-tools",
     "systemd-analyze": "systemd",
     "cc": "gcc",
+    "chromium": "chromium",
     "go": "golang-go",
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",

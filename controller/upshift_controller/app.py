@@ -19,6 +19,7 @@ from .leasing.canaries import Canaries
 from .leasing.committer import Committed
 from .leasing.expiry import Schedule
 from .metrics import Metrics
+from .page.serve import serve
 from .runtime.supervised import supervised
 from .settings import check_exposure, needs_restart
 from .sources.past.recording import Kept, Recorder
@@ -71,6 +72,7 @@ class Controller:
         self._looks = Servers(redis_url)
         self.records = Records(self._looks, core.keys, unreadable)
         self.histories = Histories(self._looks, core.keys, unreadable)
+        self._news = events.News(self.histories)
         shown = States(self._looks, core.keys, secrets=in_force.secrets, unreadable=unreadable)
         self.overview = Overview(shown, self.records, in_force.baseline)
         self.readiness = health.Readiness(self.committer.probe, metrics.ready.set)
@@ -92,6 +94,7 @@ class Controller:
             client_max_size=max_bytes,
             middlewares=[problems.middleware(self.metrics.reject)],
         )
+        found = reports.Reports(self.watches.reporter, self.histories, self.watches.redis_ms)
         served = [
             *webhook.routes(self.triggers, self.metrics, self.watches.lists, self._record),
             *api.routes(
@@ -105,14 +108,25 @@ class Controller:
                 self.watches.schedules,
             ),
             *rollouts.routes(self.versions, self.triggers, self._in_force.on_rollout),
-            *reports.routes(self.watches.reporter, self.histories, self.watches.redis_ms),
-            *events.routes(self.histories),
+            *reports.routes(found),
+            *events.routes(self._news),
             *health.routes(
                 self.metrics, self.readiness, self.reload, self._look, own_redis=self._own_redis
             ),
         ]
         served.append(_openapi_route(served))
         route.add(app, served, self._in_force.tokens)
+        serve(
+            app,
+            self._in_force,
+            self._core,
+            self.readiness,
+            self.overview,
+            self.histories,
+            self._news,
+            self.watches,
+            found,
+        )
         return app
 
     @asynccontextmanager

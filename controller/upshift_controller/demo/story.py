@@ -63,6 +63,7 @@ async def tell(screen: Screen, *, keep: bool) -> Summary:
         "each with the SDK and pyroscope-io; a receiver that counts their samples.",
     )
     async with stage() as on:
+        screen.tell(f"[b]The page:[/b] {on.url}\n")
         show = _Show(screen, on)
         with screen.running():
             summary = await _cycle(screen, on, show)
@@ -188,6 +189,7 @@ def _invite(screen: Screen, on: Stage) -> None:
         f"  upshift history {TARGET}\n"
         f"  upshift boost {TARGET} --hz 49 --for 30s\n"
         "  upshift cap fleet --hz 0 --for 10s\n\n"
+        f"Page    {on.url}\n"
         f"API     {on.url}/api/v1/targets\n"
         f"Agents  UPSHIFT_REDIS_URL={on.redis_url}\n"
         f"Rules   {on.config}\n"

@@ -16,7 +16,7 @@ from ..storage.states import States
 from . import view
 from .agent_models import AgentView
 from .fleet import Fleet, fleet
-from .models import Agents, Leases, Targets, TargetView
+from .models import Agents, Leases, LeaseView, Targets, TargetView
 from .standing import Standing, followed, standing
 
 #: Time, states of targets, and statuses by what they report under.
@@ -42,6 +42,18 @@ class _Look(NamedTuple):
         return {**self.agents, **nodes, **everybody}
 
 
+def _targets(look: _Look, warnings: list[str]) -> Targets:
+    agents = look.followers()
+    return Targets(
+        now_ms=look.now_ms,
+        targets=[
+            view.target_summary(name, look.states[name], plan, agents[name])
+            for name, plan in look.plans.items()
+        ],
+        warnings=warnings,
+    )
+
+
 class Overview:
     """Answers about targets and agents.
 
@@ -55,16 +67,13 @@ class Overview:
 
     async def targets(self, warnings: list[str]) -> Targets:
         """Every known target, in brief. warnings: what to tell beside them."""
+        return _targets(await self._look(), warnings)
+
+    async def at_a_glance(self, warnings: list[str]) -> tuple[Targets, Fleet, list[LeaseView]]:
+        """Every known target in brief, everything in figures, and every live lease: of one look."""
         look = await self._look()
-        agents = look.followers()
-        return Targets(
-            now_ms=look.now_ms,
-            targets=[
-                view.target_summary(name, look.states[name], plan, agents[name])
-                for name, plan in look.plans.items()
-            ],
-            warnings=warnings,
-        )
+        figures = fleet(look.plans, look.agents, look.now_ms)
+        return _targets(look, warnings), figures, view.lease_views(look.states, look.now_ms)
 
     async def fleet(self) -> Fleet:
         """Everything in figures."""

@@ -13,6 +13,7 @@ from upshift_agent.contract import shorten
 
 from ..errors import Refused, StartRefused
 from ..settings import AuthEntry, Role, Token
+from .access.session import LASTS_S, Session, claimed, form_key, opens, seal
 
 _ALLOWED: dict[Role, frozenset[Role]] = {
     "webhook": frozenset({"webhook"}),
@@ -33,6 +34,14 @@ class Caller:
 
     name: str | None
     roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Who is signed in at the page, and what their forms carry."""
+
+    caller: Caller
+    form_key: str
 
 
 ANYBODY = Caller(None, _ALLOWED["operator"])
@@ -108,6 +117,23 @@ class Tokens:
             certificates,
             proxy,
         )
+
+    def signed_in(self, cookie: str, now_s: float) -> Entered | None:
+        """Return who is signed in at the page with this cookie; None if nobody."""
+        session = claimed(cookie)
+        for secret, who in self._rows:
+            if session and who.name == session.name and opens(cookie, session, secret, now_s):
+                return Entered(who, form_key(session, secret))
+        return None
+
+    def sign_in(self, token: str, now_s: float) -> str | None:
+        """Return the page's cookie for the holder of a token that may look; None for any other."""
+        given = token.strip().encode("utf-8", "surrogatepass")
+        found = [(it, who) for it, who in self._rows if hmac.compare_digest(it, given)]
+        for secret, who in found:
+            if who.name is not None and "viewer" in who.roles:
+                return seal(Session(who.name, int(now_s) + LASTS_S), secret)
+        return None
 
     def caller(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 import structlog
@@ -44,14 +44,16 @@ class News:
         self._reader: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def listening(self, name: str | None) -> AsyncIterator[asyncio.Queue[_Event]]:
+    async def listening(
+        self, name: str | None, most: int = MAX_STREAMS
+    ) -> AsyncIterator[asyncio.Queue[_Event]]:
         """Yield a queue of the changes from now on, for the holder of token `name`.
 
-        Raise `Refused` where it has too many streams, `Unavailable` without Redis.
+        Raise `Refused` where it has `most` streams, `Unavailable` without Redis.
         """
-        if Counter(self._streams.values())[name] >= MAX_STREAMS:
+        if Counter(self._streams.values())[name] >= most:
             raise Refused(
-                f"there are {MAX_STREAMS} streams for this token already; end some first",
+                f"there are {most} streams for this token already; end some first",
                 slug="streams",
                 status=429,
             )
@@ -92,19 +94,40 @@ class News:
                 del self._streams[queue]
 
 
-def routes(histories: Histories) -> list[Route]:
-    news = News(histories)
+async def told(
+    request: web.Request,
+    news: News,
+    name: str | None,
+    *,
+    most: int = MAX_STREAMS,
+    empty: bool = False,
+    each_s: float = POLL_S,
+) -> web.StreamResponse:
+    """Tell the changes until the client goes, or may not be told any more. Raise as `listening`.
 
-    async def events(request: web.Request) -> web.StreamResponse:
-        async with news.listening(request[CALLER].name) as queue, sse_response(request) as response:
+    each_s: between looks at whether it may. empty: say only that there was one, of several at once
+    the last.
+    """
+    async with news.listening(name, most) as queue, sse_response(request) as response:
+        with suppress(ConnectionResetError):  # it has gone
             while response.is_connected() and request[ALLOWED]() and news.still(queue):
                 try:
-                    async with asyncio.timeout(POLL_S):
+                    async with asyncio.timeout(each_s):
                         event = await queue.get()
                 except TimeoutError:
                     continue
-                await response.send(event.text, event=event.event, id=event.id)
-        return response
+                if not empty:
+                    await response.send(event.text, event=event.event, id=event.id)
+                    continue
+                while not queue.empty():
+                    event = queue.get_nowait()
+                await response.send("", event="news", id=event.id)
+    return response
+
+
+def routes(news: News) -> list[Route]:
+    async def events(request: web.Request) -> web.StreamResponse:
+        return await told(request, news, request[CALLER].name)
 
     return [
         Route(

@@ -26,6 +26,8 @@ class Readiness:
         self._tell = tell
         self._until = 0.0
         self._problem: str | None = None
+        #: Unix seconds of the first look that found a problem which is still there.
+        self.away_since_s: float | None = None
         self._looking: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
@@ -50,6 +52,10 @@ class Readiness:
             self._problem = error.detail
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told
             self._problem = f"a defect of the controller's: {error!r}"
+        if self._problem is None:
+            self.away_since_s = None
+        elif self.away_since_s is None:
+            self.away_since_s = time.time()
         self._until = time.monotonic() + CACHED_S
         self._tell(self._problem is None)
 

@@ -68,7 +68,7 @@ def middleware(rejected: Callable[[str], None]) -> Callable[..., Awaitable[web.S
                 raise
             slug, answer = _slug(error.status), _from_aiohttp(error)
         except Exception:
-            log.exception("request failed", method=request.method, path=request.path)
+            log.exception("request failed", verb=request.method, path=request.path)
             slug = "internal"
             answer = problem(500, slug, "a defect of the controller's; its log says more")
         rejected(slug)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -22,17 +23,26 @@ _ENTRIES, _TARGETS = 1000, 200
 DAY_MS = 24 * 3600 * 1000
 
 
-def routes(
-    reporter: Reporter,
-    histories: Histories,
-    redis_ms: Callable[[], Awaitable[int]],
-) -> list[Route]:
-    async def report(request: web.Request) -> web.Response:
-        boost = await _boost(request.query.get("of", ""))
-        days = _days(request.query.get("against"))
-        return answer(Report.model_validate(await reporter.report(boost, days=days)))
+class Reports:
+    """Finds the boost that is meant, and its report."""
 
-    async def _boost(what: str) -> Boost:
+    def __init__(
+        self,
+        reporter: Reporter,
+        histories: Histories,
+        redis_ms: Callable[[], Awaitable[int]],
+    ) -> None:
+        self._reporter = reporter
+        self._histories = histories
+        self._redis_ms = redis_ms
+
+    async def of(self, what: str, against: str | None) -> dict[str, Any]:
+        """what: a lease or a target. against: so many days before, such as `1d`. Raise as
+        `Reporter.report`."""
+        days = _days(against)
+        return await self._reporter.report(await self._boost(what), days=days)
+
+    async def _boost(self, what: str) -> Boost:
         if not what:
             raise Refused(
                 "of must name a lease or a target, as in ?of=service/checkout",
@@ -43,19 +53,25 @@ def routes(
             targets = [check_target(what)]
         except WireError:
             targets = []
-        newest = await histories.newest(targets, _ENTRIES) if targets else []
+        newest = await self._histories.newest(targets, _ENTRIES) if targets else []
         if not newest:  # a lease's id may look like a target
-            targets = await histories.recently_changed(_TARGETS)
-            newest = await histories.newest(targets, _ENTRIES)
+            targets = await self._histories.recently_changed(_TARGETS)
+            newest = await self._histories.newest(targets, _ENTRIES)
         entries = [
             Entry(line.target, line.at_ms, line.entry["event"], line.entry["lease"])
             for line in newest
             if line.entry.get("lease")
         ]
-        boost = chosen(boosts(entries, await redis_ms()), what)
+        boost = chosen(boosts(entries, await self._redis_ms()), what)
         if boost is None:
             raise Refused(f"the history has no boost of {what}", slug="not-found", status=404)
         return boost
+
+
+def routes(reports: Reports) -> list[Route]:
+    async def report(request: web.Request) -> web.Response:
+        found = await reports.of(request.query.get("of", ""), request.query.get("against"))
+        return answer(Report.model_validate(found))
 
     return [
         Route(

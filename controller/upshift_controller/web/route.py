@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -37,9 +38,14 @@ class StillAllowed:
     address: str | None
     users: Sequence[str]
     tokens: Callable[[], Tokens]
+    cookie: str | None = None
 
     def caller(self) -> Caller | None:
         """Raise `Refused` as `Tokens.caller` does."""
+        if self.cookie is not None and self.authorization is None:
+            entered = self.tokens().signed_in(self.cookie, time.time())
+            if entered is not None:
+                return entered.caller
         return self.tokens().caller(self.authorization, self.certificate, self.address, self.users)
 
     def __call__(self) -> bool:
@@ -77,40 +83,49 @@ def add(app: web.Application, routes: Sequence[Route], tokens: Callable[[], Toke
         app.router.add_route(route.method, route.path, _checked(route, tokens, large))
 
 
+def admit(
+    request: web.Request, role: Role, tokens: Callable[[], Tokens], cookie: str | None = None
+) -> None:
+    """Note on `request` who asks, and that they may. Raise `Refused` if they may not.
+
+    cookie: of who is signed in at the page; counts where no `Authorization` is sent.
+    """
+    known = tokens()
+    if known.none:
+        refuse_web_pages(request)
+    allowed = StillAllowed(
+        role,
+        request.headers.get("Authorization"),
+        request.get_extra_info("peercert"),
+        request.remote,
+        request.headers.getall(known.proxy.header, ()) if known.proxy else (),
+        tokens,
+        cookie,
+    )
+    caller = allowed.caller()
+    if caller is None:
+        raise Refused(
+            "this needs a known token: Authorization: Bearer …", slug="unauthorized", status=401
+        )
+    if role not in caller.roles:
+        raise Refused(
+            f"{caller.name} may not do this; it takes a token with the role {role}"
+            + (", or that role in auth.roles" if known.proxy else ""),
+            slug="forbidden",
+            status=403,
+        )
+    request[CALLER] = caller
+    if allowed.users or cookie:
+        refuse_other_sites(request)
+    request[ALLOWED] = allowed
+
+
 def _checked(
     route: Route, tokens: Callable[[], Tokens], large: LargeBodies
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(request: web.Request) -> web.StreamResponse:
         if route.role is not None:
-            known = tokens()
-            if known.none:
-                refuse_web_pages(request)
-            allowed = StillAllowed(
-                route.role,
-                request.headers.get("Authorization"),
-                request.get_extra_info("peercert"),
-                request.remote,
-                request.headers.getall(known.proxy.header, ()) if known.proxy else (),
-                tokens,
-            )
-            caller = allowed.caller()
-            if caller is None:
-                raise Refused(
-                    "this needs a known token: Authorization: Bearer …",
-                    slug="unauthorized",
-                    status=401,
-                )
-            if route.role not in caller.roles:
-                raise Refused(
-                    f"{caller.name} may not do this; it takes a token with the role {route.role}"
-                    + (", or that role in auth.roles" if known.proxy else ""),
-                    slug="forbidden",
-                    status=403,
-                )
-            request[CALLER] = caller
-            if allowed.users:
-                refuse_other_sites(request)
-            request[ALLOWED] = allowed
+            admit(request, route.role, tokens)
         if request.query_string and (unknown := set(request.query) - set(route.query)):
             these = f"known: {', '.join(route.query)}" if route.query else "none is known here"
             raise Refused(f"unknown parameter {min(unknown)}; {these}", slug="query", status=422)

@@ -19,14 +19,15 @@ text{font:11px ui-monospace,Menlo,Consolas,monospace;fill:#111}
 """
 
 
-def flame(tree: Mapping[str, Any]) -> str:
-    """tree: as a report has it."""
+def flame(tree: Mapping[str, Any], *, styled: bool = True) -> str:
+    """tree: as a report has it. styled: with its own colours, for where no style sheet is."""
     frames = list(_frames(tree, 0.0, 0))
     depth = 1 + max((row for row, *_ in frames), default=0)
     height = (depth + 2) * ROW
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
-        f' aria-label="Flame graph of the window, coloured by change"><style>{STYLE}</style>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="flame" viewBox="0 0 {WIDTH} {height}"'
+        ' role="img" aria-label="Flame graph of the window, coloured by change">'
+        + (f"<style>{STYLE}</style>" if styled else "")
     ]
     for row, left, name, before, now in frames:
         parts.append(_drawn(row, left, name, before, now))

@@ -1,0 +1,1 @@
+"""Who may enter by which sign, beside tokens: what the page's cookie says."""
