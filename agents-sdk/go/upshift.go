@@ -57,6 +57,7 @@ func Start(ctx context.Context, config Config) (*Agent, error) {
 	}()
 	go func() {
 		defer both.Done()
+		e.identify()
 		e.run(running)
 		e.leave()
 		gone()
@@ -79,6 +80,17 @@ func newEngine(config Config, settings settings) *engine {
 	e.follower = &following.Follower{Server: settings.server, TLS: config.TLS, Namespace: settings.namespace,
 		Targets: settings.targets, Listener: e, Log: e.log}
 	return e
+}
+
+func (e *engine) identify() {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			e.Complain(fmt.Sprintf("driver %s: panic: %v", e.driverName, panicked))
+		}
+	}()
+	if driver, able := e.driver.(Identified); able {
+		driver.Identify(maps.Clone(e.attributes))
+	}
 }
 
 // logger guards against handlers that panic or hang: a line goes to at most one goroutine at a time,

@@ -192,6 +192,16 @@ func TestWhatEncodingJSONWouldMendIsRefused(t *testing.T) {
 	}
 }
 
+func TestALeaseForAProfileOfNoNameIsSkipped(t *testing.T) {
+	for _, profile := range []string{"null", "7", "[]", `"all"`} {
+		plan, err := ReadPlan([]byte(`{"v":1,"target":"fleet","rev":1,"now_ms":1,"leases":[{"kind":"boost","profile":`+
+			profile+`}]}`), nil)
+		if err != nil || len(plan.Leases) != 0 || len(plan.Skipped) != 1 {
+			t.Errorf("%s: %+v %v", profile, plan, err)
+		}
+	}
+}
+
 func TestAStatusIsWrittenAsTheGoldenOne(t *testing.T) {
 	lease := &Lease{ID: "high_cpu/3f9a2c10", Kind: "boost", Because: map[string]any{"alertname": "HighCPU"}}
 	until, asked, most, achieved := int64(1795396415291), int64(100), int64(50), 49.5

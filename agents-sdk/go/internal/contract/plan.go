@@ -143,16 +143,19 @@ func leaseOf(item any) (*Lease, string, error) {
 	}
 	r := &reader{of: "lease", from: from}
 	kind := r.text("kind")
-	profile := "cpu"
-	if _, there := from["profile"]; there {
-		profile = r.text("profile")
-	}
 	if r.err != nil {
 		return nil, "", r.err
 	}
 	id, _ := from["id"].(string)
 	if kind != "boost" && kind != "pin" && kind != "cap" {
 		return nil, fmt.Sprintf("lease '%s': unknown kind '%s'", Clean(id, 100), Clean(kind, 100)), nil
+	}
+	profile := "cpu"
+	if value, there := from["profile"]; there {
+		var ok bool
+		if profile, ok = value.(string); !ok {
+			profile = shown(value) // whatever it is, it is none that this agent knows
+		}
 	}
 	if !known(profile) && (profile != "all" || kind != "cap") {
 		return nil, fmt.Sprintf("lease '%s': unknown profile '%s'", Clean(id, 100), Clean(profile, 100)), nil
