@@ -22,13 +22,18 @@ class Window:
 
     name: str
     period_ns: int
-    seconds: float
+    from_s: float
+    until_s: float
     samples: int
     one_period: bool
 
     @property
     def hz(self) -> int:
         return round(1e9 / self.period_ns)
+
+    @property
+    def seconds(self) -> float:
+        return self.until_s - self.from_s
 
 
 @dataclass
@@ -52,7 +57,8 @@ class Pushes:
             window = Window(
                 name=query["name"][0],
                 period_ns=pprof.period,
-                seconds=pprof.duration_ns / 1e9,
+                from_s=pprof.time_ns / 1e9,
+                until_s=(pprof.time_ns + pprof.duration_ns) / 1e9,
                 samples=sum(values) // pprof.period,
                 one_period=all(value % pprof.period == 0 for value in values),
             )
