@@ -39,4 +39,13 @@ public final class Plan {
   Plan with(List<Lease> others) {
     return new Plan(target, rev, nowMs, after, others, baseline, skipped);
   }
+
+  /**
+   * Returns the plan as if all its leases had ended.
+   *
+   * @return the baseline, if it has one
+   */
+  public Plan withoutLeases() {
+    return with(List.of());
+  }
 }

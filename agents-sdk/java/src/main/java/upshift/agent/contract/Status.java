@@ -108,6 +108,18 @@ public final class Status {
     return Json.write(message);
   }
 
+  /**
+   * Returns what makes two reports differ: all but when it was written, and what the profiler achieves.
+   *
+   * @return nothing but {@code equals} is promised
+   */
+  public Object gist() {
+    List<Object> wanted = new ArrayList<>();
+    requested.forEach((profile, is) -> wanted.add(List.of(profile, is.hz, is.reason, is.untilMs)));
+    Object done = applied == null ? "" : List.of(applied.revs, applied.hz, applied.atMs);
+    return List.of(state, sinceMs, error == null ? "" : error, skipped, revs, wanted, done);
+  }
+
   private Map<String, Object> confirmed() {
     Map<String, Object> profiles = new LinkedHashMap<>();
     applied.hz.forEach(

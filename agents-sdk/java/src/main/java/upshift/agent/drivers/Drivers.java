@@ -1,0 +1,31 @@
+package upshift.agent.drivers;
+
+import java.util.Map;
+import java.util.ServiceLoader;
+import upshift.agent.driver.Driver;
+
+/** Drivers by their names. */
+public final class Drivers {
+  private Drivers() {}
+
+  /**
+   * Returns a driver that a variable names.
+   *
+   * @param name {@code jfr}, or one that a provider of {@link Driver} has; null: {@code jfr}
+   * @param environment variables that drivers read
+   * @return a new one
+   * @throws IllegalArgumentException there is none of that name
+   */
+  public static Driver named(String name, Map<String, String> environment) {
+    if (name == null || name.equals("jfr")) {
+      return new JfrDriver(environment);
+    }
+    for (Driver driver : ServiceLoader.load(Driver.class)) {
+      if (driver.name().equals(name)) {
+        return driver;
+      }
+    }
+    throw new IllegalArgumentException(
+        "no driver is named '" + name + "'; there is jfr, and what META-INF/services names");
+  }
+}

@@ -1,0 +1,73 @@
+package upshift.agent.running;
+
+import java.util.Map;
+import upshift.agent.driver.Decision;
+import upshift.agent.driver.Driver;
+import upshift.agent.driver.Profile;
+
+/** The driver's thread: acts upon ends of leases, calls the driver, and nothing waits for it. */
+final class Driving implements Runnable {
+  private static final double JUMP_MS = 1_000;
+
+  private final Engine engine;
+  private final Driver driver;
+  private final Settings settings;
+  private final Log log;
+  private final Follower follower;
+  private volatile boolean ended;
+  private double aheadMs = System.currentTimeMillis() - Steady.nowMs();
+
+  Driving(Engine engine, Settings settings, Log log, Follower follower) {
+    this.engine = engine;
+    this.driver = settings.driver;
+    this.settings = settings;
+    this.log = log;
+    this.follower = follower;
+  }
+
+  void end() {
+    ended = true;
+    engine.look();
+  }
+
+  @Override
+  public void run() {
+    boolean identified = false;
+    while (!ended) {
+      Steady.look();
+      lookAtTheWallClock();
+      Map<Profile, Decision> decisions = engine.next();
+      try {
+        if (decisions != null) {
+          if (!identified) {
+            driver.identify(settings.attributes);
+            identified = true;
+          }
+          driver.apply(decisions);
+          engine.succeeded(driver.achieved());
+          follower.ring();
+        } else {
+          driver.tick();
+          engine.achieves(driver.achieved());
+          engine.nap();
+        }
+      } catch (Throwable failure) { // an Error of a profiler's native library too
+        engine.failed(Log.describe(failure));
+        follower.ring();
+      }
+    }
+    try {
+      driver.close(engine.withoutLeases());
+    } catch (Throwable failure) {
+      log.warn("driver failed to stop: " + Log.describe(failure));
+    }
+  }
+
+  private void lookAtTheWallClock() {
+    double ahead = System.currentTimeMillis() - Steady.nowMs();
+    if (Math.abs(ahead - aheadMs) > JUMP_MS) {
+      aheadMs = ahead;
+      follower.doubt(); // a paused machine may have woken
+    }
+  }
+}
