@@ -31,6 +31,7 @@ PACKAGES = {
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",
     "musl-gcc": "musl-tools",
+    "mvn": "maven",
     "unshare": "util-linux",
 }
 

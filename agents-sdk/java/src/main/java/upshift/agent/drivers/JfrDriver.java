@@ -218,10 +218,14 @@ public final class JfrDriver implements Driver {
   }
 
   @Override
-  public void close(Map<Profile, Decision> baseline) throws IOException {
+  public void close(Map<Profile, Decision> baseline) {
     if (recording != null) {
-      cut();
-      end();
+      try {
+        cut();
+        end();
+      } catch (IOException | RuntimeException exiting) {
+        // at the JVM's exit JFR takes its files away at the same time: the last window is lost
+      }
     }
     errands.finish(2_000);
   }
