@@ -7,6 +7,7 @@ public final class Decision {
   private final long hz;
   private final long previousHz;
   private final String lease;
+  private final String kind;
   private final String reason;
   private final Instant until;
 
@@ -16,13 +17,15 @@ public final class Decision {
    * @param hz see {@link #hz}
    * @param previousHz see {@link #previousHz}
    * @param lease see {@link #lease}
+   * @param kind see {@link #kind}
    * @param reason see {@link #reason}
    * @param until see {@link #until}
    */
-  public Decision(long hz, long previousHz, String lease, String reason, Instant until) {
+  public Decision(long hz, long previousHz, String lease, String kind, String reason, Instant until) {
     this.hz = hz;
     this.previousHz = previousHz;
     this.lease = lease;
+    this.kind = kind;
     this.reason = reason;
     this.until = until;
   }
@@ -52,6 +55,15 @@ public final class Decision {
    */
   public String lease() {
     return lease;
+  }
+
+  /**
+   * Returns what the lease is.
+   *
+   * @return {@code boost}, {@code pin}, {@code cap}; null: the baseline
+   */
+  public String kind() {
+    return kind;
   }
 
   /**

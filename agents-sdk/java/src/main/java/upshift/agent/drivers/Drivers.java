@@ -11,7 +11,7 @@ public final class Drivers {
   /**
    * Returns a driver that a variable names.
    *
-   * @param name {@code jfr}, or one that a provider of {@link Driver} has; null: {@code jfr}
+   * @param name {@code jfr}, {@code pyroscope}, or one that a provider of {@link Driver} has; null: {@code jfr}
    * @param environment variables that drivers read
    * @return a new one
    * @throws IllegalArgumentException there is none of that name
@@ -20,12 +20,19 @@ public final class Drivers {
     if (name == null || name.equals("jfr")) {
       return new JfrDriver(environment);
     }
+    if (name.equals("pyroscope")) {
+      try {
+        return new PyroscopeDriver();
+      } catch (NoClassDefFoundError absent) {
+        throw new IllegalArgumentException("the driver pyroscope needs io.pyroscope:agent on the class path", absent);
+      }
+    }
     for (Driver driver : ServiceLoader.load(Driver.class)) {
       if (driver.name().equals(name)) {
         return driver;
       }
     }
     throw new IllegalArgumentException(
-        "no driver is named '" + name + "'; there is jfr, and what META-INF/services names");
+        "no driver is named '" + name + "'; there are jfr, pyroscope, and what META-INF/services names");
   }
 }

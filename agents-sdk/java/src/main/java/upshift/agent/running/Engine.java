@@ -199,8 +199,9 @@ final class Engine {
           Map<String, Long> confirmed = progress.confirmed();
           long previous = confirmed == null ? -1 : confirmed.get(profile.key());
           Instant until = is.untilMs < 0 ? null : Instant.ofEpochMilli(is.untilMs);
-          decisions.put(
-              profile, new Decision(is.hz, previous, is.lease == null ? null : is.lease.id, is.reason, until));
+          String lease = is.lease == null ? null : is.lease.id;
+          String kind = is.lease == null ? null : is.lease.kind;
+          decisions.put(profile, new Decision(is.hz, previous, lease, kind, is.reason, until));
         });
     return decisions;
   }
