@@ -27,7 +27,7 @@ final class Driving implements Runnable {
 
   void end() {
     ended = true;
-    engine.look();
+    engine.wake();
   }
 
   @Override

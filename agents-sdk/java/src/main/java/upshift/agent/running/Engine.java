@@ -3,6 +3,7 @@ package upshift.agent.running;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,6 +32,7 @@ final class Engine {
   private final Progress progress = new Progress();
   private Map<Profile, Resolution> wanted = new EnumMap<>(Profile.class);
   private Map<Profile, Double> achieved = Map.of();
+  private volatile Map<Profile, Decision> decided = Map.of();
   private String state = "applying";
   private long sinceMs;
 
@@ -46,35 +48,42 @@ final class Engine {
    *
    * @return whether plans are to be read at once
    */
-  synchronized boolean take(String target, byte[] message, boolean pushed) {
-    double steady = Steady.nowMs();
-    boolean asRead = !pushed || !clock.synchronised();
+  boolean take(String target, byte[] message, boolean pushed) {
     try {
-      Plan plan = PlanReader.read(message, settings.secrets);
-      long off = Math.abs(plan.nowMs - clock.nowMs(steady));
-      if (!plan.target.equals(target)) {
-        throw new RefusedException("it is of '" + plan.target + "'");
-      }
-      if (!asRead && !settings.secrets.isEmpty() && off > STALE_MS) {
-        throw new RefusedException("it is " + off + " ms from now: stale, or a replay");
-      }
-      refusals.remove(target);
-      Holding before = held.get(target);
-      Holding after = Holding.take(before, plan, clock.synchronised() ? clock.nowMs(steady) : -1);
-      if (after == before) {
-        return false;
-      }
-      held.put(target, after);
-      if (pushed) {
-        clock.pushed(plan.nowMs, steady);
-      }
-      look();
-      return !asRead && off > FROM_NOW_MS;
+      return take(target, PlanReader.read(message, settings.secrets), pushed); // read without the lock
     } catch (RefusedException refused) {
-      refusals.put(target, Text.clean("plan of " + target + ": " + refused.getMessage(), 500));
-      log.once("skipped a plan of " + target + ": " + refused.getMessage());
+      refuse(target, refused);
       return pushed;
     }
+  }
+
+  private synchronized void refuse(String target, RefusedException refused) {
+    refusals.put(target, Text.clean("plan of " + target + ": " + refused.getMessage(), 500));
+    log.once("skipped a plan of " + target + ": " + refused.getMessage());
+  }
+
+  private synchronized boolean take(String target, Plan plan, boolean pushed) throws RefusedException {
+    double steady = Steady.nowMs();
+    boolean asRead = !pushed || !clock.synchronised();
+    long off = Math.abs(plan.nowMs - clock.nowMs(steady));
+    if (!plan.target.equals(target)) {
+      throw new RefusedException("it is of '" + plan.target + "'");
+    }
+    if (!asRead && !settings.secrets.isEmpty() && off > STALE_MS) {
+      throw new RefusedException("it is " + off + " ms from now: stale, or a replay");
+    }
+    refusals.remove(target);
+    Holding before = held.get(target);
+    Holding after = Holding.take(before, plan, clock.synchronised() ? clock.nowMs(steady) : -1);
+    if (after == before) {
+      return false;
+    }
+    held.put(target, after);
+    if (pushed) {
+      clock.pushed(plan.nowMs, steady);
+    }
+    look();
+    return !asRead && off > FROM_NOW_MS;
   }
 
   /** Returns how many targets' last message was refused. */
@@ -107,15 +116,14 @@ final class Engine {
     Map<String, Long> hz = new LinkedHashMap<>();
     wanted.forEach((profile, is) -> hz.put(profile.key(), is.hz));
     progress.want(hz, revs(), now);
-    noteState(steady, now);
-    notifyAll();
-  }
-
-  private void noteState(double steady, long now) {
+    decided = Collections.unmodifiableMap(decisions(wanted));
     String is = progress.state(steady);
     if (!is.equals(state)) {
       state = is;
       sinceMs = now;
+    }
+    if (progress.due() <= steady) {
+      notifyAll();
     }
   }
 
@@ -152,6 +160,10 @@ final class Engine {
     return decisions;
   }
 
+  synchronized void wake() {
+    notifyAll();
+  }
+
   /** Waits until there may be something to do, for half a second at most. */
   synchronized void nap() throws InterruptedException {
     double steady = Steady.nowMs();
@@ -182,8 +194,9 @@ final class Engine {
     look();
   }
 
-  synchronized Map<Profile, Decision> decisions() {
-    return decisions(wanted);
+  /** Returns what is wanted now, without waiting for the lock. */
+  Map<Profile, Decision> decisions() {
+    return decided;
   }
 
   synchronized Map<Profile, Decision> withoutLeases() {
@@ -206,10 +219,11 @@ final class Engine {
     return decisions;
   }
 
+  /** Decides anew first: the driver's thread cannot, while the driver hangs. */
   synchronized Status status() {
+    look();
     double steady = Steady.nowMs();
     long now = clock.nowMs(steady);
-    noteState(steady, now);
     Status status = new Status();
     status.instance = settings.attributes.getOrDefault("service.instance.id", "");
     status.attributes = settings.attributes;
