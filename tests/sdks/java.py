@@ -23,3 +23,14 @@ def maven(*arguments: str) -> None:
         timeout=900,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+
+
+def build() -> None:
+    """The jar, if it is not there yet."""
+    if not JAR.exists():
+        maven("package", "-DskipTests")
+
+
+def java() -> list[str]:
+    """The program with agents that `reliability.parts.languages` describes."""
+    return ["java", "-cp", f"{JAR}:{CLASSES}", "upshift.agent.programs.Instance"]

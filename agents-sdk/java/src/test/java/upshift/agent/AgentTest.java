@@ -112,11 +112,14 @@ class AgentTest {
             "an empty secret", config(NOWHERE, driver).secret(""),
             "bytes, names and values", config(NOWHERE, driver).attribute("a", "x".repeat(40_000)),
             "no driver is named 'x'", new Config(Map.of("UPSHIFT_DRIVER", "x")).redisUrl(NOWHERE).service("x"));
-    wrong.forEach(
-        (says, config) -> {
-          String message = assertThrows(ConfigurationException.class, config::check).getMessage();
-          assertTrue(message.contains(says), message);
-        });
+    assertRefused("?ssl_ca_certs= here, not 'x'", config("rediss://:secret@a?x=1", driver));
+    assertRefused("no certificates", config("rediss://a?ssl_ca_certs=/dev/null", driver));
+    wrong.forEach(AgentTest::assertRefused);
+  }
+
+  private static void assertRefused(String says, Config config) {
+    String message = assertThrows(ConfigurationException.class, config::check).getMessage();
+    assertTrue(message.contains(says), message);
   }
 
   @Test

@@ -4,6 +4,8 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import javax.net.ssl.SSLSocketFactory;
+import upshift.agent.contract.Text;
 
 /** Where Redis is: one server, sentinels or nodes of a cluster, a socket's path. */
 public final class RedisUrl {
@@ -65,6 +67,9 @@ public final class RedisUrl {
   final List<At> hosts = new ArrayList<>();
   final int database;
 
+  /** Whom TLS trusts; null: whom the JVM does. */
+  final SSLSocketFactory authorities;
+
   /** The primary's name, or the socket's path. */
   final String name;
 
@@ -113,7 +118,21 @@ public final class RedisUrl {
     user = decoded(colon < 0 ? login : login.substring(0, colon));
     password = decoded(colon < 0 ? "" : login.substring(colon + 1));
     authority = authority.substring(at + 1);
-    String number = asked.matches("(db|database)=.*") ? asked.substring(asked.indexOf('=') + 1) : "";
+    String number = "";
+    String trusted = null;
+    for (String pair : asked.isEmpty() ? new String[0] : asked.split("&")) {
+      String value = decoded(pair.substring(pair.indexOf('=') + 1));
+      if (pair.startsWith("db=")) {
+        number = value;
+      } else if (pair.startsWith("ssl_ca_certs=") && tls) {
+        trusted = value;
+      } else {
+        String option = pair.contains("=") ? pair.substring(0, pair.indexOf('=')) : pair;
+        throw new IllegalArgumentException(
+            "a Redis URL takes ?db= and, with TLS, ?ssl_ca_certs= here, not '" + Text.clean(option, 40) + "'");
+      }
+    }
+    authorities = trusted == null ? null : Authorities.of(trusted);
     String called = "";
     if (kind == Kind.UNIX) {
       called = decoded(path);

@@ -91,7 +91,7 @@ final class Wire implements Closeable {
           socket.setKeepAlive(true);
           socket.connect(new InetSocketAddress(address, at.port), ms);
           socket.setSoTimeout(ms);
-          return url.tls ? secured(socket, at) : socket;
+          return url.tls ? secured(socket, at, url.authorities) : socket;
         } catch (IOException refused) {
           last = refused;
           socket.close();
@@ -103,8 +103,8 @@ final class Wire implements Closeable {
     }
   }
 
-  private static Socket secured(Socket plain, RedisUrl.At at) throws IOException {
-    SSLSocketFactory factory = (SSLSocketFactory) SSLSocketFactory.getDefault();
+  private static Socket secured(Socket plain, RedisUrl.At at, SSLSocketFactory authorities) throws IOException {
+    SSLSocketFactory factory = authorities != null ? authorities : (SSLSocketFactory) SSLSocketFactory.getDefault();
     SSLSocket socket = (SSLSocket) factory.createSocket(plain, at.host, at.port, true);
     SSLParameters parameters = socket.getSSLParameters();
     parameters.setEndpointIdentificationAlgorithm("HTTPS"); // the host's name is checked

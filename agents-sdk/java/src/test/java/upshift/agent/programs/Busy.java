@@ -12,6 +12,7 @@ public final class Busy {
       new Thread(Busy::compute, "busy-" + i).start();
     }
     System.out.println("busy");
+    Thread.sleep(1_000); // the agent's beginning is on a thread of its own
   }
 
   private static void compute() {
