@@ -2,6 +2,7 @@ package upshift.agent.driver;
 
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Sets the frequencies of one profiler. All methods but {@link #name} and {@link #profiles} are called on
@@ -29,8 +30,9 @@ public interface Driver {
    * Is told once, before all else, whose profiler it is.
    *
    * @param attributes the agent's
+   * @param complain takes a line for the agent's log, which says the same once; from any thread
    */
-  default void identify(Map<String, String> attributes) {}
+  default void identify(Map<String, String> attributes, Consumer<String> complain) {}
 
   /**
    * Sets the frequencies of all its profiles. What is thrown is told in the status, and it is called

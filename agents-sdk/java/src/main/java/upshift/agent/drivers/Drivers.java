@@ -18,7 +18,11 @@ public final class Drivers {
    */
   public static Driver named(String name, Map<String, String> environment) {
     if (name == null || name.equals("jfr")) {
-      return new JfrDriver(environment);
+      try {
+        return new JfrDriver(environment);
+      } catch (NoClassDefFoundError absent) {
+        throw new IllegalArgumentException("the driver jfr needs the module jdk.jfr, which this JVM does not have", absent);
+      }
     }
     if (name.equals("pyroscope")) {
       try {

@@ -17,6 +17,7 @@ import upshift.agent.driver.Decision;
 import upshift.agent.driver.Driver;
 import upshift.agent.driver.Profile;
 import upshift.agent.running.Errands;
+import upshift.agent.running.Log;
 
 /**
  * Drives JFR in this process: the settings of a recording that runs are changed, nothing restarts.
@@ -39,6 +40,7 @@ public final class JfrDriver implements Driver {
   private final Consumer<Window> sink;
   private final Errands errands = new Errands("upshift-windows", 8);
   private final Map<Profile, Double> achieved = new EnumMap<>(Profile.class);
+  private volatile Consumer<String> complain = line -> {};
   private Recording recording;
   private String cpuEvent;
   private long periodMs;
@@ -90,7 +92,8 @@ public final class JfrDriver implements Driver {
   }
 
   @Override
-  public void identify(Map<String, String> attributes) {
+  public void identify(Map<String, String> attributes, Consumer<String> complain) {
+    this.complain = complain;
     if (push != null) {
       push.identify(attributes);
     }
@@ -179,7 +182,7 @@ public final class JfrDriver implements Driver {
         recorded.windows(this::send);
       }
     } catch (IOException | RuntimeException broken) {
-      // one window is lost; the next has its own file
+      complain.accept("a window of JFR cannot be read: " + Log.describe(broken));
     } finally {
       delete(file);
     }
@@ -193,7 +196,7 @@ public final class JfrDriver implements Driver {
         push.send(window);
       }
     } catch (IOException | RuntimeException away) {
-      // whoever looks for profiles sees that they are missing; leases are followed all the same
+      complain.accept("a profile is not taken: " + Log.describe(away));
     }
   }
 

@@ -16,6 +16,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import upshift.agent.driver.Decision;
 import upshift.agent.driver.Driver;
 import upshift.agent.driver.Profile;
@@ -71,7 +72,7 @@ public final class PyroscopeDriver implements Driver {
   }
 
   @Override
-  public void identify(Map<String, String> attributes) {
+  public void identify(Map<String, String> attributes, Consumer<String> complain) {
     Map<String, String> labels = new HashMap<>(config.labels);
     attributes.forEach(
         (name, value) ->

@@ -39,8 +39,9 @@ final class Driving implements Runnable {
       Map<Profile, Decision> decisions = engine.next();
       try {
         if (decisions != null) {
+          follower.ring();
           if (!identified) {
-            driver.identify(settings.attributes);
+            driver.identify(settings.attributes, log::once);
             identified = true;
           }
           driver.apply(decisions);

@@ -160,6 +160,11 @@ final class Engine {
     return decisions;
   }
 
+  /** Returns whether the driver has been called and has not returned. */
+  synchronized boolean calling() {
+    return progress.calling();
+  }
+
   synchronized void wake() {
     notifyAll();
   }

@@ -83,6 +83,10 @@ final class Progress {
     return state(steadyMs).equals("failed") ? error : null;
   }
 
+  boolean calling() {
+    return called != null;
+  }
+
   private boolean hung(double steadyMs) {
     return called != null && steadyMs - calledAt >= HUNG_MS;
   }

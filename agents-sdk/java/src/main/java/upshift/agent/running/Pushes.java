@@ -7,7 +7,7 @@ import java.util.Map;
 /** The thread that reads what is pushed, over one connection after the other. */
 final class Pushes implements Runnable {
   private static final double SILENT_MS = 10_000;
-  private static final double DEAD_MS = 15_000;
+  private static final double DEAD_MS = 5_000;
 
   private final Engine engine;
   private final Map<String, String> targets = new HashMap<>();
@@ -15,7 +15,7 @@ final class Pushes implements Runnable {
   private Wire wire;
   private Throwable lost;
   private boolean ended;
-  private boolean pinged;
+  private double pingedMs;
   private volatile double heardMs;
   private volatile double pushedMs = Double.NEGATIVE_INFINITY;
 
@@ -37,11 +37,11 @@ final class Pushes implements Runnable {
       confirmed += Wire.text(((List<?>) answer).get(0)).endsWith("subscribe") ? 1 : 0;
       take(answer);
     }
-    wire.timeout((int) (DEAD_MS * 2)); // the follower is earlier, see check()
+    wire.timeout((int) ((SILENT_MS + DEAD_MS) * 2)); // the follower is earlier, see check()
     synchronized (this) {
       lost = null;
-      pinged = false;
       heardMs = Steady.nowMs();
+      pingedMs = Double.NEGATIVE_INFINITY;
       this.wire = wire;
       notifyAll();
     }
@@ -49,19 +49,18 @@ final class Pushes implements Runnable {
 
   /** Ends the session if the subscription does not stand; asks whether it does after a silence. */
   synchronized void check() throws RefusedByRedisException {
-    double silent = Steady.nowMs() - heardMs;
+    double now = Steady.nowMs();
+    boolean asked = pingedMs > heardMs;
     if (lost != null) {
       throw new RefusedByRedisException(Log.describe(lost));
     }
-    if (silent > DEAD_MS) {
+    if (asked && now - pingedMs > DEAD_MS) {
       throw new RefusedByRedisException("the subscription was silent");
     }
-    if (silent > SILENT_MS && !pinged) {
-      pinged = true;
+    if (!asked && now - heardMs > SILENT_MS) {
+      pingedMs = now;
       wire.put("PING");
       wire.flush();
-    } else if (silent < SILENT_MS) {
-      pinged = false;
     }
   }
 
