@@ -53,8 +53,8 @@ public final class Attributes {
     StringBuilder member = new StringBuilder("{");
     told.forEach(
         (name, value) -> {
-          Json.quote(name, member.append(member.length() > 1 ? "," : ""), false);
-          Json.quote(value, member.append(':'), false);
+          JsonWriter.quote(name, member.append(member.length() > 1 ? "," : ""), false);
+          JsonWriter.quote(value, member.append(':'), false);
         });
     return member.append('}').toString();
   }

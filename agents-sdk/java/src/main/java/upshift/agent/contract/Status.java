@@ -105,7 +105,7 @@ public final class Status {
     message.put("skipped", lines);
     message.put("max_hz", orNull(maxHz));
     message.put("sdk", sdk);
-    return Json.write(message);
+    return JsonWriter.write(message);
   }
 
   /**

@@ -8,6 +8,7 @@ import upshift.agent.driver.Profile;
 /** The driver's thread: acts upon ends of leases, calls the driver, and nothing waits for it. */
 final class Driving implements Runnable {
   private static final double JUMP_MS = 1_000;
+  private static final long PAUSE_MS = 50; // whatever fails again and again burns no core
 
   private final Engine engine;
   private final Driver driver;
@@ -34,10 +35,10 @@ final class Driving implements Runnable {
   public void run() {
     boolean identified = false;
     while (!ended) {
-      Steady.look();
-      lookAtTheWallClock();
-      Map<Profile, Decision> decisions = engine.next();
       try {
+        Steady.look();
+        lookAtTheWallClock();
+        Map<Profile, Decision> decisions = engine.next();
         if (decisions != null) {
           follower.ring();
           if (!identified) {
@@ -53,14 +54,23 @@ final class Driving implements Runnable {
           engine.nap();
         }
       } catch (Throwable failure) { // an Error of a profiler's native library too
-        engine.failed(Log.describe(failure));
-        follower.ring();
+        tell(failure);
       }
     }
     try {
       driver.close(engine.withoutLeases());
     } catch (Throwable failure) {
       log.warn("driver failed to stop: " + Log.describe(failure));
+    }
+  }
+
+  private void tell(Throwable failure) {
+    try {
+      engine.failed(Log.describe(failure));
+      follower.ring();
+      Thread.sleep(PAUSE_MS);
+    } catch (Throwable again) {
+      // no memory, say: this thread goes on, since nobody else ends leases
     }
   }
 

@@ -46,14 +46,14 @@ final class Engine {
   /**
    * Takes a message of a target.
    *
-   * @return whether plans are to be read at once
+   * @return whether what is held is in doubt: the message was refused, or does not fit the clock
    */
   boolean take(String target, byte[] message, boolean pushed) {
     try {
       return take(target, PlanReader.read(message, settings.secrets), pushed); // read without the lock
     } catch (RefusedException refused) {
       refuse(target, refused);
-      return pushed;
+      return true;
     }
   }
 
@@ -84,11 +84,6 @@ final class Engine {
     }
     look();
     return !asRead && off > FROM_NOW_MS;
-  }
-
-  /** Returns how many targets' last message was refused. */
-  synchronized int refusals() {
-    return refusals.size();
   }
 
   /** Takes an answer to TIME, after the plans that were read with it. */

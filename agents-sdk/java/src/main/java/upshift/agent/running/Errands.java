@@ -37,14 +37,19 @@ public final class Errands implements Executor {
 
   @Override
   public void execute(Runnable errand) {
-    thread.execute(
-        () -> {
-          try {
-            errand.run();
-          } catch (Throwable ignored) {
-            // whatever it is, the application's handler of uncaught exceptions has no part in it
-          }
-        });
+    try {
+      thread.execute(() -> quietly(errand));
+    } catch (Throwable noThread) {
+      // the process has reached its limit of threads: an errand less, and whoever asked for it goes on
+    }
+  }
+
+  private static void quietly(Runnable errand) {
+    try {
+      errand.run();
+    } catch (Throwable ignored) {
+      // whatever it is, the application's handler of uncaught exceptions has no part in it
+    }
   }
 
   /**

@@ -62,9 +62,7 @@ final class Exchange {
 
   private boolean took(String target, Object answer, boolean first) throws RefusedByRedisException {
     if (answer instanceof byte[]) {
-      int before = engine.refusals();
-      engine.take(target, (byte[]) answer, false);
-      return engine.refusals() > before;
+      return engine.take(target, (byte[]) answer, false);
     }
     if (answer instanceof Wire.Refusal) {
       Wire.Refusal refusal = (Wire.Refusal) answer;

@@ -20,6 +20,8 @@ final class Follower implements Runnable {
   private final Pushes pushes;
   private volatile boolean connected;
   private volatile boolean ended;
+  private int failures;
+  private boolean outage;
   private boolean rung;
   private double doubtedMs;
   private double changedMs;
@@ -62,37 +64,43 @@ final class Follower implements Runnable {
 
   @Override
   public void run() {
-    int failures = 0;
-    boolean outage = false;
     while (!ended) {
-      Session session = new Session();
-      double began = Steady.nowMs();
-      Throwable why = null;
       try {
-        session.open();
-        if (outage) {
-          outage = false;
-          log.info("following plans from " + settings.redis + " again");
-        }
-        session.last();
-      } catch (Throwable failure) { // nothing that comes from Redis may end an agent
-        why = failure;
+        session();
+      } catch (Throwable failure) {
+        pause(APART_MS); // no memory, say
       }
-      connected = false;
-      session.close();
-      if (ended) {
-        return;
-      }
-      if (!outage) {
-        outage = true;
-        log.warn(
-            "no connection to " + settings.redis + " (" + Log.describe(why) + "); leases held run to their end, "
-                + "then the baseline applies; trying again until it is back");
-      }
-      failures = session.hasRead && Steady.nowMs() - began > LASTED_MS ? 0 : failures + 1;
-      double most = failures == 0 ? 100 : Math.min(3_000, 100 * Math.pow(2, Math.min(failures, 6)));
-      pause(most * (0.5 + ThreadLocalRandom.current().nextDouble() / 2));
     }
+  }
+
+  private void session() {
+    Session session = new Session();
+    double began = Steady.nowMs();
+    Throwable why = null;
+    try {
+      session.open();
+      if (outage) {
+        outage = false;
+        log.info("following plans from " + settings.redis + " again");
+      }
+      session.last();
+    } catch (Throwable failure) { // nothing that comes from Redis may end an agent
+      why = failure;
+    }
+    connected = false;
+    session.close();
+    if (ended) {
+      return;
+    }
+    if (!outage) {
+      outage = true;
+      log.warn(
+          "no connection to " + settings.redis + " (" + Log.describe(why) + "); leases held run to their end, "
+              + "then the baseline applies; trying again until it is back");
+    }
+    failures = session.hasRead && Steady.nowMs() - began > LASTED_MS ? 0 : failures + 1;
+    double most = failures == 0 ? 100 : Math.min(3_000, 100 * Math.pow(2, Math.min(failures, 6)));
+    pause(most * (0.5 + ThreadLocalRandom.current().nextDouble() / 2));
   }
 
   private synchronized void pause(double ms) {

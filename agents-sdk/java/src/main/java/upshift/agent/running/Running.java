@@ -27,7 +27,11 @@ public final class Running {
             Errands.daemon(driving, "upshift-driver"),
             Errands.daemon(follower, "upshift-follower"),
             Errands.daemon(follower.pushes(), "upshift-pushes"));
-    threads.forEach(Thread::start);
+    try {
+      threads.forEach(Thread::start);
+    } catch (Throwable refused) { // the process has reached its limit of threads
+      log.warn("the agent cannot run here: " + Log.describe(refused));
+    }
   }
 
   /**

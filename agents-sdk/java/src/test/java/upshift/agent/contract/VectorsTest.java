@@ -24,7 +24,7 @@ class VectorsTest {
   private static void decide(Map<String, Object> it) throws Exception {
     List<Plan> plans = new ArrayList<>();
     for (Map<String, Object> plan : Files.list(it.get("plans"))) {
-      plans.add(PlanReader.read(Text.utf8(Json.write(plan)), List.of()));
+      plans.add(PlanReader.read(Text.utf8(JsonWriter.write(plan)), List.of()));
     }
     assertEquals(it.get("expect"), answer(it, plans));
     List<Plan> reversed = new ArrayList<>();

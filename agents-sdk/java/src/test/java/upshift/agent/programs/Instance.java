@@ -9,7 +9,7 @@ import java.util.concurrent.CountDownLatch;
 import upshift.agent.Agent;
 import upshift.agent.Config;
 import upshift.agent.Programs;
-import upshift.agent.contract.Json;
+import upshift.agent.contract.JsonWriter;
 import upshift.agent.driver.Decision;
 import upshift.agent.driver.Driver;
 import upshift.agent.driver.Profile;
@@ -44,7 +44,7 @@ public final class Instance {
     for (int i = 0; i < fields.length; i += 2) {
       line.put((String) fields[i], fields[i + 1]);
     }
-    lines.println(Json.write(line));
+    lines.println(JsonWriter.write(line));
   }
 
   private interface Told {
