@@ -57,8 +57,19 @@ def _go(kind: str) -> tuple[str, ...]:
     return _built_go(), kind
 
 
+def _java(kind: str) -> tuple[str, ...]:
+    # Built by the tests of the SDK, `mvn package`: its jar, and its test classes.
+    built = _SDKS / "java" / "target"
+    path = f"{built}/upshift-agent.jar:{built}/test-classes"
+    return "java", "-cp", path, "upshift.agent.programs.Instance", kind
+
+
 #: A further language: a function that returns the command to put before the arguments.
-LANGUAGES: dict[str, Callable[[str], tuple[str, ...]]] = {"python": _python, "go": _go}
+LANGUAGES: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "python": _python,
+    "go": _go,
+    "java": _java,
+}
 
 
 def program(kind: str) -> tuple[str, ...]:
