@@ -16,12 +16,20 @@ import redis
 from security.certificates import Files
 from servers import RedisServer, eventually, free_port
 
-from .java import CLASSES, JAR, build, java, maven
+from .java import CLASSES, HERE, JAR, build, java, maven
+from .toolchains import downloads
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 pytestmark = [pytest.mark.servers("javac", "mvn"), pytest.mark.xdist_group("java")]
 PASSWORD = "password-of-the-agents"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fetched() -> None:
+    downloads("Maven's libraries", ["mvn", "-B", "-ntp", "-q", "test-compile"], HERE, os.environ)
+
+
 OLDEST = 55  # the version of Java 11's classes
 
 

@@ -21,6 +21,8 @@ type Status struct {
 	Skipped    []string          `json:"skipped"`
 	MaxHz      *int64            `json:"max_hz"`
 	SDK        string            `json:"sdk"`
+	// Profiler names one that several agents drive; here each has its own.
+	Profiler *string `json:"profiler"`
 }
 
 // Requested is what Resolve says.

@@ -105,6 +105,7 @@ public final class Status {
     message.put("skipped", lines);
     message.put("max_hz", orNull(maxHz));
     message.put("sdk", sdk);
+    message.put("profiler", null); // each agent here has its own
     return JsonWriter.write(message);
   }
 
