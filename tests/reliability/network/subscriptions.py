@@ -16,6 +16,7 @@ from upshift_agent.contract import Keys
 from ..parts.agents import Agents, agents
 from ..parts.controllers import Controller, controller, monotonic_of
 from ..parts.ends import PROMISED_S
+from ..parts.languages import subscriptions
 from ..table import Row, Size
 from .proxy import Proxy, proxy
 
@@ -47,7 +48,7 @@ class Scene:
         return monotonic_of(self.redis.url, lease["expires_at_ms"])
 
     def subscribers(self) -> int:
-        """How many processes listen: all agents of one share a connection."""
+        """How many connections listen."""
         channel = Keys().changes("service/checkout")
         with self.redis.client() as client:
             return int(client.pubsub_numsub(channel)[0][1])
@@ -57,9 +58,12 @@ class Scene:
         eventually(lambda: self.fleet.all_at(hz), within_s=within_s)
         return max(self.fleet.of(name)[-1].at_s for name in self.fleet.instances)
 
+    def all_subscribe(self) -> bool:
+        return self.subscribers() == subscriptions(len(self.fleet.instances))
+
     def converges_after_reconnect(self, hz: int) -> float:
         """Seconds from when all had subscribed again until all had been told; 0: before that."""
-        eventually(lambda: self.subscribers() == 1, within_s=30, every_s=0.005)
+        eventually(self.all_subscribe, within_s=30, every_s=0.005)
         reconnected_at = time.monotonic()
         return max(0.0, self.told_at(hz) - reconnected_at)
 
@@ -73,7 +77,7 @@ def scene(folder: Path, *options: str) -> Iterator[Scene]:
     ):
         eventually(lambda: fleet.all_at(19))
         now = Scene(server, fleet, upshift)
-        eventually(lambda: now.subscribers() == 1)
+        eventually(now.all_subscribe)
         yield now
 
 
@@ -114,7 +118,7 @@ def buffers_overrun(folder: Path, size: Size) -> Row:
     channel = Keys().changes("service/checkout")
 
     def overrun(now: Scene, dice: random.Random) -> int:
-        eventually(lambda: now.subscribers() == 1)
+        eventually(now.all_subscribe)
         now.fleet.freeze()
         with now.redis.client() as client:
             # The kernel's buffers take up to 32 MB of each subscriber first.
@@ -197,5 +201,5 @@ def _behind_proxy(folder: Path, **environment: str) -> Iterator[tuple[Scene, Pro
         controller(folder, server.url) as upshift,
     ):
         now = Scene(server, fleet, upshift)
-        eventually(lambda: now.subscribers() == 1)
+        eventually(now.all_subscribe)
         yield now, between

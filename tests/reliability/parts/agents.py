@@ -14,7 +14,7 @@ from pathlib import Path
 
 from servers import eventually
 
-PROGRAM = (str(Path(__file__).with_name("agent_process.py")),)
+from .languages import program as program_of
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,21 @@ def agents(
     *instances: str,
     service: str = "checkout",
     command: tuple[str, ...] = (),
-    program: tuple[str, ...] = PROGRAM,
+    program: tuple[str, ...] | None = None,
     **environment: str,
 ) -> Iterator[Agents]:
     """Start agents called `instances` in one process, and wait until they run at their baseline.
 
-    command: put before the interpreter, such as an `unshare`. program: takes the same arguments.
+    command: put before all, such as an `unshare`. program: of Python, takes the same arguments as
+    an `agent` of any language (`languages`).
     """
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"{'-'.join(instances)[:60]}.jsonl"
     output.touch()
+    started_by = program_of("agent") if program is None else (sys.executable, *program)
     with output.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, sys.executable, *program, redis_url, service, str(output), *instances],
+            [*command, *started_by, redis_url, service, str(output), *instances],
             stderr=log,
             cwd=Path(__file__).parents[2],
             env=os.environ | environment,

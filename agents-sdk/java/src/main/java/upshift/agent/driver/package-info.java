@@ -1,0 +1,2 @@
+/** What a driver is, for whoever writes one. */
+package upshift.agent.driver;

@@ -1,0 +1,2 @@
+/** Drivers of profilers: JFR, and pyroscope-java where an application has it. */
+package upshift.agent.drivers;

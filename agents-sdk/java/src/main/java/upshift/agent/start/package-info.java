@@ -1,0 +1,2 @@
+/** Starting without code: {@code java -javaagent:upshift-agent.jar}. */
+package upshift.agent.start;

@@ -1,0 +1,1 @@
+"""The SDKs of other languages: their own tests, and one boost of each under a real controller."""
