@@ -63,6 +63,7 @@ async def tell(screen: Screen, *, keep: bool) -> Summary:
         "each with the SDK and pyroscope-io; a receiver that counts their samples.",
     )
     async with stage() as on:
+        screen.tell(f"[b]The page:[/b] {on.url}\n")
         show = _Show(screen, on)
         with screen.running():
             summary = await _cycle(screen, on, show)

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from controller.conftest import alert, notification
 from controller.limiting import KEYS, at_rest
 from servers import HttpServer, RedisServer, free_port, http_server, redis_server
-from upshift_agent.contract import encode_status
+from upshift_agent.contract import CPU, FLEET, Applied, Confirmed, encode_status
 
 OPERATOR, VIEWER = "operator-0123456789abcdef", "viewer-0123456789abcdef"
 TOKENS = {"ann": ("operator", OPERATOR), "vic": ("viewer", VIEWER)}
@@ -62,11 +62,14 @@ class Site:
         """Agents of a service that say that they are at their baseline."""
         with self.valkey.client() as client:
             now_ms = int(client.time()[0]) * 1000
+            newest = {FLEET: 2**52}  # whatever the plan's revision is
             report = client.pipeline(transaction=False)
             for number in range(count):
                 name = f"{service}-{number}"
                 attributes = {"service.name": service, "service.instance.id": name}
-                status = replace(at_rest(name, attributes, now_ms), **changes)
+                rest = at_rest(name, attributes, now_ms)
+                applied = Applied(revs=newest, at_ms=now_ms, profiles={CPU: Confirmed(hz=19)})
+                status = replace(rest, **{"applied": applied, **changes})
                 key = KEYS.agents(f"service/{service}")
                 report.hset(key, status.instance, encode_status(status))
             report.zadd(KEYS.reporting, {f"service/{service}": now_ms})
@@ -126,13 +129,13 @@ def open_page(chromium: Browser) -> Iterator[Open]:
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
-        page.on(
-            "console",
-            lambda message: (
-                "Content Security Policy" in message.text and complaints.append(message.text)
-            ),
-        )
         if at is not None:
+            page.on(
+                "console",
+                lambda message: (
+                    "Content Security Policy" in message.text and complaints.append(message.text)
+                ),
+            )
             page.on(
                 "request",
                 lambda request: (

@@ -110,6 +110,7 @@ def test_a_keyboard_is_enough_for_every_action(here: Site, open_page: Open) -> N
 
     tab_to(page, "Stop it all")
     keys(page, "Enter")
+    page.wait_for_url("**/#stop")
     tab_to(page, "Switch all profilers off")
     keys(page, "Enter")
     expect(page.locator("#state")).to_contain_text("The kill switch is on")

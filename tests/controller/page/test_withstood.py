@@ -126,8 +126,8 @@ def test_it_goes_on_with_a_restarted_controller(here: Site, open_page: Open) -> 
 
 
 def test_of_10000_agents_it_shows_what_matters(here: Site, open_page: Open) -> None:
-    for number in range(100):
-        here.agents(f"service-{number}", 100)
+    for number in range(10):
+        here.agents(f"service-{number}", 1000)
     here.agents("late", 1, state="failed", error="no such profiler")
     page = open_page(here)
     page.goto(here.url)

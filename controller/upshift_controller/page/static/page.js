@@ -2,13 +2,13 @@
 "use strict";
 
 (() => {
-  const SOON_MS = 300, BUSY_EACH_MS = 5000, QUIET_EACH_MS = 30000;
+  const SOON_MS = 300, AFTER_MS = 1500, AWAY_EACH_MS = 3000, BUSY_EACH_MS = 5000, QUIET_EACH_MS = 30000;
   const link = document.getElementById("link"), asof = document.getElementById("asof");
   const live = () => document.querySelector("[data-live]");
   // What time it is there: this machine's clock may be wrong, its pace is not.
   let there = Date.parse(asof.dateTime), since = performance.now();
   const clock = (ms) => `${new Date(ms).toISOString().slice(11, 19)} UTC`;
-  let awayAt = null, timer = null, looking = false, again = false;
+  let awayAt = null, timer = null, looking = false, again = false, eager = 0;
 
   // Time that is left is counted here, from the moment it came: this machine's clock may be wrong.
   const words = (ms) => {
@@ -102,10 +102,12 @@
       away("The controller is away.");
     }
     looking = false;
-    const busy = document.querySelector("[data-left], .alarm") || awayAt;
-    timer = setTimeout(look, again ? SOON_MS : (busy ? BUSY_EACH_MS : QUIET_EACH_MS) * (0.9 + 0.2 * Math.random()));
+    const busy = document.querySelector("[data-left], .alarm");
+    timer = setTimeout(() => document.hidden || look(), again ? SOON_MS : eager-- > 0 ? AFTER_MS : awayAt ? AWAY_EACH_MS : (busy ? BUSY_EACH_MS : QUIET_EACH_MS) * (0.9 + 0.2 * Math.random()));
     again = false;
   };
+  // After a change come its agents, one by one.
+  const changed = () => { eager = 3; soon(); };
   const said = (text) => {
     const error = new DOMParser().parseFromString(text, "text/html").getElementById("error");
     return error && [...error.children].map((it) => it.textContent.trim().replace(/[^.]$/, "$&.")).join(" ");
@@ -119,9 +121,10 @@
   timer = setTimeout(look, BUSY_EACH_MS);
   const listen = () => {
     const news = new EventSource("/live");
-    news.addEventListener("news", soon);
+    news.addEventListener("news", changed);
     news.addEventListener("open", () => { if (awayAt) soon(); });
     news.addEventListener("error", () => {
+      soon();
       if (news.readyState === EventSource.CLOSED) setTimeout(listen, BUSY_EACH_MS);
     });
   };
