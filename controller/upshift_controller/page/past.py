@@ -66,7 +66,7 @@ class Past:
         lines = await self._lines(ENTRIES)
         found = await asyncio.to_thread(timeline, lines, await self._redis_ms(), int(hours))
         return self._shell.show(
-            request, "timeline.html", title="Time line", it=found, spans=SPANS_H
+            request, "timeline.html", title="Time line", it=found, spans=SPANS_H, entries=ENTRIES
         )
 
     async def _rules(self, request: web.Request) -> web.StreamResponse:

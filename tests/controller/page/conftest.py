@@ -80,9 +80,12 @@ Serve = Callable[..., AbstractContextManager[Site]]
 
 
 @contextmanager
-def site(folder: Path, valkey: RedisServer, *, tokens: bool = True) -> Iterator[Site]:
+def site(
+    folder: Path, valkey: RedisServer, *, tokens: bool = True, more: str = ""
+) -> Iterator[Site]:
+    """more: of its configuration."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = f"redis: {valkey.url}\n{SAMPLING}"
+    text = f"redis: {valkey.url}\n{SAMPLING}{more}"
     if tokens:
         text += "tokens:\n"
         for name, (role, secret) in TOKENS.items():

@@ -7,7 +7,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshift_controller.page.timeline import HEIGHT, HOUR_MS, MOST_MARKS, SPANS_H, WIDTH, timeline
+from upshift_controller.page.timeline import (
+    HEIGHT,
+    HOUR_MS,
+    MOST_LANES,
+    MOST_MARKS,
+    SPANS_H,
+    WIDTH,
+    timeline,
+)
 from upshift_controller.storage.history import HistoryLine
 
 NOW_MS = 1_795_395_815_000
@@ -113,3 +121,54 @@ def test_whatever_a_history_says_all_of_the_picture_is_inside_it(
         assert all(0 <= it.x <= WIDTH for it in lane.refused)
         ids = [(it.id, it.from_ms) for it in lane.held]
         assert len(ids) == len(set(ids)), "each once"
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[HistoryLine], set[tuple[str, str, int]]]:
+    """As controllers write them, newest first, and the boosts in them that reach into 24 h."""
+    found: list[HistoryLine] = []
+    boosts: set[tuple[str, str, int]] = set()
+    for number in range(draw(st.integers(0, 12))):
+        target = draw(st.sampled_from(["service/a", "service/b", "fleet"]))
+        since_ms = NOW_MS - draw(st.integers(1, 30 * 60)) * MINUTE
+        until_ms = since_ms + draw(st.integers(1, 10 * 60)) * MINUTE
+        # An id comes again after its boost is over.
+        lease = boost(since_ms + number, until_ms - since_ms, name=f"high_cpu/{number % 3}")
+        found.append(line("granted", since_ms + number, lease, target=target))
+        renewed = {**lease, "expires_at_ms": lease["expires_at_ms"] + MINUTE}
+        if draw(st.booleans()):
+            lease = renewed
+            found.append(line("renewed", since_ms + number + 1, lease, target=target))
+        end_ms = min(lease["expires_at_ms"], since_ms + draw(st.integers(1, 10 * 60)) * MINUTE)
+        if end_ms <= NOW_MS:
+            ended = draw(st.sampled_from(["expired", "released", "reverted"]))
+            found.append(line(ended, end_ms, lease, target=target))
+        if min(end_ms, NOW_MS) > NOW_MS - 24 * HOUR_MS:
+            boosts.add((target, lease["id"], lease["since_ms"]))
+    return sorted(found, key=lambda it: it.at_ms, reverse=True), boosts
+
+
+@given(histories())
+def test_every_boost_of_the_history_is_in_the_picture_exactly_once(
+    known: tuple[list[HistoryLine], set[tuple[str, str, int]]],
+) -> None:
+    lines, boosts = known
+    found = timeline(lines, NOW_MS, 24)
+    drawn = [(lane.target, it.id, it.from_ms) for lane in found.lanes for it in lane.held]
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == boosts
+    targets = [lane.target for lane in found.lanes]
+    assert targets == sorted(set(targets)), "one lane each"
+    for lane in found.lanes:
+        assert all(it.until_ms == NOW_MS for it in lane.held if it.runs)
+
+
+def test_a_history_that_was_cut_says_so_and_more_targets_than_fit_are_counted() -> None:
+    lines = [
+        line("granted", NOW_MS - at, boost(NOW_MS - at, MINUTE), target=f"service/{at:05}")
+        for at in range(10_000)
+    ]
+    found = timeline(lines, NOW_MS, 1)
+    assert found.cut
+    assert (len(found.lanes), found.more_lanes) == (MOST_LANES, 10_000 - MOST_LANES)
+    assert not timeline(lines[:10], NOW_MS, 1).cut
