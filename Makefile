@@ -11,10 +11,10 @@ DEV := .venv/dev
 SIDE_BY_SIDE := 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit servers test integrations reliability bench lint lock clean
+.PHONY: help demo unit servers test integrations deploy-test reliability bench lint lock clean
 
 help:  ## Show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(DEMO)/.ready  ## Watch a real profiler go 19 → 100 → 19 Hz because an alert fires
 	@$(DEMO)/bin/upshift demo
@@ -30,9 +30,16 @@ test: $(DEV)/.ready lint servers  ## Everything that is claimed, proved on real 
 
 integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
 	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless \
-		musl-gcc:musl-tools curl:curl containerd:containerd
-	@sh tests/parts/build.sh parca otelcol
+		musl-gcc:musl-tools curl:curl containerd:containerd mvn:maven
+	@sh tests/parts/build.sh async-profiler parca otelcol opampsupervisor otelcol-opamp
 	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
+
+deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine allows; print a table. PART="images compose"
+	@sh tests/install-servers.sh buildah:buildah debootstrap:debootstrap runc:runc \
+		systemd-analyze:systemd bpftrace:bpftrace curl:curl redis-cli:redis-tools openssl:openssl
+	@$(DEV)/bin/pip install -q -c $(LOCK) --group deploy
+	@sh tests/parts/build.sh alertmanager helm kube-apiserver otelcol otelcol-opamp parca
+	@cd tests && ../$(DEV)/bin/python -m deploy $(PART)
 
 reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)
@@ -50,7 +57,7 @@ lint: $(DEV)/.ready  ## Style, types, import direction
 
 lock: $(DEV)/.ready  ## Pin every dependency anew, for every Python and platform
 	$(DEV)/bin/pip install -q uv
-	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --universal \
+	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --group deploy --universal \
 		--python-version 3.11 --no-emit-package upshift-agent --no-emit-package upshift-rules --no-annotate --no-header -q -U -o $(LOCK)
 
 clean:  ## Remove the environments

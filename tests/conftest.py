@@ -16,6 +16,8 @@ from servers import RedisServer, may_be_left_out, redis_server, what_is_missing
 
 #: Whole ways on real profilers take a quiet machine, and some rights: `make integrations`.
 collect_ignore = [] if os.environ.get("UPSHIFT_INTEGRATIONS") else ["integrations"]
+#: So do whole deployments: `make deploy-test`.
+collect_ignore += [] if os.environ.get("UPSHIFT_DEPLOY") else ["deploy/real"]
 
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("upshift", deadline=None)

@@ -29,6 +29,7 @@ STARTING = {
     "subprocess",
     "upshift_agent.testing",  # talks to a Redis
     "upshift_controller.storage.own_valkey.embedded",
+    "upshift_host.drivers.child",
 }
 #: Names, of whatever object, that do so.
 STARTS = {

@@ -1,4 +1,7 @@
-"""Real servers for tests: on free loopback ports, owned and ended by whoever starts them."""
+"""Real servers for tests: on free loopback ports, owned and ended by whoever starts them.
+
+Long, because whoever needs a server looks for it here.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,14 @@ PACKAGES = {
     "promtool": "prometheus",
     "amtool": "prometheus-alertmanager",
     "redis-server": "redis-server",
-    "bpftrace": "bpftrace",
+    "redis-cli": "redis-tools",
+    "systemd-analyze": "systemd",
     "cc": "gcc",
     "go": "golang-go",
     "ip": "iproute2",
     "javac": "openjdk-17-jdk-headless",
     "musl-gcc": "musl-tools",
+    "mvn": "maven",
     "unshare": "util-linux",
 }
 
@@ -229,17 +234,17 @@ def prometheus(folder: Path, config: str, *options: str, rules: str = "") -> Ite
 
 @contextmanager
 def alertmanager(
-    folder: Path, config: str, *cluster: str, listen: str = ""
+    folder: Path, config: str, *cluster: str, listen: str = "", program: str = "", port: int = 0
 ) -> Iterator[HttpServer]:
-    """Debian's Alertmanager with this configuration; alone, unless it gossips on `listen`, with
-    the options `cluster`, such as its peers. config: YAML."""
-    port = free_port()
+    """Debian's Alertmanager, or another program, with this configuration (YAML); alone, unless it
+    gossips on `listen`, with the options `cluster`, such as its peers. port: 0 is any free one."""
+    port = port or free_port()
     folder.mkdir(parents=True)
     (folder / "alertmanager.yml").write_text(config)
     with http_server(
         folder,
         port,
-        "prometheus-alertmanager",
+        program or "prometheus-alertmanager",
         f"--config.file={folder}/alertmanager.yml",
         f"--storage.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -78,10 +78,11 @@ class Controller:
         self.keeping = Keeping(self.store, unreadable)
         self.schedule = Schedule(self._upkeep.revert_due, self._tidy)
         self.versions = Versions(self._looks, core.keys, unreadable)
-        evidence = Evidence(self._looks, core.keys, unreadable)
-        self.watches = Watches(core, in_force, metrics, self.versions, evidence)
         folder = in_force.now.settings.record
         self.recorder = Recorder(Path(folder), self._recorded) if folder else None
+        record = self._record if self.recorder else None
+        evidence = Evidence(self._looks, core.keys, unreadable)
+        self.watches = Watches(core, in_force, metrics, self.versions, evidence, record)
         self._signed = False  # whether all states are known to be signed with the first secret
         self._configured()
 

@@ -25,8 +25,13 @@ from .storage.reports.evidence import Evidence
 from .storage.reports.versions import Versions
 from .views.schedules import Schedules, shown
 
+#: What a rollout takes while it waits to be recorded, roughly.
+_BYTES = 1000
+
 
 class Watches:
+    """record: is told rollouts, to keep them for replays; None: nobody keeps any."""
+
     def __init__(
         self,
         core: Core,
@@ -34,6 +39,7 @@ class Watches:
         metrics: Metrics,
         versions: Versions,
         evidence: Evidence,
+        record: Callable[[Sequence[Trigger], int], object] | None = None,
     ) -> None:
         self._core = core
         self._in_force = in_force
@@ -46,7 +52,10 @@ class Watches:
             evidence,
             lambda outcome: metrics.reports.labels(outcome).inc(),
         )
-        self.rollouts = Rollouts(versions, in_force.on_rollout, self._rolled_out)
+        self._record = record
+        self.rollouts = Rollouts(
+            versions, lambda: record is not None or in_force.on_rollout(), self._rolled_out
+        )
         self.scheduler = Running(
             in_force.schedules,
             self.redis_ms,
@@ -102,3 +111,5 @@ class Watches:
         for account in await self._core.triggers.receive(found, "rollouts"):
             for outcome in account.outcomes:
                 self._metrics.rollouts.labels(outcome.outcome).inc()
+        if self._record is not None:
+            self._record(found, _BYTES * len(found))

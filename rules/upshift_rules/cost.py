@@ -2,22 +2,26 @@
 
 Pure. The model: a cost has a fixed part and a part for each Hz, so the mean frequency decides. A
 boost adds to it for the share of the time that it covers: alerts come at random (Poisson), each
-keeps the boost for `duration`, and those that overlap share one, as the rules' `boosts` has it.
-Only cpu profiles are costed; what else the rules raise is `uncounted`.
+keeps the boost for `duration`, and those that overlap share one, as the rules' `boosts` has it. So
+do rollouts. Schedules cover a share that is known; a cap of theirs holds down what else is raised.
+Only cpu profiles are costed; what else is raised is `uncounted`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import Field
 
-from upshift_agent.contract import CPU, PROFILES, Profile
+from upshift_agent.contract import ALL, CPU, ENVIRONMENT, PROFILES, Profile
 
 from .documents.located import Section
-from .model import Rule, RuleSet
+from .leases.overrides import unnamed
+from .model import Rule, RuleSet, Schedule
 
 DAY_MS = 24 * 60 * 60 * 1000
 #: The frequency at which the defaults were measured, in Hz.
@@ -72,10 +76,21 @@ class Coefficients(Section):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What is assumed of alerts: how many concern the node in a day, all rules together, and how
-    long each fires."""
+    long each fires; and of rollouts: how many of what runs on the node there are in a day."""
 
     alerts_per_day: float
     firing_ms: int
+    rollouts_per_day: float = 0.0
+
+
+class Covering(NamedTuple):
+    """For which share of the time, 0–1, something asks for a frequency of cpu, or as a cap lets
+    nothing go above it. environments: of which agents; none for all."""
+
+    hz: int
+    share: float
+    environments: tuple[str, ...] = ()
+    cap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,28 +108,44 @@ class Forecast:
     gb_per_month: float
 
 
-def forecasts(rules: RuleSet, load: Load, coefficients: Coefficients) -> list[Forecast]:
+#: Of a schedule, which share of the time one of its windows is open.
+Open = Callable[[Schedule], float]
+
+
+def forecasts(
+    rules: RuleSet, load: Load, coefficients: Coefficients, open_for: Open = lambda _: 0.0
+) -> list[Forecast]:
     """Return a forecast for the default baseline, and one for each environment with its own."""
     named = {"default": rules.baseline.default, **rules.baseline.environments}
-    covered = coverages(rules.rules, load)
+    covered = [*coverages(rules, load), *scheduled(rules.schedules, open_for)]
     return [forecast(name, hz, covered, rules, coefficients) for name, hz in named.items()]
 
 
-def coverages(rules: Iterable[Rule], load: Load) -> Sequence[tuple[Rule, float]]:
-    """The share of the time that each rule's boost of cpu covers. The alerts are spread evenly over
-    the entries, of which one that is for several profiles makes several rules."""
-    several = list(rules)
-    each = load.alerts_per_day / max(1, len({rule.name for rule in several}))
-    return [
-        (rule, rule.fraction * coverage(rule, each, load.firing_ms))
-        for rule in several
-        if rule.profile == CPU
-    ]
+def coverages(rules: RuleSet, load: Load) -> Iterator[Covering]:
+    """What each rule's boosts cover. Alerts are spread evenly over the entries, of which one for
+    several profiles makes several rules; a rollout is of all entries for rollouts."""
+    each = load.alerts_per_day / max(1, len({rule.name for rule in rules.rules}))
+    for several, per_day in ((rules.rules, each), (rules.rollouts, load.rollouts_per_day)):
+        for rule in several:
+            if rule.profile == CPU:
+                share = coverage(rule, per_day, load.firing_ms)
+                yield Covering(rule.frequency_hz, rule.fraction * share)
+
+
+def scheduled(schedules: Iterable[Schedule], open_for: Open) -> Iterator[Covering]:
+    """What schedules cover. All are taken to be about the node, whatever their target."""
+    for it in schedules:
+        if {CPU, ALL}.isdisjoint(it.profiles or (unnamed(it.kind, it.frequency_hz),)):
+            continue
+        meant = it.where.get(ENVIRONMENT, ())
+        environments = (meant,) if isinstance(meant, str) else meant
+        yield Covering(it.frequency_hz, open_for(it), environments, it.kind == "cap")
 
 
 def uncounted(rules: RuleSet) -> list[Profile]:
     """Return the profiles, raised or on at rest, that no forecast counts."""
-    raised = {rule.profile for rule in rules.rules}
+    raised: set[str] = {rule.profile for rule in (*rules.rules, *rules.rollouts)}
+    raised |= {it for schedule in rules.schedules for it in schedule.profiles}
     resting = rules.baseline.profiles
     return [it for it in PROFILES if it != CPU and (it in raised or resting.get(it))]
 
@@ -141,31 +172,33 @@ def coverage(rule: Rule, alerts_per_day: float, firing_ms: int) -> float:
 def forecast(
     environment: str,
     baseline_hz: int,
-    covered: Sequence[tuple[Rule, float]],
+    covered: Sequence[Covering],
     rules: RuleSet,
     coefficients: Coefficients,
 ) -> Forecast:
     """Return the forecast of one environment.
 
-    The highest boost counts, else the baseline; rules cover the time independently.
+    The highest boost counts, else the baseline, and no more than the lowest cap; each covers the
+    time independently of the others.
     """
-    raised = [
-        (hz, share)
-        for rule, share in covered
-        if share > 0 and (hz := min(rule.frequency_hz, rules.max_frequency_hz)) > baseline_hz
+    mine = [
+        it for it in covered if it.share > 0 and environment in (it.environments or (environment,))
     ]
-    mean_hz, left = 0.0, 1.0
-    for hz, share in sorted(raised, key=lambda ranked: -ranked[0]):
-        mean_hz += left * share * hz
-        left *= 1 - share
-    mean_hz += left * baseline_hz
-    highest_hz = max([baseline_hz, *(hz for hz, _ in raised)])
-    return _costing(environment, baseline_hz, mean_hz, highest_hz, 1 - left, coefficients)
+    shares = {baseline_hz: 1.0}  # of the time, by Hz
+    for it in (*(it for it in mine if not it.cap), *(it for it in mine if it.cap)):
+        bound = min if it.cap else max
+        asked_hz = it.hz if it.cap else min(it.hz, rules.max_frequency_hz)
+        moved: defaultdict[int, float] = defaultdict(float)
+        for hz, share in shares.items():
+            moved[bound(hz, asked_hz)] += share * it.share
+            moved[hz] += share * (1 - it.share)
+        shares = {hz: share for hz, share in moved.items() if share > 0}
+    return _costing(environment, baseline_hz, shares, coefficients)
 
 
 def always(hz: int, coefficients: Coefficients) -> Forecast:
     """Return what the same node would cost at one frequency for good, to show what boosts save."""
-    return _costing(f"always {hz} Hz", hz, hz, hz, 0.0, coefficients)
+    return _costing(f"always {hz} Hz", hz, {hz: 1.0}, coefficients)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,20 +229,18 @@ def missed(found: Forecast) -> list[Target]:
 
 
 def _costing(
-    environment: str,
-    baseline_hz: int,
-    mean_hz: float,
-    highest_hz: int,
-    boosted: float,
-    costs: Coefficients,
+    environment: str, baseline_hz: int, shares: Mapping[int, float], costs: Coefficients
 ) -> Forecast:
-    running = 1.0 if baseline_hz else boosted
+    """shares: of the time, by Hz."""
+    mean_hz = sum(hz * share for hz, share in shares.items())
+    highest_hz = max(shares)
+    running = min(1.0, sum(share for hz, share in shares.items() if hz))
     return Forecast(
         environment=environment,
         baseline_hz=baseline_hz,
         mean_hz=mean_hz,
         highest_hz=highest_hz,
-        boosted=boosted,
+        boosted=sum(share for hz, share in shares.items() if hz > baseline_hz),
         cpu_percent=costs.cpu_percent.at(mean_hz, running),
         # Memory does not average out: what a boost takes has to be there.
         memory_mb=costs.memory_mb.at(highest_hz) if highest_hz else 0.0,

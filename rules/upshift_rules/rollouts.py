@@ -6,9 +6,16 @@ What is a rollout and what is none is decided elsewhere: by whoever sees which v
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from upshift_agent.contract import SERVICE_VERSION, VERSION_SCOPE, dump, service_target, shorten
+from upshift_agent.contract import (
+    SERVICE_VERSION,
+    VERSION_SCOPE,
+    Where,
+    dump,
+    service_target,
+    shorten,
+)
 
 from .matching import SCOPED, Verdict
 from .model import Claim, Outcome, Rule, RuleSet, Trigger
@@ -24,6 +31,11 @@ def rollout(attributes: Mapping[str, str], starts_at_ms: int) -> Trigger:
     labels = {LABELS[it]: value for it, value in attributes.items()}
     identity = hashlib.sha256(dump(sorted(labels.items())).encode()).hexdigest()[:16]
     return Trigger("firing", labels, identity, starts_at_ms, kind="rollout")
+
+
+def attributes_of(trigger: Trigger) -> dict[str, str]:
+    """Return the attributes that name the version: what `rollout` was told."""
+    return {it: trigger.labels[label] for it, label in LABELS.items() if label in trigger.labels}
 
 
 def in_words(trigger: Trigger) -> str:
@@ -63,11 +75,6 @@ def _verdict(rule: Rule, trigger: Trigger) -> Verdict:
 
 def _claim(rule: Rule, trigger: Trigger) -> Claim:
     """All of the filter is of what the agents report themselves, so none of it is ever softened."""
-    where = {**rule.where, **dict(_attributes(trigger))}
+    named = {it: value for it, value in attributes_of(trigger).items() if it != SERVICE}
+    where: Where = {**rule.where, **named}
     return Claim(rule, trigger, service_target(trigger.labels[LABELS[SERVICE]]), where)
-
-
-def _attributes(trigger: Trigger) -> Iterator[tuple[str, str]]:
-    for attribute, label in LABELS.items():
-        if attribute != SERVICE and label in trigger.labels:
-            yield attribute, trigger.labels[label]

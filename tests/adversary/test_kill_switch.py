@@ -16,7 +16,7 @@ from upshift_agent.contract import MAX_LEASES, Baseline, Keys, decode_plan
 from upshift_agent.contract.errors import WireError
 from upshift_agent.contract.resolve import resolve
 from upshift_agent.following.plans import Plans
-from upshift_rules.leases.limits import Reservation
+from upshift_rules.leases.limiting.reservations import Reservation
 from upshift_rules.leases.stored import encode_budget
 
 KEYS = Keys()

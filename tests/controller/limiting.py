@@ -56,13 +56,23 @@ def at_rest(instance: str, attributes: Mapping[str, str], at_ms: int, *profiles:
     )
 
 
-def report(running: Running, service: str, agents: int, environment: str = "production") -> None:
-    """So many live agents of a service, and one that stopped reporting long ago."""
+def report(
+    running: Running,
+    service: str,
+    agents: int,
+    environment: str = "production",
+    *,
+    shared: bool = False,
+) -> None:
+    """So many live agents of a service, and one that stopped reporting long ago. shared: the nth of
+    each service drives the profiler of node n."""
     now_ms = running.redis.time()[0] * 1000
     for number in range(agents + 1):
         at_ms = now_ms if number < agents else 1
         here = {"deployment.environment.name": environment}
-        status = replace(at_rest(f"{service}-{number}", here, at_ms), max_hz=50)
+        name = f"node-{number}:/etc/profiler" if shared else None
+        status = at_rest(f"{service}-{number}", here, at_ms)
+        status = replace(status, max_hz=50, profiler=name)
         key = KEYS.agents(f"service/{service}")
         running.redis.hset(key, status.instance, encode_status(status))
     running.redis.zadd(KEYS.reporting, {f"service/{service}": now_ms})

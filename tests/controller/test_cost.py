@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.command import Run
-from upshift_agent.contract import Baseline
+from upshift_agent.contract import ENVIRONMENT, Baseline
+from upshift_controller.sources.schedules.windows import open_for
 from upshift_rules.cost import (
     Coefficients,
     Forecast,
@@ -20,7 +22,8 @@ from upshift_rules.cost import (
     missed,
     uncounted,
 )
-from upshift_rules.model import Rule, RuleSet
+from upshift_rules.cron import parse_cron
+from upshift_rules.model import Rule, RuleSet, Schedule
 
 MINUTE = 60_000
 HIGH_CPU = Rule(
@@ -157,3 +160,36 @@ def test_only_cpu_is_costed_and_what_else_is_raised_is_named() -> None:
     resting = Baseline(19, profiles={"wall": 9, "lock": 0})
     assert uncounted(RuleSet(baseline=resting, rules=(HIGH_CPU, heap))) == ["wall", "heap"]
     assert uncounted(RuleSet(baseline=Baseline(19), rules=(HIGH_CPU,))) == []
+
+
+def test_rollouts_and_schedules_cost_something_too() -> None:
+    minute = parse_cron("0 * * * *")
+    boost = Schedule(
+        name="hourly", cron=minute, zone="UTC", kind="boost", targets=("service/a",), profiles=(),
+        frequency_hz=100, duration_ms=6 * MINUTE,
+    )  # fmt: skip
+    cap = replace(boost, name="freeze", kind="cap", frequency_hz=0, where={ENVIRONMENT: "staging"})
+    baseline = Baseline(19, {"staging": 19})
+    load = Load(alerts_per_day=0, firing_ms=0, rollouts_per_day=1)
+
+    def found(**more: object) -> list[Forecast]:
+        rules = RuleSet(baseline=baseline, **more)  # type: ignore[arg-type]
+        return forecasts(rules, load, Coefficients(), lambda it: open_for(it, 0))
+
+    rolled_out, _ = found(rollouts=(HIGH_CPU,))
+    assert rolled_out.boosted == pytest.approx(10 / (24 * 60), rel=0.01)
+    (hourly, staging) = found(schedules=(boost, cap))
+    assert (hourly.boosted, hourly.mean_hz) == pytest.approx((0.1, 19 + 81 * 0.1), rel=1e-3)
+    # A tenth of the time it stands still; of the rest a tenth is boosted.
+    assert staging.mean_hz == pytest.approx(0.9 * (19 + 81 * 0.1), rel=1e-3)
+    assert staging.boosted == pytest.approx(0.09, rel=1e-3)
+
+
+def test_windows_that_overlap_are_open_once() -> None:
+    every = parse_cron("*/10 * * * *")
+    schedule = Schedule(
+        name="a", cron=every, zone="UTC", kind="cap", targets=("fleet",), profiles=(),
+        frequency_hz=9, duration_ms=20 * MINUTE,
+    )  # fmt: skip
+    assert open_for(schedule, 0) == pytest.approx(1, abs=0.01)
+    assert open_for(replace(schedule, duration_ms=MINUTE), 0) == pytest.approx(0.1, abs=0.001)

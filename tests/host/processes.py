@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,19 +60,23 @@ def below(pid: int) -> list[Process]:
     return [identified(int(child)) for child in children.split()]
 
 
-def named(program: str) -> set[int]:
-    """The processes that run a program of this name, whoever's they are."""
-    found: set[int] = set()
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if (folder / "comm").read_text().strip() == program[:15] and exists(
-                    int(folder.name)
-                ):
-                    found.add(int(folder.name))
-            except OSError:
-                continue
-    return found
+def named(program: str, network: str = "") -> set[int]:
+    """The processes that run a program of this name, whoever's they are, in one network: in ours,
+    unless another is named, as its link in /proc is."""
+    network = network or os.readlink("/proc/self/ns/net")
+    return {
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if _runs(folder, program, network) and exists(int(folder.name))
+    }
+
+
+def _runs(folder: Path, program: str, network: str) -> bool:
+    try:
+        called = (folder / "comm").read_text().strip()
+        return called == program[:15] and os.readlink(folder / "ns/net") == network
+    except OSError:
+        return False
 
 
 def busy_python(sleepers: int = 0) -> list[str | Path]:
@@ -88,7 +93,8 @@ def compiled_c(folder: Path, compiler: str = "cc", *options: str) -> Path:
 
 
 def compiled_java(folder: Path, javac: str = "javac") -> Path:
-    """The folder of the busy Java program's class, for any JVM from 17 on."""
+    """The folder of the busy Java programs' classes, for any JVM from 17 on."""
     if not (folder / "Busy.class").exists():
-        subprocess.run([javac, "--release", "17", "-d", folder, BUSY / "Busy.java"], check=True)
+        sources = sorted(BUSY.glob("*.java"))
+        subprocess.run([javac, "--release", "17", "-d", folder, *sources], check=True)
     return folder

@@ -139,6 +139,16 @@ def test_a_mistake_is_told_with_its_place(read: Read, text: str, expected: list[
     assert told(read, text) == expected
 
 
+def test_where_redis_is_may_stand_in_the_environment_and_goes_before_the_file(read: Read) -> None:
+    elsewhere = {"UPSHIFT_REDIS_URL": "redis://me:hunter2@redis.internal"}
+    nothing_of_it = SMALLEST.partition("\n")[2]
+    assert read(nothing_of_it, **elsewhere).document.redis == elsewhere["UPSHIFT_REDIS_URL"]
+    assert read(SMALLEST, **elsewhere).document.redis == elsewhere["UPSHIFT_REDIS_URL"]
+    with pytest.raises(StartRefused, match=r"^UPSHIFT_REDIS_URL cannot be used: ") as refused:
+        read(SMALLEST, UPSHIFT_REDIS_URL="redes://me:hunter2@a")
+    assert "hunter2" not in str(refused.value)
+
+
 def test_a_password_in_the_url_of_redis_is_never_shown(read: Read) -> None:
     (said,) = told(read, SMALLEST.replace("redis://", "redes://me:hunter2@"))
     assert said.startswith("1:8: redis cannot be used: it must begin with redis://")

@@ -16,7 +16,9 @@ from servers import RedisServer, eventually
 from upshift_agent.contract import Keys, Status, decode_status
 from upshift_agent.testing import FakeController
 from upshift_host.cli.exec import FOLDER, environment
+from upshift_host.cli.lend import lend
 from upshift_host.config import load
+from upshift_host.errors import StartRefused
 
 AGENT = "redis: redis://127.0.0.1:6379\npyroscope: {url: 'http://127.0.0.1:4040', tenant: shop}\n"
 BUSY = "import sys\nprint('ready', flush=True)\nwhile True: sum(range(1000))\n"
@@ -92,6 +94,39 @@ def test_an_application_without_a_line_of_upshifts_goes_up_and_comes_back(
             controller.close()
         finally:
             application.kill()
+
+
+def test_what_is_lent_to_an_application_that_has_nothing_of_upshift_is_enough(
+    tmp_path: Path, valkey: RedisServer, backend: Receiver
+) -> None:
+    script, lent = tmp_path / "app.py", tmp_path / "lent to it"
+    script.write_text(BUSY)
+    for _ in range(2):  # an init container may be run again
+        assert str(lent) in lend(lent)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(lent),
+        "OTEL_SERVICE_NAME": "checkout",
+        "UPSHIFT_REDIS_URL": valkey.url,
+        "PYROSCOPE_SERVER_ADDRESS": backend.url,
+    }
+    bare = Path(sys.executable).resolve()  # of no environment: it finds the standard library only
+    with subprocess.Popen([bare, "-s", script], env=environ, stderr=subprocess.PIPE) as application:
+        try:
+
+            def applied() -> list[int]:
+                found = [it.applied for it in statuses(valkey)]
+                return [it.profiles["cpu"].hz for it in found if it is not None]
+
+            eventually(lambda: applied() == [19])
+        finally:
+            application.kill()
+
+
+def test_where_nothing_can_be_lent_to_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartRefused, match=r"cannot copy into .*: .*Not a directory"):
+        lend(tmp_path / "file/below")
 
 
 def test_the_application_is_what_it_was_before(tmp_path: Path, valkey: RedisServer) -> None:

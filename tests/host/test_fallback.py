@@ -62,6 +62,13 @@ def test_what_cannot_work_here_gives_way_and_the_reason_says_why() -> None:
     assert found.reason == "jfr (not bpftrace: no CAP_BPF)"
 
 
+def test_of_a_long_reason_as_much_is_said_as_a_status_has_room_for() -> None:
+    blind = Way(name="bpftrace", method="ebpf", profiles=EBPF.profiles, cannot="why" * 1000)
+    found = choice({}, 0.0, blind, PUSH)
+    assert len(found.reason) < 200
+    assert len(found.reasons["bpftrace"]) == 3000
+
+
 def test_two_failures_in_a_row_change_nothing() -> None:
     assert choice({"bpftrace": after(2)}).carriers["cpu"] == "bpftrace"
 

@@ -30,7 +30,8 @@ class ParcaServer(HttpServer):
 
     def sums(self, selector: str, from_s: float, until_s: float) -> list[int]:
         """What each profile that fits sums up to, in the order of time."""
-        times = {"start": rfc3339(from_s), "end": rfc3339(until_s)}
+        # Without a step it adds all of them up.
+        times = {"start": rfc3339(from_s), "end": rfc3339(until_s), "step": "1s"}
         series = self._ask("query_range", query=selector, **times)["series"]
         samples = [sample for one in series for sample in one["samples"]]
         samples.sort(key=lambda it: it["timestamp"])

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Real servers that no package has, each built from source once, into a cache outside the repository:
 # $UPSHIFT_PARTS, else ~/.cache/upshift/parts. `sh tests/parts/build.sh [PART…]`, all of them without
-# an argument. Says what it has and what it builds; without Go it says so, and their tests are left out.
+# an argument. Says what it has and what it builds; without Go (for the
+# jar Maven) it says so, and their tests are left out.
 set -eu
 
 parca=v0.28.0
@@ -11,6 +12,7 @@ opampsupervisor=v0.149.0
 otelcol_opamp=v0.149.0 # what the supervisor runs
 kube_apiserver=v1.37.2
 helm=v3.22.0
+async_profiler=4.5 # a folder with Maven's jar, natives inside
 
 parts=${UPSHIFT_PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/upshift/parts}
 
@@ -60,6 +62,10 @@ build() {
     opampsupervisor)
         as_a_tool github.com/open-telemetry/opentelemetry-collector-contrib/cmd/opampsupervisor "$2"
         ;;
+    async-profiler)
+        mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+            "-Dartifact=tools.profiler:async-profiler:$2:jar" "-DoutputDirectory=$program.new"
+        ;;
     kube-apiserver)
         go mod init upshift/parts 2>/dev/null
         staging=$(go mod download -json "k8s.io/kubernetes@$2" | sed -n 's/.*"GoMod": "\(.*\)".*/\1/p')
@@ -67,7 +73,9 @@ build() {
             go mod edit -replace "$module=$module@v0.${2#v1.}"
         done
         go get -tool "k8s.io/kubernetes/cmd/kube-apiserver@$2"
-        go build -mod=mod -trimpath -ldflags='-s -w' -o "$program.new" k8s.io/kubernetes/cmd/kube-apiserver
+        go build -mod=mod -trimpath -o "$program.new" \
+            -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$2" \
+            k8s.io/kubernetes/cmd/kube-apiserver
         ;;
     otelcol)
         collector "$2" v1.65.0 <<END
@@ -93,17 +101,20 @@ END
     esac
 }
 
-[ $# -gt 0 ] || set -- parca otelcol alertmanager opampsupervisor otelcol-opamp kube-apiserver helm
+[ $# -gt 0 ] || set -- async-profiler parca otelcol alertmanager opampsupervisor \
+    otelcol-opamp kube-apiserver helm
 mkdir -p "$parts"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for part; do
     eval "version=\$$(echo "$part" | tr - _)"
     program=$parts/$part-$version
+    tool=go
+    [ "$part" != async-profiler ] || tool=mvn
     if [ -x "$program" ]; then
         echo "There: $part $version, $program"
-    elif ! command -v go >/dev/null; then
-        echo "Not there: Go, to build $part $version. Its tests are left out." >&2
+    elif ! command -v "$tool" >/dev/null; then
+        echo "Not there: $tool, to build $part $version. Its tests are left out." >&2
     else
         echo "Building: $part $version, once, into $parts; minutes."
         mkdir "$work/$part"

@@ -19,6 +19,8 @@ from .redis import failovers, outages
 from .redis.poisoned import poisoned_redis
 from .redis.slow_disk import slow_disk
 from .redis.valkey_killed import own_valkey_killed
+from .sources.blocked import webhook_blocked
+from .sources.together import sources_attacked
 from .table import Fault
 
 #: These mostly wait, and run side by side.
@@ -38,6 +40,8 @@ WAITING: dict[str, Fault] = {
     "network-lossy": lossy.lossy,
     "network-one-way": lossy.one_way,
     "three-controllers": three_controllers,
+    "webhook-blocked": webhook_blocked,
+    "sources-attacked": sources_attacked,
     "sentinel-killed": failovers.sentinel_killed,
     "sentinel-frozen": failovers.sentinel_frozen,
     "cluster-target": failovers.cluster_target,
@@ -87,6 +91,8 @@ NEEDS = {
     "redis-emptied": _ALERTMANAGER,
     "redis-older": _ALERTMANAGER,
     "three-controllers": _ALERTMANAGER,
+    "webhook-blocked": _ALERTMANAGER,
+    "sources-attacked": _ALERTMANAGER,
     "network-lossy": ("ip", NETWORKS),
     "network-one-way": ("ip", NETWORKS),
     "agents-clock": ("cc",),

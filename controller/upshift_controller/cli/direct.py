@@ -62,7 +62,10 @@ class Direct:
 
         async def run() -> Any:
             async with overrides_in(
-                self._url(), target, namespace=self.namespace, secret_file=self.secret_file
+                url_in(self.redis, "--direct"),
+                target,
+                namespace=self.namespace,
+                secret_file=self.secret_file,
             ) as overrides:
                 return await change(overrides)
 
@@ -76,17 +79,19 @@ class Direct:
             raise Failed(f"refused: {outcome.reason}")
         return {name: getattr(outcome, name) for name in type(outcome).__slots__}
 
-    def _url(self) -> str:
-        if "://" in self.redis:
-            return self.redis
-        try:
-            return Path(self.redis).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise typer.BadParameter(
-                "must be a redis://, rediss:// or unix:// URL, or a file that holds one; "
-                f"{self.redis!r} cannot be read",
-                param_hint="--direct",
-            ) from error
+
+def url_in(text: str, option: str) -> str:
+    """Redis' URL, given it or the file that holds it."""
+    if "://" in text:
+        return text
+    try:
+        return Path(text).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(
+            "must be a redis://, rediss:// or unix:// URL, or a file that holds one; "
+            f"{text!r} cannot be read",
+            param_hint=option,
+        ) from error
 
 
 def _asked_by(name: str, reason: str = "") -> Cause:

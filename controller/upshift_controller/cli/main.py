@@ -45,7 +45,7 @@ def root(
 VERBS = {
     "serve": ("serve", "Run", "serve --config upshift.yaml"),
     "check": ("check", "Run", "check upshift.yaml rules/*.yaml"),
-    "test": ("test", "Run", "test rules/examples/tests/*.yaml"),
+    "test": ("test", "Run", "test rules/examples/tests/sampling.yaml"),
     "replay": ("replay", "Run", "replay new.yaml --prometheus http://127.0.0.1:9090 --since 7d"),
     "cost": ("cost", "Run", "cost upshift.yaml --alerts-per-day 10"),
     "demo": ("demo", "Run", "demo --keep"),
@@ -65,6 +65,7 @@ VERBS = {
     "cap": ("override", "Change", "cap fleet --hz 0 --for 1h  (stops profiling everywhere)"),
     "release": ("override", "Change", "release service/checkout"),
     "forget": ("override", "Change", "forget service/chekcout"),
+    "purge": ("removing.purge", "Change", "purge --redis redis-url  (takes Upshift out of Redis)"),
 }
 
 

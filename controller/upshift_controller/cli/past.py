@@ -39,6 +39,10 @@ class Past:
         """How many alerts they tell of, repeats and all."""
         return sum(len(it.triggers) for it in self.notices)
 
+    @property
+    def tells_of_rollouts(self) -> bool:
+        return any(getattr(it, "kind", "") == "rollout" for n in self.notices for it in n.triggers)
+
 
 def from_webhooks(path: Path, since_ms: int | None, lasts_ms: int) -> Past:
     """since_ms: how far back from the last one; None: all of them. lasts_ms: how much time passes
@@ -114,6 +118,7 @@ def living(client: Client) -> list[Member]:
             attributes=canonical(row["attributes"]),
             profiles=tuple(row["requested"]["profiles"]),
             max_hz=row["max_hz"],
+            profiler=row["profiler"],
         )
         for row in rows
     ]

@@ -6,18 +6,20 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 
 from .backends import BackendError
 from .backends.making import profiles_of
 from .reading.wire import ProfileError
-from .report import Job, report
+from .report import REPORT_S, Job, report
 
 #: Address space; a million samples take 200 MB.
 MAX_MEMORY = 2 * 1024**3
 
 
 def main() -> None:
+    signal.alarm(REPORT_S)  # also where nobody is left who would end it
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     job = Job.of(json.load(sys.stdin))

@@ -14,6 +14,8 @@ from .spans import Span
 from .statistics.comparing import LEAST_WINDOWS, Comparison, Kind, TooLittle, Window, compare, top
 from .statistics.shares import Share
 
+#: One report may take so many seconds.
+REPORT_S = 120
 #: Functions of each list; changes that are significant are all told, up to `MOST_CHANGES`.
 TOP, MOST_CHANGES = 10, 50
 #: Names longer than this are cut: stored with the history, and shown in a terminal.

@@ -19,6 +19,7 @@ from upshift_agent.contract import ENVIRONMENT, Baseline
 from ..errors import Refused, Unavailable
 from .asked import Boost
 from .backends import Backend
+from .report import REPORT_S
 from .shown.written import headline
 from .spans import FEWEST_PARTS, LEAST_MS, Span
 
@@ -26,8 +27,6 @@ log = structlog.get_logger()
 
 #: A profiler tells of up to 15 s at a time, and then sends it.
 SETTLED_S = 20.0
-#: One report may take this long.
-REPORT_S = 120.0
 #: More who ask at once are sent away: each waits for those before.
 MOST_WAITING = 8
 #: Boosts that have ended and wait for their report. Of a storm, the others are reported when asked.
@@ -160,14 +159,18 @@ async def _made(backend: Backend, boost: Boost, before: Span, before_hz: int) ->
         "hz": boost.hz,
         "before_hz": before_hz,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "upshift_controller.evidence",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # no module of the folder that we happen to be in
+            "-m",
+            "upshift_controller.evidence",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        return {"failed": f"no process can be had for a report: {error.strerror}"}
     try:
         async with asyncio.timeout(REPORT_S):
             answer, complaint = await process.communicate(json.dumps(job).encode())

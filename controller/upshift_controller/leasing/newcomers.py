@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from upshift_rules.leases.limits import HOUR_MS
+from upshift_rules.leases.limiting.reservations import HOUR_MS
 
 #: Senders that are told apart; client certificates may have any number of names.
 MAX_SENDERS = 1000

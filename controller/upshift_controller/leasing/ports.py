@@ -10,7 +10,7 @@ from upshift_agent.contract import Status
 from upshift_rules.guards.answer import Answer
 from upshift_rules.leases.agents import Living
 from upshift_rules.leases.changes import Entry
-from upshift_rules.leases.limits import Budget
+from upshift_rules.leases.limiting.reservations import Budget
 from upshift_rules.leases.state import TargetState
 
 #: Targets that are changed, or triggers that are let in, in one go; the next follow at once.

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from upshift_agent.contract import PROFILES, Profile
 from upshift_rules.documents.fields import Line
-from upshift_rules.documents.located import Section
+from upshift_rules.documents.located import Section, must_be
 
-from ..errors import StartRefused
 from ..evidence.backends import Backend, parca, pyroscope
+from .secrets import text_in, token_in
 
 _PART = r"[A-Za-z_][A-Za-z0-9_]*"
-Type = Annotated[str, Field(pattern=rf"^{_PART}(:{_PART}){{3,5}}$")]
+Type = Annotated[
+    str,
+    Field(pattern=rf"^{_PART}(:{_PART}){{3,5}}$"),
+    must_be("a profile's type, such as process_cpu:cpu:nanoseconds:cpu:nanoseconds"),
+]
+
+Named = Annotated[Profile, must_be(f"one of {', '.join(PROFILES)}")]
 
 
 class ProfileTypes(Section):
@@ -43,7 +49,7 @@ class BackendEntry(Section):
     ca_file: Line | None = Field(
         default=None, description="CA certificates that its own must be of. Default: public ones."
     )
-    profiles: dict[str, ProfileTypes] = Field(
+    profiles: dict[Named, ProfileTypes] = Field(
         default_factory=dict,
         description="Profile, such as cpu → its types there. Default: as the host agent writes.",
         examples=[{"cpu": {"weight": "parca_agent:samples:count:cpu:nanoseconds:delta"}}],
@@ -76,12 +82,10 @@ class BackendsEntry(Section):
 
 def _backend(kind: str, entry: BackendEntry) -> Backend:
     known = parca.PROFILES if kind == "parca" else pyroscope.PROFILES
-    stated = {name: (it.weight, it.count) for name, it in entry.profiles.items()}
-    token = None if entry.token_file is None else _read(entry.token_file).strip()
-    if token is not None and not (token and token.isascii() and token.isprintable()):
-        raise StartRefused(f"{entry.token_file} must hold a token, alone, on one line")
+    stated = {str(name): (it.weight, it.count) for name, it in entry.profiles.items()}
+    token = token_in(entry.token_file)
     if entry.ca_file is not None:
-        _read(entry.ca_file)
+        text_in(entry.ca_file)
     return Backend(
         kind="parca" if kind == "parca" else "pyroscope",
         url=entry.url.rstrip("/"),
@@ -89,12 +93,3 @@ def _backend(kind: str, entry: BackendEntry) -> Backend:
         ca_file=entry.ca_file,
         profiles={**known, **stated},
     )
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text()
-    except OSError as error:
-        raise StartRefused(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise StartRefused(f"cannot read {file}: it is no text") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -12,7 +11,7 @@ from upshift_rules.documents.fields import Duration, Line
 from upshift_rules.documents.located import Section
 from upshift_rules.durations import format_duration
 
-from ..errors import StartRefused
+from .secrets import text_in, token_in
 
 #: How often running boosts' `stop_if` may be asked.
 STOP_IF_EVERY_MS = 15_000
@@ -49,21 +48,10 @@ class PrometheusEntry(Section):
 
     def connection(self) -> Prometheus:
         """Raise `StartRefused` when a file that it names cannot be read."""
-        token = None if self.token_file is None else _read(self.token_file).strip()
-        if token is not None and not (token and token.isascii() and token.isprintable()):
-            raise StartRefused(f"{self.token_file} must hold a token, alone, on one line")
+        token = token_in(self.token_file)
         if self.ca_file is not None:
-            _read(self.ca_file)
+            text_in(self.ca_file)
         return Prometheus(self.url.rstrip("/"), token, self.ca_file)
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text()
-    except OSError as error:
-        raise StartRefused(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise StartRefused(f"cannot read {file}: it is no text") from error
 
 
 @dataclass(frozen=True, slots=True)

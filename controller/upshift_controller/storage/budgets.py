@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from upshift_agent.contract import Keys
-from upshift_rules.leases.limits import Budget, ends_ms
+from upshift_rules.leases.limiting.reservations import Budget, ends_ms
 from upshift_rules.leases.stored import decode_budget, encode_budget
 
 from ..leasing.ports import Stored

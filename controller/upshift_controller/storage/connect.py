@@ -63,6 +63,13 @@ class Servers:
             self._shards, sharded=self.sharded, replicas=self._replicas, moved=self._forget
         )
 
+    async def primaries(self) -> Sequence[Redis]:
+        """Each server that holds keys, once."""
+        async with self._finding:
+            if not self._shards:
+                self._shards = await self._find()
+        return [*dict.fromkeys(shard.client for shard in self._shards)]
+
     def _forget(self, shards: Sequence[Shard]) -> None:
         """Look for the servers again before the next batch, unless that has been done since."""
         if self._address.kind != "single" and self._shards is shards:

@@ -55,6 +55,9 @@ class AgentView(Body):
     state: ShownState
     attributes: Labels
     driver: str
+    profiler: Annotated[
+        str | None, Field(description="the one that it drives together with other agents")
+    ]
     sdk: str
     reported_ms_ago: int
     requested: RequestedView

@@ -81,6 +81,7 @@ def agent_view(
         state=agent.state,
         attributes=dict(status.attributes),
         driver=status.driver,
+        profiler=status.profiler,
         sdk=status.sdk,
         reported_ms_ago=abs(now_ms - status.at_ms),
         requested=_requested(decisions, known),

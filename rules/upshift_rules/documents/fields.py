@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,6 +23,8 @@ from upshift_agent.contract import (
     MAX_LEASE_MS,
     PROFILES,
     Profile,
+    Where,
+    canonical,
     is_plain,
 )
 
@@ -207,3 +210,29 @@ OtherProfile = Annotated[
     must_be(_KINDS.removeprefix('"cpu", ')),
     BeforeValidator(_not_cpu),
 ]
+
+#: What entries of several kinds say alike, with its reference.
+Frequency = Annotated[
+    Hz,
+    Field(
+        description="Sampling frequency while the boost lasts, in Hz; of heap, in snapshots an "
+        "hour. It never lowers a baseline.",
+        examples=[99],
+    ),
+]
+Raised = Annotated[
+    Profiles,
+    Field(
+        description="What is raised: one kind of profile, or a list of them, which get a boost "
+        "each. Default: cpu.",
+        json_schema_extra={"default": CPU},
+        examples=["wall", ["cpu", "wall"]],
+    ),
+]
+Pause = Annotated[Cooldown, Field(json_schema_extra={"default": "0s"}, examples=["30m"])]
+Part = Annotated[Fraction, Field(examples=[0.1])]
+
+
+def where_of(value: Mapping[str, str | list[str]]) -> Where:
+    """Return the filter of `Attributes`."""
+    return canonical({k: v if isinstance(v, str) else tuple(v) for k, v in value.items()})

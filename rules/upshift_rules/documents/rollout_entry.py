@@ -12,7 +12,7 @@ from upshift_agent.contract import CPU, MAX_LEASE_MS
 from ..model import Matcher, Rule
 from ..rollouts import LABELS
 from ..text import show
-from .fields import Cooldown, Duration, Fraction, Hz, Matchers, Name, Profiles
+from .fields import Duration, Frequency, Matchers, Name, Part, Pause, Raised
 from .located import Section
 
 #: The name of a rule that has no other.
@@ -22,11 +22,7 @@ ROLLOUT = "rollout"
 class RolloutEntry(Section):
     """One rule: the agents of a service's new version get one boost."""
 
-    frequency: Hz = Field(
-        description="Sampling frequency while the boost lasts, in Hz; of heap, in snapshots an "
-        "hour. It never lowers a baseline.",
-        examples=[99],
-    )
+    frequency: Frequency
     duration: Duration = Field(
         description="How long the boost lasts, 1s–1d, counted from when the version was seen.",
         examples=["15m"],
@@ -42,24 +38,15 @@ class RolloutEntry(Section):
         "service_namespace, cluster and version; all must fit. Default: every rollout.",
         examples=[['service=~"checkout|cart"', 'environment="production"']],
     )
-    profile: Profiles = Field(
-        default=[CPU],
-        description="What is raised: one kind of profile, or a list of them, which get a boost "
-        "each. Default: cpu.",
-        json_schema_extra={"default": CPU},
-        examples=["wall", ["cpu", "wall"]],
-    )
-    cooldown: Cooldown = Field(
+    profile: Raised = Field(default=[CPU])
+    cooldown: Pause = Field(
         default=0,
         description="After a boost, none by this rule for another version of the same service, "
         "environment, namespaces and cluster for so long, 0s–7d. Default: 0s.",
-        json_schema_extra={"default": "0s"},
-        examples=["30m"],
     )
-    fraction: Fraction = Field(
+    fraction: Part = Field(
         default=1.0,
         description="Share of the version's agents that take part, above 0 and at most 1.",
-        examples=[0.1],
     )
 
     @field_validator("match")

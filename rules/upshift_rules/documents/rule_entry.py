@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from upshift_agent.contract import CPU, MAX_LEASE_MS, canonical
+from upshift_agent.contract import CPU, MAX_LEASE_MS
 
 from ..durations import format_duration
 from ..guards.answer import IfUnknown
@@ -16,14 +16,15 @@ from ..model import Rule, Scope
 from ..text import show
 from .fields import (
     Attributes,
-    Cooldown,
     Duration,
-    Fraction,
-    Hz,
+    Frequency,
     Matchers,
     Name,
-    Profiles,
+    Part,
+    Pause,
+    Raised,
     Trigger,
+    where_of,
 )
 from .located import Section
 from .promql import PromQL
@@ -42,11 +43,7 @@ class RuleEntry(Section):
         "and `-`/`_` ignored. With `match` it is only a name.",
         examples=["high_cpu"],
     )
-    frequency: Hz = Field(
-        description="Sampling frequency while the boost lasts, in Hz; of heap, in snapshots an "
-        "hour. It never lowers a baseline.",
-        examples=[99],
-    )
+    frequency: Frequency
     duration: Duration = Field(
         description="How long a boost lasts, 1s–1d, counted from the alert.", examples=["10m"]
     )
@@ -69,13 +66,7 @@ class RuleEntry(Section):
         description="Alertmanager matchers; all must fit. They decide instead of the trigger.",
         examples=[['severity="page"', 'service_name=~"checkout|cart"']],
     )
-    profile: Profiles = Field(
-        default=[CPU],
-        description="What is raised: one kind of profile, or a list of them, which get a boost "
-        "each. Default: cpu.",
-        json_schema_extra={"default": CPU},
-        examples=["wall", ["cpu", "wall"]],
-    )
+    profile: Raised = Field(default=[CPU])
     target: Literal["service", "node", "fleet"] = Field(
         default="service", description="Whom the boost is addressed to; the name is in the alert."
     )
@@ -99,17 +90,14 @@ class RuleEntry(Section):
         default=False,
         description="Renew the boost while the alert is known to fire, up to max_duration.",
     )
-    cooldown: Cooldown = Field(
+    cooldown: Pause = Field(
         default=0,
         description="After a boost, no new one by this rule on this target and scope for so long, "
         "0s–7d. Default: 0s.",
-        json_schema_extra={"default": "0s"},
-        examples=["30m"],
     )
-    fraction: Fraction = Field(
+    fraction: Part = Field(
         default=1.0,
         description="Share of the agents that take part, above 0 and at most 1.",
-        examples=[0.1],
     )
     only_if: PromQL | None = Field(
         default=None,
@@ -159,9 +147,7 @@ class RuleEntry(Section):
             match=tuple(chain(*self.match)),
             target=self.target,
             scope=scope,
-            where=canonical(
-                {k: v if isinstance(v, str) else tuple(v) for k, v in self.where.items()}
-            ),
+            where=where_of(self.where),
             on_resolved=self.on_resolved,
             while_firing=self.while_firing,
             cooldown_ms=self.cooldown,

@@ -15,13 +15,13 @@ from pydantic import (
     field_validator,
 )
 
-from upshift_agent.contract import canonical, check_target
+from upshift_agent.contract import check_target
 from upshift_agent.contract.errors import WireError
 
 from ..cron import ORDER, Cron, parse_cron
 from ..model import Schedule
 from ..text import nearest, normalised, show
-from .fields import Attributes, BaselineHz, Duration, Jitter, Name, Profiles, Text
+from .fields import Attributes, BaselineHz, Duration, Jitter, Name, Profiles, Text, where_of
 from .located import Section
 
 #: Each is looked at now and then, and its next times are worked out.
@@ -145,7 +145,5 @@ class ScheduleEntry(Section):
             frequency_hz=self.frequency,
             duration_ms=self.duration,
             jitter_ms=self.jitter,
-            where=canonical(
-                {k: v if isinstance(v, str) else tuple(v) for k, v in self.where.items()}
-            ),
+            where=where_of(self.where),
         )

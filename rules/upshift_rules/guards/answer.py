@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from .query import Query, Unfilled, fill
@@ -34,7 +35,39 @@ def unknown(why: str, *, bad: bool = False) -> Answer:
     return Answer(None, f"is unknown: {why}", bad)
 
 
-#: In a trial nobody can be asked.
+def answer_of(values: Sequence[float]) -> Answer:
+    """Return what a query says by the values of its series. NaN is no: it is what a ratio without
+    events comes to, and a comparison in PromQL drops it likewise."""
+    if not values:
+        return Answer(False, "is false: it returns nothing")
+    of = f", of {len(values)} series" if len(values) > 1 else ""
+    true = [value for value in values if value and not math.isnan(value)]
+    if true:
+        return Answer(True, f"is true: {_shown(max(true, key=abs))}{of}")
+    return Answer(False, f"is false: {_shown(values[0])}{of}")
+
+
+def _shown(value: float) -> str:
+    return "NaN" if math.isnan(value) else f"{value:.4g}"
+
+
+#: A boost ends when its `stop_if` was true so many times in a row.
+ENOUGH = 2
+
+
+def counted(
+    counts: Mapping[str, int], answers: Mapping[str, bool | None]
+) -> tuple[dict[str, int], list[str]]:
+    """Return how often each lease's guard was true in a row by now, and the leases to end.
+
+    answers: what was asked now; an answer that is unknown ends the row, as one that is false does.
+    Leases that were not asked about are forgotten.
+    """
+    now = {lease: counts.get(lease, 0) + 1 for lease, true in answers.items() if true}
+    return now, [lease for lease, count in now.items() if count >= ENOUGH]
+
+
+#: In a trial nobody is asked, unless it says what would be answered.
 NOT_ASKED = Answer(True, "is not asked in a trial, and taken to be true")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from upshift_agent.contract import CPU, FLEET, Lease
@@ -11,19 +11,30 @@ Attributes = Mapping[str, str]
 
 
 class Agent(NamedTuple):
-    """One that lives: its attributes, canonical, and the profiles that its driver can raise."""
+    """One that lives: its attributes, canonical, and the profiles that its driver can raise.
+
+    profiler: names the one that it drives together with other agents; None: one of its own.
+    """
 
     attributes: Attributes
     profiles: Collection[str] = (CPU,)
+    profiler: str | None = None
 
 
 class Living(NamedTuple):
-    """How many agents of a target live, what of a rule's scope any of them reports, and the
-    profiles that any of them can raise."""
+    """How many profilers the live agents of a target drive, what of a rule's scope any of them
+    reports, and the profiles that any of them can raise."""
 
-    agents: int = 0
+    profilers: int = 0
     scoped: frozenset[str] = frozenset()
     profiles: frozenset[str] = frozenset()
+
+
+def profilers(agents: Iterable[Agent]) -> int:
+    """Return how many these agents drive: one each, but for those who share one."""
+    several = list(agents)
+    shared = {it.profiler for it in several if it.profiler is not None}
+    return sum(it.profiler is None for it in several) + len(shared)
 
 
 def able(lease: Lease, agents: Sequence[Agent]) -> Sequence[Agent]:

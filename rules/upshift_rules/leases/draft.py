@@ -25,7 +25,7 @@ from .canary import aimed, reached
 from .changes import Entry, Event
 from .memory import MEMORY_MS, remembered
 from .rooms import unfit
-from .state import NOTHING_LEFT, Case, Episode, TargetState
+from .state import NOTHING_LEFT, Case, Episode, Episodes, TargetState
 
 
 def scope_key(rule: Rule, where: Where) -> str:
@@ -199,7 +199,7 @@ class Draft:
         case = self.case(scope)
         if scope not in self._own:  # copied once, however many alerts there are
             self._own.add(scope)
-            case = self.cases[scope] = case._replace(episodes=dict(case.episodes))
+            case = self.cases[scope] = case._replace(episodes=Episodes(case.episodes))
         if scope in self._firing:
             former = case.episodes.get(identity)
             self._firing[scope] += self._fires(episode) - (

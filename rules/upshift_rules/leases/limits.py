@@ -6,17 +6,15 @@ it stands for, so whatever is forgotten there frees itself.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 
 from upshift_agent.contract import MAX_HZ, Lease, shown
 
 from ..durations import format_duration
 from ..model import UNLESS_SET, Refusal, default_frequency
+from .limiting.reservations import HOUR_MS, Budget, Reservation, Use
 
-HOUR_MS = 60 * 60 * 1000
 #: Boosts that are counted at the same time. Each grant reads them all: these take a tenth of a
 #: second, and nothing else is done meanwhile.
 MAX_RESERVATIONS = 20_000
@@ -32,7 +30,7 @@ MAX_NEW_TARGETS = 1000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What may be raised: Hz (of each profile in its own unit), agents of the whole fleet whatever
-    is raised of them, boosts by each rule. None: no limit.
+    is raised of them, boosts by each rule. None: no limit. Agents that share a profiler are one.
 
     max_new_targets: of which nothing was known, by the alerts of one token, at once and in an hour.
     by_share: `max_boosted_agents` follows from how many agents live (`among`): one in `SHARE`, and
@@ -74,48 +72,6 @@ def boosted_of(live: int) -> int:
     return max(LEAST, live // SHARE)
 
 
-class Reservation(NamedTuple):
-    """A lease's part of the budget; a tuple, because there may be thousands. Times in Redis ms.
-
-    agents: how many it raises, of how many (`known`) that its target had; counted at the grant.
-    rule: whose boost it is; None for an operator's. meant: how many agents its filter (as
-    `draft.filter_key` has it) means, whatever they rest at or can raise; 0: all that are known.
-    """
-
-    target: str
-    rule: str | None
-    agents: int
-    known: int
-    since_ms: int
-    expires_at_ms: int
-    meant: int = 0
-    filter: str = ""
-
-
-Budget = Mapping[str, Reservation]
-
-
-@dataclass(slots=True)
-class _Use:
-    """The live reservations of one target."""
-
-    live: dict[str, Reservation] = field(default_factory=dict)
-
-    @property
-    def agents(self) -> int:
-        """How many agents they raise: no more than there are, nor of those that one filter means
-        than it does, however many boosts reach them, for whatever profiles."""
-        if len(self.live) < 2:  # as nearly always
-            return sum(min(it.agents, it.meant or it.known, it.known) for it in self.live.values())
-        raised: defaultdict[str, int] = defaultdict(int)
-        meant: defaultdict[str, int] = defaultdict(int)
-        for it in self.live.values():
-            raised[it.filter] += it.agents
-            meant[it.filter] = max(meant[it.filter], it.meant or it.known)
-        known = max((it.known for it in self.live.values()), default=0)
-        return min(sum(min(raised[it], meant[it]) for it in raised), known)
-
-
 class Ledger:
     """Mutable copy of a budget, with running totals. Lives inside one decision."""
 
@@ -124,12 +80,17 @@ class Ledger:
         self.now_ms = now_ms
         self.changed = False
         self._held: dict[str, Reservation] = {}
-        self._targets: defaultdict[str, _Use] = defaultdict(_Use)
+        self._targets: defaultdict[str, Use] = defaultdict(Use)
         #: Rule → lease → since, of the last hour.
         self._grants: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for lease, reservation in budget.items():
             self._enter(lease, reservation)
-        self.boosted_agents = sum(use.agents for use in self._targets.values())
+        #: How many targets raise each shared profiler.
+        self._sharing: Counter[str] = Counter()
+        self.boosted_agents = 0
+        for use in self._targets.values():
+            use.count()
+            self._add(use)
 
     def take(self, lease: str, wanted: Reservation) -> Refusal | None:
         """Reserve, or return the limit that forbids it. To reserve a second time is free."""
@@ -195,7 +156,9 @@ class Ledger:
         if most is None:
             return None
         use = self._targets[wanted.target]
-        more = _Use({**use.live, lease: wanted}).agents - use.agents
+        with_it = Use({**use.live, lease: wanted})
+        with_it.count()
+        more = self._more(use, with_it)
         if not more or used + more <= most:
             return None
         by_share = f"{UNLESS_SET} (a third of the live agents, at least {LEAST})"
@@ -213,10 +176,30 @@ class Ledger:
         self.changed = True
         for it, move in ((before, self._leave), (after, self._enter)):
             if it is not None:
-                use = self._targets[it.target]
-                self.boosted_agents -= use.agents
                 move(lease, it)
-                self.boosted_agents += use.agents
+        for target in {it.target for it in (before, after) if it is not None}:
+            use = self._targets[target]
+            self._add(use, -1)
+            use.count()
+            self._add(use)
+
+    def _more(self, before: Use, after: Use) -> int:
+        """How many more are boosted with one use of a target in place of another."""
+        used = self.boosted_agents
+        self._add(before, -1)
+        self._add(after)
+        more = self.boosted_agents - used
+        self._add(after, -1)
+        self._add(before)
+        return more
+
+    def _add(self, use: Use, times: int = 1) -> None:
+        """Count what a target raises, or (-1) no longer; a shared profiler once for all targets."""
+        self.boosted_agents += times * (use.agents - len(use.shared))
+        for name in use.shared:
+            self.boosted_agents -= self._sharing[name] > 0
+            self._sharing[name] += times
+            self.boosted_agents += self._sharing[name] > 0
 
     def _enter(self, lease: str, it: Reservation) -> None:
         """Hold what still matters: it is live, or it is one of the last hour's boosts."""
@@ -232,8 +215,3 @@ class Ledger:
         self._targets[it.target].live.pop(lease, None)
         if it.rule is not None:
             self._grants[it.rule].pop(lease, None)
-
-
-def ends_ms(budget: Budget) -> int:
-    """Return when nothing of a budget matters any more, in Redis ms."""
-    return max((max(it.expires_at_ms, it.since_ms + HOUR_MS) for it in budget.values()), default=0)

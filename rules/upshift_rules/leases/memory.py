@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container, Mapping
+from operator import itemgetter
 
-from .state import NOBODY, RESOLVED, Case, Episode, Forgotten
+from .state import NOBODY, RESOLVED, Case, Episode, Episodes, Forgotten
 
 #: Episodes, and cases, that are remembered of a target; see `boosts` for what becomes of the rest.
 MAX_EPISODES = MAX_CASES = 512
@@ -29,6 +30,9 @@ MOVES_MS = 60 * 1000
 SKEW_MS = 5 * 60 * 1000
 
 
+_UNTIL_MS = itemgetter(Episode._fields.index("until_ms"))
+
+
 def remembered(
     cases: Mapping[str, Case], live: Container[str], forgotten: Forgotten, now_ms: int
 ) -> tuple[dict[str, Case], Forgotten]:
@@ -36,10 +40,11 @@ def remembered(
 
     live: the ids of leases that live; their cases stay.
     """
-    kept = {scope: _without_old(case, now_ms) for scope, case in cases.items()}
-    kept = {
-        scope: case for scope, case in kept.items() if case.lease in live or _matters(case, now_ms)
-    }
+    kept = {}
+    for scope, case in cases.items():
+        case = _without_old(case, now_ms)
+        if case.episodes or case.lease in live or _matters(case, now_ms):
+            kept[scope] = case
     if len(kept) > MAX_CASES:
         ended = sorted(
             (case.lease in live or _of_schedule(case), _heard_ms(case), scope)
@@ -64,16 +69,18 @@ def _taken(sizes: list[int], share: int) -> int:
 def _without_old(case: Case, now_ms: int) -> Case:
     """Return a case without old episodes, and without those ahead of a clock that was set back."""
     ahead_ms, recent_ms = now_ms + SKEW_MS, now_ms - MEMORY_MS
-    episodes = case.episodes
-    # Each change looks at all of them, so this is quick where nothing is old.
-    until_ms = [episode.until_ms for episode in episodes.values()]
-    if until_ms and not recent_ms < min(until_ms) <= max(until_ms) <= ahead_ms:
+    episodes, refusal, forgotten = case.episodes, case.refusal, case.forgotten
+    # Each change of a target looks at all of its cases, so this is quick where nothing is old.
+    known = episodes.span if type(episodes) is Episodes else None
+    least_ms, most_ms = known or (_span(episodes) if episodes else (now_ms, now_ms))
+    if not recent_ms < least_ms <= most_ms <= ahead_ms:
         episodes = {
             identity: episode._replace(until_ms=now_ms) if episode.until_ms > ahead_ms else episode
             for identity, episode in episodes.items()
             if not _is_old(episode, now_ms)
         }
-    refusal, forgotten = case.refusal, case.forgotten
+    elif refusal is None and not any(forgotten):
+        return case
     if refusal is not None and not now_ms - MEMORY_MS < refusal.at_ms <= ahead_ms:
         refusal = None
     if forgotten.heard_ms > ahead_ms:
@@ -85,12 +92,22 @@ def _without_old(case: Case, now_ms: int) -> Case:
     return case._replace(episodes=episodes, refusal=refusal, forgotten=forgotten)
 
 
+def _span(episodes: Mapping[str, Episode]) -> tuple[int, int]:
+    """Return the least and the greatest `until_ms` of episodes that are not changed any more."""
+    until_ms = [*map(_UNTIL_MS, episodes.values())]
+    span = min(until_ms), max(until_ms)
+    if isinstance(episodes, Episodes):
+        episodes.span = span
+    return span
+
+
 def _is_old(episode: Episode, now_ms: int) -> bool:
     return episode.until_ms <= now_ms - (MEMORY_MS if episode.ended == RESOLVED else UNHEARD_MS)
 
 
 def _matters(case: Case, now_ms: int) -> bool:
-    return bool(case.episodes or case.refusal or any(case.forgotten) or case.cooling_ms > now_ms)
+    """Whether a case without episodes and without a live lease is to be kept."""
+    return bool(case.refusal or any(case.forgotten) or case.cooling_ms > now_ms)
 
 
 def _of_schedule(case: Case) -> bool:

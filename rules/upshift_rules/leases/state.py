@@ -27,6 +27,16 @@ class Episode(NamedTuple):
     ended: str | None = None
 
 
+class Episodes(dict[str, Episode]):
+    """Episodes by the identity of their trigger. span: kept by `memory`, once all are there."""
+
+    __slots__ = ("span",)
+
+    def __init__(self, *episodes: Mapping[str, Episode]) -> None:
+        super().__init__(*episodes)
+        self.span: tuple[int, int] | None = None
+
+
 #: absent: it is listed no more. That proves little, so one that is listed again goes on.
 RESOLVED, RELEASED, ABSENT, STOPPED = "resolved", "released", "absent", "stopped by stop_if"
 

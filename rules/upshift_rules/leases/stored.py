@@ -18,7 +18,7 @@ from upshift_agent.contract.errors import WireError
 from upshift_agent.contract.reading import mapping, string, whole
 
 from ..quick_json import dump, loads
-from .limits import Budget, Reservation
+from .limiting.reservations import Budget, Reservation
 from .state import (
     NOBODY,
     UNSAID,
@@ -187,6 +187,13 @@ def encode_budget(budget: Budget) -> str:
     return contract.dump(budget)
 
 
+def _reservation(row: Any) -> Reservation:
+    it = Reservation(*row[:9])
+    if not all(isinstance(name, str) for name in it.shared):
+        raise TypeError(f"not a reservation: {it}")
+    return it._replace(shared=tuple(it.shared)) if it.shared else it._replace(shared=())
+
+
 def decode_budget(stored: bytes) -> Budget:
     """Read a budget. Raise `ValueError` or `TypeError` for what `encode_budget` never wrote."""
     try:
@@ -196,7 +203,7 @@ def decode_budget(stored: bytes) -> Budget:
     if not isinstance(document, dict):
         raise TypeError("not an object")
     # A newer controller's rows may be longer.
-    budget = {lease: Reservation(*row[:8]) for lease, row in document.items()}
+    budget = {lease: _reservation(row) for lease, row in document.items()}
     for it in budget.values():
         texts = isinstance(it.target, str) and isinstance(it.filter, str)
         named = texts and isinstance(it.rule, str | None)

@@ -34,6 +34,12 @@ class AgentEntry(Section):
     max_hz: Hz | None = Field(
         default=None, description="It never goes higher, whatever is asked. Default: no limit."
     )
+    profiler: Text | None = Field(
+        default=None,
+        description="Names the profiler that it drives together with others, such as an Alloy of "
+        "its node: it counts once, and runs at the highest that any of them wants. Default: one "
+        "of its own.",
+    )
 
 
 class AgentsDocument(Document):
@@ -56,7 +62,7 @@ class AgentsDocument(Document):
 
     def members(self) -> list[Member]:
         return [
-            member(name, it.attributes, tuple(it.profiles), it.max_hz)
+            member(name, it.attributes, tuple(it.profiles), it.max_hz, it.profiler)
             for name, it in self.agents.items()
         ]
 

@@ -4,16 +4,14 @@ these models. What becomes of a test is in `testing`."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from upshift_agent.contract import CPU, PROFILES, Profile
+from upshift_agent.contract import ALL, CPU, PROFILES, Profile
 
 from ..documents.fields import (
     BaselineHz,
-    Duration,
-    Hz,
     Line,
     Moment,
     Name,
@@ -25,63 +23,18 @@ from ..documents.located import Located, Section, must_be, read_located
 from ..documents.nodes import Path
 from ..durations import format_duration, parse_duration
 from ..leases.changes import Event
-from ..rollouts import LABELS
 from ..text import show
 from .agents import AgentsDocument
-from .notation import LIKE, labels_of
+from .beside.entries import (
+    START_MS,
+    AlertEntry,
+    AnswerEntry,
+    RolledOutEntry,
+    Start,
+    VersionEntry,
+)
 
 MAX_ALERTS = 1000
-
-
-def _labels(value: object) -> dict[str, str]:
-    if not isinstance(value, str):
-        raise ValueError(f"{LIKE}, got {show(value)}")
-    return labels_of(value)
-
-
-class AlertEntry(Section):
-    """An alert, and when Alertmanager tells of it. Moments count from the test's beginning."""
-
-    alert: Annotated[
-        dict[str, str], PlainValidator(_labels), WithJsonSchema({"type": "string"})
-    ] = Field(
-        description="Its labels, as Prometheus writes them.",
-        examples=['HighCPU{service="checkout"}'],
-    )
-    fires: Moment = Field(
-        default=0,
-        description="When it begins to fire, and is told. Default: 0s.",
-        json_schema_extra={"default": "0s"},
-    )
-    every: Duration | None = Field(
-        default=None,
-        description="How often it is told again while it fires, as by the route's repeat_interval. "
-        "Default: never.",
-    )
-    resolves: Moment | None = Field(
-        default=None, description="When it has resolved, and that is told. Default: it fires on."
-    )
-
-
-class RolledOutEntry(Section):
-    """A rollout: agents of a service begin to live in a version, after others. All agents of a test
-    live throughout, those of the version too."""
-
-    service: Text = Field(description="Whose it is.", examples=["checkout"])
-    version: Text = Field(description="Which one begins to live.", examples=["2.1.0"])
-    environment: Text | None = Field(default=None, description="In this environment.")
-    namespace: Text | None = Field(default=None, description="In this Kubernetes namespace.")
-    service_namespace: Text | None = Field(default=None, description="In this service's namespace.")
-    cluster: Text | None = Field(default=None, description="In this Kubernetes cluster.")
-    at: Moment = Field(
-        default=0, description="When. Default: 0s.", json_schema_extra={"default": "0s"}
-    )
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        """Those that name the version."""
-        found = {attribute: getattr(self, label) for attribute, label in LABELS.items()}
-        return {attribute: value for attribute, value in found.items() if value is not None}
 
 
 class LeaseEntry(Section):
@@ -91,10 +44,14 @@ class LeaseEntry(Section):
     rule: Name | None = Field(
         default=None, description="Whose it is: high_cpu, of other profiles high_cpu:wall."
     )
-    profile: Annotated[Profile, must_be(", ".join(PROFILES))] | None = Field(
-        default=None, description="What it raises."
+    schedule: Name | None = Field(default=None, description="Or this schedule's.")
+    kind: Annotated[Literal["boost", "cap"], must_be("boost or cap")] | None = Field(
+        default=None, description="boost or cap."
     )
-    hz: Hz | None = Field(default=None, description="How high; of heap, snapshots an hour.")
+    profile: Annotated[Profile | Literal["all"], must_be(", ".join((*PROFILES, ALL)))] | None = (
+        Field(default=None, description="What it raises; of a cap perhaps all.")
+    )
+    hz: BaselineHz | None = Field(default=None, description="How high; of heap, snapshots an hour.")
     left: Moment | None = Field(default=None, description="How long it still lasts.")
     where: dict[Text, TextOrTexts] | None = Field(
         default=None, description="The attributes that agents must have, all of them."
@@ -149,6 +106,7 @@ class HappenedEntry(Section):
     )
     target: Text | None = Field(default=None, description="service/NAME, node/NAME or fleet.")
     rule: Name | None = Field(default=None, description="Whose lease it is.")
+    schedule: Name | None = Field(default=None, description="Or which schedule's.")
     hz: BaselineHz | None = Field(default=None, description="The lease's frequency.")
 
 
@@ -160,7 +118,24 @@ class RuleTestEntry(Section):
         default_factory=list, max_length=MAX_ALERTS, description="What Alertmanager tells."
     )
     rollouts: list[RolledOutEntry] = Field(
-        default_factory=list, max_length=MAX_ALERTS, description="What agents tell of versions."
+        default_factory=list, max_length=MAX_ALERTS, description="Rollouts, as they are told."
+    )
+    versions: list[VersionEntry] = Field(
+        default_factory=list,
+        max_length=MAX_ALERTS,
+        description="What agents report of versions, from which rollouts are worked out.",
+    )
+    answers: list[AnswerEntry] = Field(
+        default_factory=list,
+        max_length=MAX_ALERTS,
+        description="What Prometheus answers to guards. Without any, only_if is taken to be true, "
+        "and stop_if to be false.",
+    )
+    starts: Start = Field(
+        default=START_MS,
+        description="When the test begins, for schedules. Default: 2026-01-01T00:00:00Z.",
+        json_schema_extra={"default": "2026-01-01T00:00:00Z"},
+        examples=["2026-03-29T00:30:00Z"],
     )
     expect: list[ExpectEntry] = Field(
         default_factory=list, description="What is to be, at which moments."
@@ -173,7 +148,8 @@ class RuleTestEntry(Section):
     def end_ms(self) -> int:
         """The last moment that is named."""
         told = [it.resolves or it.fires for it in self.alerts]
-        told += [it.at for it in self.rollouts]
+        told += [*(it.at for it in self.rollouts), *(it.at for it in self.answers)]
+        told += [it.ends or it.reports for it in self.versions]
         return max(
             [0, *told, *(it.at for it in self.expect), *(it.at for it in self.history or ())]
         )
@@ -205,18 +181,26 @@ def _faults(test: Mapping[str, Any]) -> Iterable[tuple[Path, str]]:
     """What lies between the fields of one test."""
     if not test.get("expect") and test.get("history") is None:
         yield (), "this test looks at nothing; add expect or history"
-    alerts = test.get("alerts")
-    for index, alert in enumerate(alerts if isinstance(alerts, list) else ()):
-        if not isinstance(alert, dict):
-            continue
-        try:
-            fires_ms = parse_duration(alert.get("fires", "0s"))
-            resolves_ms = parse_duration(alert["resolves"])
-        except (KeyError, TypeError, ValueError):
-            continue
-        if resolves_ms <= fires_ms:
-            said = f"must be after it fires, at {format_duration(fires_ms)}"
-            yield ("alerts", index, "resolves"), f"resolves {said}, got {show(alert['resolves'])}"
+    for name, begins, ends in (("alerts", "fires", "resolves"), ("versions", "reports", "ends")):
+        for index, entry in _entries(test, name):
+            try:
+                begin_ms = parse_duration(entry.get(begins, "0s"))
+                end_ms = parse_duration(entry[ends])
+            except (KeyError, TypeError, ValueError):
+                continue
+            if end_ms <= begin_ms:
+                said = f"must be after it {begins}, at {format_duration(begin_ms)}"
+                yield (name, index, ends), f"{ends} {said}, got {show(entry[ends])}"
+    for index, entry in _entries(test, "answers"):
+        if (entry.get("only_if") is None) == (entry.get("stop_if") is None):
+            yield ("answers", index), "say what is answered to one of only_if and stop_if"
+
+
+def _entries(test: Mapping[str, Any], name: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
+    entries = test.get(name)
+    for index, it in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(it, dict):
+            yield index, it
 
 
 def read_tests(text: str | bytes, filename: str) -> Located[RuleTestsDocument]:

@@ -16,6 +16,7 @@ from upshift_agent.contract import (
     INSTANCE,
     K8S_NODE,
     POD,
+    SERVICE_VERSION,
     Profile,
     canonical,
     check_target,
@@ -34,13 +35,17 @@ SERVICE = "service.name"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An agent, or `count` of them that no rule tells apart. home: what it reports under."""
+    """An agent, or `count` of them that no rule tells apart. home: what it reports under.
+
+    profiler: as an `Agent` has it.
+    """
 
     name: str
     home: str
     attributes: Attributes
     profiles: Collection[Profile] = (CPU,)
     max_hz: int | None = None
+    profiler: str | None = None
     count: int = 1
 
 
@@ -49,6 +54,7 @@ def member(
     attributes: Attributes,
     profiles: Collection[Profile] = (CPU,),
     max_hz: int | None = None,
+    profiler: str | None = None,
 ) -> Member:
     """Return the agent with these attributes: of its service, or where it has none of its node.
 
@@ -67,6 +73,7 @@ def member(
         attributes=known,
         profiles=profiles,
         max_hz=max_hz,
+        profiler=profiler,
     )
 
 
@@ -95,7 +102,7 @@ class Fleet:
             found: list[Agent] = []
             for index in self.followers(target):
                 it = self.members[index]
-                found += repeat(Agent(it.attributes, it.profiles), it.count)
+                found += repeat(Agent(it.attributes, it.profiles, it.profiler), it.count)
             self._agents[target] = found
         return self._agents[target]
 
@@ -103,7 +110,8 @@ class Fleet:
         if target not in self._living:
             several = [self.members[index] for index in self.followers(target)]
             self._living[target] = Living(
-                sum(it.count for it in several),
+                sum(it.count for it in several if it.profiler is None)
+                + len({it.profiler for it in several if it.profiler is not None}),
                 frozenset().union(*(it.attributes.keys() & SCOPED.keys() for it in several)),
                 frozenset().union(*(it.profiles for it in several)),
             )
@@ -113,8 +121,13 @@ class Fleet:
 def alike(members: Iterable[Member], several: Iterable[RuleSet]) -> list[Member]:
     """Return `members` with those in one that none of these rules tells apart: a large fleet is
     looked at for each change, and most of it differs by names only."""
-    rules = [rule for one in several for rule in (*one.rules, *one.rollouts)]
-    told = {SERVICE, ENVIRONMENT, HOST, K8S_NODE, *SCOPED}.union(*(it.where for it in rules))
+    sets = list(several)
+    rules = [rule for one in sets for rule in (*one.rules, *one.rollouts)]
+    told = {SERVICE, ENVIRONMENT, HOST, K8S_NODE, *SCOPED}
+    told = told.union(*(it.where for it in rules))
+    told = told.union(*(it.where for one in sets for it in one.schedules))
+    if any(one.rollouts for one in sets):
+        told |= {SERVICE_VERSION}
     if any(it.scope == "instance" for it in rules):
         told |= {INSTANCE, POD}
     if any(it.fraction < 1 for it in rules):
@@ -124,7 +137,7 @@ def alike(members: Iterable[Member], several: Iterable[RuleSet]) -> list[Member]
         kept = {key: value for key, value in it.attributes.items() if key in told}
         if POD in it.attributes:
             kept.setdefault(POD, "")  # where a pod is known, a host's name is no node's
-        key = it.home, tuple(sorted(kept.items())), frozenset(it.profiles), it.max_hz
+        key = it.home, tuple(sorted(kept.items())), frozenset(it.profiles), it.max_hz, it.profiler
         known = found.get(key)
         count = it.count + (known.count if known else 0)
         found[key] = replace(known or it, attributes=kept, count=count)

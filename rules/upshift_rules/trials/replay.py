@@ -1,22 +1,26 @@
 """Alerts of the past, run through rules: what would have been raised, for how long, and at what
-cost. Pure."""
+cost; with what schedules would have asked for meanwhile. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from upshift_agent.contract import CPU, FLEET, HOST, PROFILES, Lease, applies
+from upshift_agent.contract import (
+    Lease,
+    applies,
+)
 
 from ..cost import Bill, Coefficients, bill
 from ..leases.agents import able
 from ..leases.draft import filter_key
 from ..leases.limits import Limits
-from ..matching import claims_of, named
-from ..model import BadTrigger, Claim, Outcome, RuleSet, Trigger
-from .fleet import SERVICE, Fleet, Member, member
+from ..model import Outcome, RuleSet, Trigger
+from .beside.assuming import profiles_of
+from .beside.told import NO_SOURCES, Sources
+from .fleet import Fleet
 from .meter import Meter, Stretch, hz_seconds
 from .trial import Notice, Step, Trial
 
@@ -41,7 +45,8 @@ class Ruled(NamedTuple):
 
 @dataclass(slots=True)
 class ByRule:
-    """What one rule did. lasted_ms: its boosts, all together. agents: the most that one reached."""
+    """What one rule, or schedule, did. boosts: or caps, of a schedule. lasted_ms: these, all
+    together. agents: the most that one reached."""
 
     boosts: int = 0
     renewed: int = 0
@@ -55,16 +60,19 @@ class Replayed:
     """What became of a span of time under some rules.
 
     fates: how many alerts (firings) ended in each of `FATES`. names: of those without a rule or a
-    target, their names. boosted_ms: time that agents were above their baseline, all together.
-    most: how many were so at the same time. hz_s, resting_hz_s: Hz summed over agents and seconds,
-    with boosts and without any; bill, resting: what both cost.
+    target, their names. rollouts: how many were told. by_schedule: by name. boosted_ms: time that
+    agents were above their baseline, all together. most: how many were so at the same time. hz_s,
+    resting_hz_s: Hz summed over agents and seconds, with what was granted and without; bill,
+    resting: what both cost.
     """
 
     start_ms: int
     end_ms: int
     fates: Mapping[str, int]
     names: Mapping[str, Counter[str]]
+    rollouts: int
     by_rule: Mapping[str, ByRule]
+    by_schedule: Mapping[str, ByRule]
     stretches: Sequence[Stretch]
     boosted_ms: int
     most: int
@@ -93,13 +101,18 @@ def replay(
     coefficients: Coefficients,
     start_ms: int,
     end_ms: int,
+    sources: Sources = NO_SOURCES,
 ) -> Replayed:
     """Run notices, which are in order of time and lie within that span, through rules. Unix ms."""
     rules = ruled.rules
-    raised = {rule.profile for rule in rules.rules}
-    meter = Meter(fleet, [it for it in PROFILES if it in raised])
-    tally = _Tally(fleet, {rule.key: ByRule() for rule in rules.rules})
-    trial = Trial(rules, ruled.limits, fleet)
+    meter = Meter(fleet, profiles_of(rules))
+    tally = _Tally(
+        fleet,
+        {rule.key: ByRule() for rule in (*rules.rules, *rules.rollouts)},
+        {it.name: ByRule() for it in rules.schedules},
+    )
+    planned = sources.planned(rules.schedules, start_ms, end_ms)
+    trial = Trial(rules, ruled.limits, fleet, planned=planned)
 
     def hear(step: Step) -> None:
         meter.look(trial, step)
@@ -120,9 +133,13 @@ def replay(
         end_ms=end_ms,
         fates=fates,
         names=names,
+        rollouts=len(tally.rollouts),
         by_rule=tally.by_rule,
+        by_schedule=tally.by_schedule,
         stretches=meter.stretches,
-        boosted_ms=sum(it.ms * fleet.members[it.member].count for it in meter.stretches),
+        boosted_ms=sum(
+            it.ms * fleet.members[it.member].count * it.raised for it in meter.stretches
+        ),
         most=meter.most,
         hz_s=hz_s,
         resting_hz_s=resting_hz_s,
@@ -135,20 +152,22 @@ def replay(
 class _Tally:
     fleet: Fleet
     by_rule: dict[str, ByRule]
-    _since: dict[str, tuple[str, int]] = field(default_factory=dict)  # of live boosts
+    by_schedule: dict[str, ByRule]
+    rollouts: set[str] = field(default_factory=set)
+    _since: dict[str, tuple[ByRule, int]] = field(default_factory=dict)  # of live leases
     _alerts: dict[tuple[str, int], tuple[str, set[str]]] = field(default_factory=dict)
     _agents: dict[tuple[str, str, str], int] = field(default_factory=dict)  # reached, by whom for
 
     def hear(self, step: Step) -> None:
         for entry in step.entries:
             lease = entry.lease
-            if lease is None or (rule := lease.cause.rule) is None:
+            mine = None if lease is None else self._whose(lease)
+            if lease is None or mine is None:
                 continue
-            mine = self.by_rule[rule]
             if entry.event == "granted":
                 mine.boosts += 1
                 mine.agents = max(mine.agents, self._reached(step.after.target, lease))
-                self._since[lease.id] = rule, step.at_ms
+                self._since[lease.id] = mine, step.at_ms
             elif entry.event == "renewed":
                 mine.renewed += 1
             elif entry.event == "refused":
@@ -156,20 +175,30 @@ class _Tally:
             else:
                 self.ended(lease.id, step.at_ms)
 
+    def _whose(self, lease: Lease) -> ByRule | None:
+        cause = lease.cause
+        if cause.rule is not None:
+            return self.by_rule[cause.rule]
+        return None if cause.schedule is None else self.by_schedule[cause.schedule]
+
     def _reached(self, target: str, lease: Lease) -> int:
         key = target, lease.profile, filter_key(lease.where)
         if lease.fraction < 1 or key not in self._agents:
-            agents = able(lease, self.fleet.agents(target))
+            agents = self.fleet.agents(target)
+            agents = agents if lease.kind == "cap" else able(lease, agents)
             self._agents[key] = sum(applies(lease, it.attributes) for it in agents)
         return self._agents[key]
 
     def ended(self, lease: str, now_ms: int) -> None:
         if lease in self._since:
-            rule, since_ms = self._since.pop(lease)
-            self.by_rule[rule].lasted_ms += now_ms - since_ms
+            mine, since_ms = self._since.pop(lease)
+            mine.lasted_ms += now_ms - since_ms
 
     def told(self, notice: Notice, outcomes: Sequence[Sequence[Outcome]]) -> None:
         for trigger, several in zip(notice.triggers, outcomes, strict=True):
+            if isinstance(trigger, Trigger) and trigger.kind == "rollout":
+                self.rollouts.add(trigger.identity)
+                continue
             starts_ms = trigger.starts_at_ms if isinstance(trigger, Trigger) else notice.at_ms
             key = trigger.identity, starts_ms
             _, known = self._alerts.setdefault(key, (trigger.name, set()))
@@ -184,40 +213,3 @@ class _Tally:
             if fate in names:
                 names[fate][name] += 1
         return counts, names
-
-
-def assumed(notices: Iterable[Notice], several: Sequence[RuleSet], count: int) -> list[Member]:
-    """Return a fleet that nobody has described: `count` agents for each service and node that
-    alerts are about, in each environment, namespace and cluster that they name."""
-    found: dict[tuple[str, tuple[tuple[str, str], ...]], Mapping[str, str]] = {}
-    seen: set[str] = set()
-    for notice in notices:
-        for trigger in notice.triggers:
-            if isinstance(trigger, BadTrigger) or trigger.identity in seen:
-                continue
-            seen.add(trigger.identity)
-            for rules in several:
-                for claim in claims_of(rules, trigger, hint=False):
-                    if isinstance(claim, Claim) and claim.target != FLEET:
-                        attributes = _meant(rules, claim)
-                        found[claim.target, tuple(sorted(attributes.items()))] = attributes
-    profiles = {rule.profile for rules in several for rule in rules.rules} | {CPU}
-    return [
-        Member(
-            name=f"{target} {number}",
-            home=target,
-            attributes=member(f"{target} {number}", attributes).attributes,
-            profiles=tuple(it for it in PROFILES if it in profiles),
-            count=count,
-        )
-        for number, ((target, _), attributes) in enumerate(found.items())
-    ]
-
-
-def _meant(rules: RuleSet, claim: Claim) -> dict[str, str]:
-    """Return the attributes of an agent that a claim is about."""
-    asked = {key: it if isinstance(it, str) else it[0] for key, it in claim.where.items()}
-    kind, _, name = claim.target.partition("/")
-    if kind == "node":
-        return {HOST: name, **asked}
-    return {SERVICE: name, **named(rules, claim.trigger), **asked}

@@ -20,7 +20,7 @@ def columns(
     length. members: positions in the fleet of those that count; None: all do."""
     moves: dict[int, int] = {}
     for it in stretches:
-        if members is None or it.member in members:
+        if it.raised and (members is None or it.member in members):
             size = fleet.members[it.member].count
             moves[it.start_ms] = moves.get(it.start_ms, 0) + size
             moves[it.end_ms] = moves.get(it.end_ms, 0) - size

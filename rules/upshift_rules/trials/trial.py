@@ -1,30 +1,39 @@
 """A controller in virtual time: what alerts make of rules, one moment after the other.
 
 It does what a controller does, in the same order: match, a transition for each target, in the order
-of their names, within the limits, and each lease ends when it is due.
+of their names, within the limits; each lease ends when it is due; schedules ask when their windows
+begin, and again while they are refused; `stop_if` is asked while a boost runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from heapq import heappop, heappush
 from typing import NamedTuple
 
-from upshift_agent.contract import CPU, Lease, Plan, Profile, one_line
+from upshift_agent.contract import CPU, Lease, Plan, Profile
 from upshift_agent.contract.resolve import resolve
 
 from ..claims import claims_of
-from ..guards.answer import NOT_ASKED, Guards
+from ..guards.answer import NOT_ASKED
 from ..leases.agents import Agent
 from ..leases.changes import Change, Entry, Transition
 from ..leases.draft import filter_key
 from ..leases.limiting.reach import asks
+from ..leases.limiting.reservations import Reservation
 from ..leases.limiting.reserving import longer, part, within
-from ..leases.limits import Ledger, Limits, Reservation
+from ..leases.limits import Ledger, Limits
 from ..leases.state import TargetState, plan_of
 from ..leases.transition import limited, revised, transition
 from ..model import BadTrigger, Claim, Outcome, RuleSet, Trigger
+from .beside.agenda import Agenda
+from .beside.stops import Stops
+from .beside.told import Answers, Planned
 from .fleet import Fleet, Member
+
+#: How often a controller asks for a schedule's lease that was refused.
+LOOK_MS = 30_000
+#: Triggers of which a trial remembers whom they are about.
+MOST_MATCHED = 10_000
 
 
 class Notice(NamedTuple):
@@ -52,6 +61,8 @@ class Trial:
         limits: Limits,
         fleet: Fleet,
         hear: Callable[[Step], object] = lambda _: None,
+        planned: Iterable[Planned] = (),
+        answers: Answers | None = None,
     ) -> None:
         self.rules = rules
         self.limits = limits.among(fleet.size)
@@ -61,17 +72,42 @@ class Trial:
         self.hear = hear
         self._ledger = Ledger({}, self.limits, 0)
         self._parts: dict[object, Reservation | None] = {}
-        self._due: list[tuple[int, str]] = []
+        self._answers = answers or Answers()
+        self._agenda = Agenda(planned)
+        self._stops = Stops(rules, self._answers)
+        self._matched: dict[object, Sequence[Claim | Outcome]] = {}
 
     def pass_until(self, now_ms: int) -> None:
         """Let time pass until `now_ms`, and end what expires by then, each lease on its time."""
-        while self._due and self._due[0][0] <= now_ms:
-            due_ms, target = heappop(self._due)
+        while (due := self._agenda.next(now_ms)) is not None:
+            due_ms, what = due
             self.now_ms = max(self.now_ms, due_ms)
-            before = self.states[target]
-            if (before.next_expiry_ms or now_ms + 1) <= due_ms:
-                self._commit(before, transition(before, (), self.now_ms))
+            if what is None:
+                for target, stops in self._stops.ask(self.now_ms).items():
+                    self._change(target, stops)
+                self._watch_stops()
+            elif isinstance(what, Planned):
+                self._ask(what)
+            else:
+                before = self.states[what]
+                if (before.next_expiry_ms or now_ms + 1) <= due_ms:
+                    self._commit(before, transition(before, (), self.now_ms))
         self.now_ms = max(self.now_ms, now_ms)
+
+    def _ask(self, planned: Planned) -> None:
+        """Ask for a schedule's leases, and soon again for those that are refused."""
+        outcomes, again_ms = self._change(planned.target, planned.changes), self.now_ms + LOOK_MS
+        refused = [
+            change
+            for change, outcome in zip(planned.changes, outcomes, strict=True)
+            if outcome.outcome == "refused" and again_ms < change.ends_at_ms
+        ]
+        if refused:
+            self._agenda.enter(again_ms, Planned(again_ms, planned.target, refused, again=True))
+
+    def _watch_stops(self) -> None:
+        if (at_ms := self._stops.due(self.now_ms)) is not None:
+            self._agenda.enter(at_ms, None)
 
     def tell(self, notice: Notice) -> list[Sequence[Outcome]]:
         """Let time pass until a notice, and return what became of each of its triggers."""
@@ -112,7 +148,27 @@ class Trial:
     def _match(self, trigger: Trigger | BadTrigger) -> Sequence[Claim | Outcome]:
         if isinstance(trigger, BadTrigger):
             return [Outcome(outcome="invalid", reason=trigger.reason)]
-        return [_granting(it) for it in claims_of(self.rules, trigger, hint=False)]
+        key = trigger.kind, frozenset(trigger.labels.items())
+        if (found := self._matched.get(key)) is None:
+            if len(self._matched) >= MOST_MATCHED:
+                self._matched.clear()
+            found = self._matched[key] = claims_of(self.rules, trigger, hint=False)
+        # By its labels alone; and most alerts are told more than once.
+        return [self._guarded(it, trigger) if isinstance(it, Claim) else it for it in found]
+
+    def _guarded(self, claim: Claim, trigger: Trigger) -> Claim:
+        """A claim with what its guards say: where nobody knows, they grant, and end nothing."""
+        claim = claim._replace(trigger=trigger)
+        if (guards := claim.guards) is None:
+            return claim
+        rule, target, known = claim.rule.name, claim.target, self._answers.known
+        if guards.answer is None:
+            answer = self._answers.of(rule, "only_if", target, self.now_ms)
+            guards = guards._replace(answer=answer or NOT_ASKED)
+        if guards.stop_if and (rule, "stop_if") not in known:
+            note = f"{guards.note}; stop_if is not asked in a trial"
+            guards = guards._replace(stop_if="", note=note)
+        return claim._replace(guards=guards)
 
     def _change(self, target: str, wanted: Sequence[Change]) -> Sequence[Outcome]:
         before = self.states.get(target) or TargetState(target=target)
@@ -144,7 +200,7 @@ class Trial:
 
     def _part(self, target: str, lease: Lease, agents: Sequence[Agent]) -> Reservation | None:
         # The agents are the same throughout, so what differs is the lease.
-        key = target, lease.profile, lease.hz, lease.cause.rule, filter_key(lease.where)
+        key = target, lease.kind, lease.profile, lease.hz, lease.cause.rule, filter_key(lease.where)
         if lease.fraction < 1 or key not in self._parts:
             baseline, anybody = self.rules.baseline, self.fleet.size > 0
             found = part(target, lease, agents, baseline, self.limits, anybody=anybody)
@@ -158,7 +214,9 @@ class Trial:
         after = revised(before, step.state, self.now_ms * 1000)
         self.states[after.target] = after
         if (due_ms := after.next_expiry_ms) is not None and due_ms != before.next_expiry_ms:
-            heappush(self._due, (due_ms, after.target))
+            self._agenda.enter(due_ms, after.target)
+        self._stops.notice(after)
+        self._watch_stops()
         self._free(before, after)
         self.hear(Step(self.now_ms, before, after, step.entries))
 
@@ -170,23 +228,6 @@ class Trial:
                 self._ledger.drop(lease.id)
             elif lease.id not in left:
                 self._now().end(lease.id)
-
-
-def not_asked(rules: RuleSet) -> str:
-    """Return in words whose guards a trial does not ask; empty where no rule has some."""
-    names = dict.fromkeys(it.name for it in rules.rules if it.only_if or it.stop_if)
-    if not names:
-        return ""
-    whose = ", ".join(one_line(name, 100) for name in names)
-    return f"guards are not asked: only_if is taken to be true, stop_if to be false, of {whose}"
-
-
-def _granting(it: Claim | Outcome) -> Claim | Outcome:
-    """A claim as if its guards granted: nobody can be asked in virtual time."""
-    if not isinstance(it, Claim) or it.guards is None:
-        return it
-    note = "" if it.rule.stop_if is None else "; stop_if is not asked in a trial"
-    return it._replace(guards=Guards(answer=NOT_ASKED, note=note))
 
 
 def everyone(trial: Trial) -> Mapping[str, Mapping[Profile, int]]:

@@ -13,6 +13,7 @@ from .document import HappenedEntry, LeaseEntry
 from .trial import Step
 
 Facts = Mapping[str, object]
+BOOST = "boost"
 
 
 def wanted(expected: LeaseEntry | HappenedEntry) -> Facts:
@@ -28,6 +29,8 @@ def facts_of(target: str, lease: Lease, now_ms: int) -> Facts:
     return {
         "target": target,
         "rule": lease.cause.rule,
+        "schedule": lease.cause.schedule,
+        "kind": lease.kind,
         "profile": lease.profile,
         "hz": lease.hz,
         "left": lease.expires_at_ms - now_ms,
@@ -40,12 +43,16 @@ def happened(step: Step, entry: Entry, start_ms: int) -> Facts:
     """Return all that an entry could say of a line of history."""
     known = {"at": step.at_ms - start_ms, "event": entry.event, "target": step.after.target}
     lease = entry.lease
-    return known | {"rule": lease and lease.cause.rule, "hz": lease and lease.hz}
+    if lease is None:
+        return known | {"rule": None, "schedule": None, "hz": None}
+    return known | {"rule": lease.cause.rule, "schedule": lease.cause.schedule, "hz": lease.hz}
 
 
 def in_words(facts: Facts) -> str:
     """A lease, as far as it is known: `high_cpu on service/checkout, 100 Hz, 4m left`."""
-    said = [" on ".join(str(facts[it]) for it in ("rule", "target") if facts.get(it))]
+    said = [" on ".join(str(facts[it]) for it in ("rule", "schedule", "target") if facts.get(it))]
+    if facts.get("kind", BOOST) != BOOST:
+        said.append(str(facts["kind"]))
     profile = str(facts.get("profile", CPU))
     if isinstance(hz := facts.get("hz"), int):
         said.append(shown(profile, hz) if profile == CPU else f"{profile} {shown(profile, hz)}")

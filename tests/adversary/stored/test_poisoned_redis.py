@@ -17,23 +17,24 @@ from reliability.redis.poison import (
     HOME,
     INDEXES,
     KEYS,
+    RULES,
     VALUES,
     poison_names,
     poison_type,
     poison_values,
 )
 from servers import RedisServer, eventually
-from upshift_agent.contract import FLEET
+from upshift_agent.contract import FLEET, read_version
 from upshift_agent.contract.errors import WireError
+from upshift_controller.sources.rollouts.knowledge import decode
 from upshift_rules.leases.state import TargetState
 from upshift_rules.leases.stored import decode_budget, decode_state, encode_state, stored_rev
 
-SHORT = """
-sampling:
-  on_alert: [{trigger: high_cpu, frequency: 100, duration: 1s}]
-limits: {max_boosted_agents: 100}
-"""
-PAGES = ["targets", "agents", "leases", "history", f"targets/{HOME}", "targets/fleet"]
+SHORT = RULES + "limits: {max_boosted_agents: 100}\n"
+PAGES = [
+    *("targets", "agents", "leases", "history", f"targets/{HOME}", "targets/fleet"),
+    *("schedules", "rollouts?service=checkout"),
+]
 
 
 async def all_is_well(running: Running) -> None:
@@ -44,8 +45,10 @@ async def all_is_well(running: Running) -> None:
     assert outcomes(await running.notify(alert())) == ["granted"]
     body = {"target": FLEET, "kind": "cap", "hz": 0, "duration": "1m"}
     assert (await running.ask("POST", "/api/v1/leases", json=body)).status == 201
+    await running.controller.watches.scheduler.look()
+    await running.controller.watches.rollouts.look()
     plan = json.loads(running.redis.get(KEYS.plan(FLEET)))
-    assert [(it["kind"], it["hz"]) for it in plan["leases"]] == [("cap", 0)]
+    assert sorted(it["hz"] for it in plan["leases"] if it["kind"] == "cap") == [0, 900]
 
     def reverted() -> bool:
         return not json.loads(running.redis.get(KEYS.plan(HOME)))["leases"]
@@ -107,6 +110,10 @@ async def test_values_that_say_nothing_stop_nothing(start: Start, valkey: RedisS
             assert outcomes(granted) == ["granted"], value
             body = {"target": FLEET, "kind": "cap", "hz": 0, "duration": "1m"}
             assert (await running.ask("POST", "/api/v1/leases", json=body)).status == 201, value
+            await running.controller.watches.scheduler.look()
+            await running.controller.watches.rollouts.look()
+            leases = json.loads(running.redis.get(KEYS.plan(FLEET)))["leases"]
+            assert sorted(it["hz"] for it in leases) == [0, 900], value
         assert unreadable(running) > len(VALUES)
 
 
@@ -134,10 +141,10 @@ async def test_what_a_newer_controller_added_is_left_out_and_the_rest_is_read(
         entry = json.loads(fields["entry"]) | {"event": "painted", "colour": "red", "more": [1]}
         client.xadd(KEYS.history(HOME), {"entry": json.dumps(entry)})
     async with start(SHORT) as running:
-        assert [it["hz"] for it in await running.leases()] == [5]
+        assert sorted(it["hz"] for it in await running.leases()) == [5, 900]
         assert (await running.history())[-1] == "painted"
         assert outcomes(await running.notify(alert())) == ["granted"]
-        assert sorted(it["hz"] for it in await running.leases()) == [5, 100]
+        assert sorted(it["hz"] for it in await running.leases()) == [5, 100, 900]
 
 
 STATE = encode_state(TargetState(target=HOME, rev=7, plan_rev=7)).encode()
@@ -146,7 +153,7 @@ STATE = encode_state(TargetState(target=HOME, rev=7, plan_rev=7)).encode()
 @given(st.binary() | jsons.map(json.dumps).map(str.encode), st.data())
 @settings(suppress_health_check=list(HealthCheck))
 def test_a_decoder_ends_in_its_own_error(stored: bytes, data: Any) -> None:
-    for read in (lambda it: decode_state(HOME, it), decode_budget):
+    for read in (lambda it: decode_state(HOME, it), decode_budget, decode, read_version):
         with suppress(WireError, ValueError, TypeError):
             read(stored)
     stored_rev(stored)

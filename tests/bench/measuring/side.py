@@ -127,6 +127,10 @@ class Side:
         context = http_server(self._folder / name, port, *command, listen)
         return self._own(self.enter(context))
 
+    def made(self, name: str) -> Path:
+        """Where a row puts what it makes for itself, called `name`."""
+        return self._folder / name
+
     def enter(self, context: AbstractContextManager[T]) -> T:
         return self._stack.enter_context(context)
 

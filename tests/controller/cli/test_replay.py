@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,16 +61,18 @@ def test_it_prints_what_both_rules_would_have_done(offline: Run, folder: Path) -
     said = [" ".join(line.split()) for line in ended.out.splitlines()]
     for line in [
         "told in 5 notices, from past.jsonl",
-        "today: the built-in default",
-        "new: new.yaml",
+        "TODAY: the built-in default",
+        "NEW: new.yaml",
+        "TODAY: 4 of 5 alerts have a part in 4 boosts. An agent is above its baseline 20.0% of the "
+        "time, and at most 2 of 3 are at once. Profiling takes 67.4% more CPU than at rest.",
         "alerts that boost 4 3 −1",
-        "that no rule wants 1 2 +1",
-        "boosts 4 3 −1",
-        "how long, together 45m 15m −30m",
-        "most at a time 2 2 =",
+        "that no rule is for 1 2 +1",
+        "boosts by rules 4 3 −1",
+        "how long, all together 45m 15m −30m",
+        "agents above baseline, at most 2 2 =",
         "high_cpu 3 0 0 30m → 15m 1",
         "high_latency 1 → – 0 → – 0 → – 15m → – 1 → –",
-        "Alerts that no rule wants: DiskFull 1, HighLatency 1.",
+        "Alerts that no rule is for: DiskFull 1, HighLatency 1.",
     ]:
         assert line in said
 
@@ -80,8 +81,8 @@ def test_without_rules_to_try_it_replays_todays(offline: Run, folder: Path) -> N
     (folder / "upshift.yaml").write_text(RULES)
     ended = offline("replay", "--alerts", "past.jsonl")
     said = [" ".join(line.split()) for line in ended.out.splitlines()]
-    assert "today: upshift.yaml" in said
-    assert "boosts 3" in said
+    assert "TODAY: upshift.yaml" in said
+    assert "boosts by rules 3" in said
 
 
 def test_programs_get_the_figures(offline: Run, folder: Path) -> None:
@@ -123,6 +124,54 @@ def test_since_counts_back_from_the_last_webhook(offline: Run, folder: Path) -> 
     assert document["notices"] == 2
 
 
+SCHEDULED = """
+sampling:
+  on_rollout: [{frequency: 97, duration: 20m}]
+  schedules:
+    - {name: batch, cron: 30 12 * * *, target: service/billing, frequency: 97, duration: 30m}
+    - name: freeze
+      cron: 0 13 * * *
+      target: service/billing
+      kind: cap
+      frequency: 9
+      duration: 15m
+"""
+
+
+def test_schedules_come_in_virtual_time_and_rollouts_where_somebody_has_kept_them(
+    offline: Run, folder: Path
+) -> None:
+    (folder / "scheduled.yaml").write_text(SCHEDULED)
+    arguments = ("replay", "scheduled.yaml", "--alerts", "past.jsonl")
+    ended = offline(*arguments)
+    assert "on_rollout raises nothing here: past.jsonl tells of no rollout" in ended.err
+    version = {"service.name": "checkout", "service.version": "2"}
+    told = {"received_at": "2026-01-31T12:10:00Z", "rollouts": [version]}
+    with (folder / "past.jsonl").open("a") as file:
+        file.write(json.dumps(told) + "\n")
+    ended = offline(*arguments, "--json")
+    assert ended.err == ""
+    _, new = ended.json["rules"]
+    assert ended.json["rollouts"] == 1
+    assert sum(new["alerts"].values()) == 5
+    assert (new["by_rule"]["rollout"]["boosts"], new["by_rule"]["rollout"]["lasted_ms"]) == (
+        1, 1_200_000,
+    )  # fmt: skip
+    assert new["by_schedule"] == {
+        "batch": {"boosts": 1, "renewed": 0, "refused": 0, "lasted_ms": 1_800_000, "agents": 1},
+        "freeze": {"boosts": 1, "renewed": 0, "refused": 0, "lasted_ms": 900_000, "agents": 1},
+    }
+    assert new["boosted_agent_ms"] == 1_200_000 + 1_800_000
+    hz_s = (
+        new["mean_hz"]
+        * ended.json["agents"]
+        * (ended.json["end_ms"] - ended.json["start_ms"])
+        / 1e3
+    )
+    at_rest = 19 * ended.json["agents"] * (ended.json["end_ms"] - ended.json["start_ms"]) / 1e3
+    assert hz_s - at_rest == pytest.approx(78 * (1200 + 1800) - 10 * 900)
+
+
 def test_records_say_when_they_came_and_a_folder_has_several_files(
     offline: Run, folder: Path
 ) -> None:
@@ -157,6 +206,11 @@ def test_lines_that_are_no_webhook_are_left_out_and_told_of(offline: Run, folder
         ('{"a": 1}\n', "no webhook of Alertmanager, which has alerts"),
         ('{"webhook": {"alerts": []}, "received_at": 5}\n', "received_at must be a time such as"),
         ('{"alerts": [{"labels": 1}]}\n', "nobody knows when it came"),
+        (
+            '{"received_at": "2026-01-31T12:00:00Z", "rollouts": [{"a": "b"}]}\n',
+            "rollouts: a version",
+        ),
+        ('{"received_at": "2026-01-31T12:00:00Z", "rollouts": 7}\n', "rollouts: version must"),
     ],
 )
 def test_what_is_no_past_is_refused_in_words(
@@ -182,12 +236,3 @@ def test_names_of_alerts_obey_no_terminal(offline: Run, folder: Path) -> None:
     assert ended.code == 0
     assert "\x1b" not in ended.out
     assert "\x9b" not in ended.out
-
-
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _moment(at_s: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(1_767_225_600 + at_s))

@@ -10,6 +10,7 @@ from controller.command import Run
 from controller.conftest import Served
 from controller.guards.pretending import Pretending, number
 from servers import eventually, free_port, prometheus
+from upshift_controller.cli.screen.text import why_lease
 from upshift_controller.configuration import load
 from upshift_controller.errors import StartRefused
 
@@ -19,7 +20,6 @@ sampling:
     - {trigger: a, frequency: 99, duration: 10m, only_if: 'requests{service="{{ service }}"} > 1'}
     - {trigger: b, frequency: 99, duration: 10m, stop_if: 'sum(gone{s="{{ service }}"}) > 1'}
 """
-EXAMPLES = Path(__file__).parents[3] / "rules" / "examples"
 
 
 @pytest.fixture
@@ -68,10 +68,22 @@ def test_check_warns_of_guards_that_nobody_is_asked_about(offline: Run, file: Pa
     assert "is never asked" not in offline("check", str(file)).out
 
 
-def test_a_rule_test_says_that_nobody_is_asked(offline: Run) -> None:
-    ended = offline("test", str(EXAMPLES / "tests" / "guards.yaml"))
-    assert ended.code == 0
-    assert "guards are not asked: only_if is taken to be true" in ended.out
+def test_a_rule_test_says_of_whose_guards_it_has_no_answers(
+    offline: Run, file: Path, tmp_path: Path
+) -> None:
+    test = "{name: n, alerts: [{alert: 'A{service=\"x\"}'}], expect: [{at: 0s}], answers: [%s]}"
+    agents = "agents: {x: {attributes: {service.name: x}}}"
+    (tests := tmp_path / "t.yaml").write_text(
+        f"rules: {file}\n{agents}\ntests: [{test % '{rule: a, only_if: 3}'}]"
+    )
+    ended = offline("test", str(tests))
+    assert ended.code == 0, ended.out
+    said = "guards are not asked: only_if is taken to be true, stop_if to be false, of b"
+    assert [line.strip() for line in ended.out.splitlines()][1] == said
+    tests.write_text(f"rules: {file}\n{agents}\ntests: [{test % '{rule: b, only_if: 3}'}]")
+    ended = offline("test", str(tests))
+    assert ended.code == 1
+    assert 'no rule "b" has a guard only_if' in ended.out
 
 
 def test_a_replay_says_that_nobody_is_asked(
@@ -144,3 +156,9 @@ def test_a_query_that_is_true_now_is_said(offline: Run, file: Path, server: Pret
     server.says = lambda _: number(3)
     ended = offline("check", str(file), "--prometheus", server.url)
     assert (ended.code, ended.out.count("is true: 3 now")) == (0, 2)
+
+
+def test_status_says_what_ends_a_lease_early() -> None:
+    lease = {"id": "boost/1", "reason": "boost/1: by ann", "where": {}, "fraction": 1.0}
+    assert why_lease(lease | {"stop_if": None}) == "by ann"
+    assert why_lease(lease | {"stop_if": "up == 0"}) == "by ann; until stop_if is true: up == 0"

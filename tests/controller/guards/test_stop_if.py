@@ -15,7 +15,7 @@ from controller.conftest import PRODUCTION, Running, Start, alert, outcomes
 from controller.guards.pretending import Pretending, number
 from servers import RedisServer, prometheus
 from upshift_controller.leasing.guarding import stop_if
-from upshift_controller.leasing.guarding.stop_if import counted
+from upshift_rules.guards.answer import counted
 
 CONFIG = """
 prometheus: {{url: "{url}", stop_if_every: 5m}}

@@ -11,7 +11,8 @@ from upshift_controller.leasing.limiting.census import Census
 from upshift_controller.leasing.limiting.headroom import Headroom
 from upshift_rules.leases.agents import Agent, Living
 from upshift_rules.leases.changes import Change, Override, Release, Scheduled
-from upshift_rules.leases.limits import Ledger, Limits, Reservation
+from upshift_rules.leases.limiting.reservations import Reservation
+from upshift_rules.leases.limits import Ledger, Limits
 
 
 class Reports:

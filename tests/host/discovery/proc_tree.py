@@ -49,7 +49,8 @@ class ProcTree:
         (folder / "root/etc/hostname").write_text(f"{host}\n")
         for name, target in (("exe", exe), ("ns/net", "net:[1]")):
             (folder / name).unlink(missing_ok=True)
-            (folder / name).symlink_to(target)
+            if name != "exe" or state not in "ZX":
+                (folder / name).symlink_to(target)
         for name in ("tcp", "tcp6"):
             (folder / "net" / name).touch()
 

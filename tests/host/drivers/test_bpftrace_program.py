@@ -84,3 +84,34 @@ def test_other_lines_and_lines_cut_off_are_left_out() -> None:
 @given(st.dictionaries(st.text(max_size=30), st.one_of(st.integers(), st.text(max_size=3))))
 def test_whatever_it_prints_never_raises(said: dict[str, object]) -> None:
     program.read(json.dumps({"type": "map", "data": {"@seen": said}}))
+
+
+def test_what_waits_is_counted_when_it_is_back_or_at_the_end() -> None:
+    stack = "\n\tff81 schedule+35\n"
+    maps = {
+        "@ran": {"12,,\n\t55d2 main+64 (/bin/x)\n": 2},
+        "@waited": {f"12,{stack},\n\t55d2 main+64 (/bin/x)\n": 5},
+        "@gone": {"13": 1_000_000_000, "14": 2_000_000_000},
+        "@whose": {"13": 12, "14": 12},
+        "@kernel": {"13": stack, "14": stack},
+        "@user": {"13": "\n\t55d2 idle+1 (/bin/x)\n", "14": "\n\t55d2 late+1 (/bin/x)\n"},
+    }
+    output = "\n".join(json.dumps({"type": "map", "data": {name: it}}) for name, it in maps.items())
+    assert program.read(output) == {}
+    assert program.read_waits(output, {12: 10}, 2.05) == {
+        12: {("main",): 2, ("main", "schedule_[k]"): 5, ("idle", "schedule_[k]"): 10}
+    }
+
+
+def test_switches_are_looked_at_only_where_somebodys_waits_are_wanted() -> None:
+    written = program.write({}, 15, {12: 100, 13: 19})
+    assert written.startswith("BEGIN {  @period[12] = 10000000; @period[13] = 52631578; }")
+    assert "profile:hz:100 /@on && @period[pid] == 10000000/" in written
+    assert "sched_switch" in written
+    assert "sched_switch" not in program.write({12: 19}, 15)
+
+
+@given(st.dictionaries(st.text(max_size=30), st.one_of(st.integers(), st.text(max_size=3))))
+def test_whatever_it_prints_of_waits_never_raises(said: dict[str, object]) -> None:
+    lines = [{"type": "map", "data": {name: said}} for name in ("@gone", "@whose", "@waited")]
+    program.read_waits("\n".join(map(json.dumps, lines)), {12: 100}, 2.0)

@@ -17,6 +17,8 @@ from upshift_host.drivers import child as module
 from upshift_host.drivers.child import Child
 from upshift_host.drivers.errors import ProfilerFailed
 
+pytestmark = pytest.mark.servers()  # each starts a process
+
 #: Hands out a child, then waits for ever.
 PARENT = """
 import sys, threading, time
@@ -50,6 +52,14 @@ def test_of_much_that_it_says_the_end_is_kept_and_it_never_waits_for_us() -> Non
     assert child.finish(20) == 3
     assert child.reason() == "the reason"
     assert len(child.said()) <= module.MAX_SAID
+    child.close()
+
+
+def test_what_it_calls_an_error_is_the_reason_whatever_follows() -> None:
+    said = "ERROR: not permitted\nStack backtrace:\n   0: main\n"
+    child = Child("sh", ["-c", f"printf '{said}' >&2; exit 1"])
+    child.finish(20)
+    assert child.reason() == "ERROR: not permitted"
     child.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from host.files.conftest import World
 from host.files.kills import every_preset, kill_and_restore
+from servers import eventually
 from upshift_host.config import load
+from upshift_host.files import place
 from upshift_host.files.of_host import Files
 
 
@@ -53,3 +56,28 @@ def test_without_files_there_is_nothing_to_restore(tmp_path: Path) -> None:
     path = tmp_path / "agent.yaml"
     path.write_text("redis: redis://a\npyroscope: {url: 'http://b'}\n")
     assert upshift_agent("restore", "--config", str(path)).returncode == 0
+
+
+def test_on_a_full_disk_the_baseline_is_not_written_before_it_is_known_to_be_untold(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a kill before the reload would leave a profiler at 5 Hz, and a file that says 19."""
+    world.file.write_text("rate: 19\n")
+    world.start()
+    keeper = world.keep()
+    write = place._write
+
+    def some_room(file: int, content: bytes) -> None:
+        if content == b"rate: 19\n":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, content)
+
+    with monkeypatch.context() as full:
+        full.setattr(place, "_write", some_room)
+        keeper.want(5)
+        world.until_loaded(5)
+        keeper.want(19)
+        assert "No space left" in str(keeper.trouble(19))
+        assert world.says() == "rate: 5\n"
+    world.until_loaded(19)
+    eventually(lambda: not world.rest.exists(), within_s=30)

@@ -67,6 +67,8 @@ def test_a_status_says_what_the_whole_profiler_does(
     eventually(lambda: "shared by checkout (100 Hz)" in status(running, "cart").driver, within_s=30)
     cart = status(running, "cart")
     assert cart.driver.startswith("theirs: ")
+    assert cart.profiler == f"worker-3:{tmp_path}/theirs.conf"
+    assert status(running, "checkout").profiler == cart.profiler
     assert cart.applied is not None
     assert cart.applied.profiles["cpu"].achieved_hz in (19.0, 100.0)
     controller.add("fleet", "cap", hz=0, for_s=60)

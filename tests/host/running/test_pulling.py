@@ -97,6 +97,12 @@ def test_a_workload_is_asked_on_the_first_of_the_ports_that_it_listens_on(tmp_pa
     )
 
 
+def test_workloads_of_other_languages_are_asked_where_that_is_said(tmp_path: Path) -> None:
+    for more, languages in (("{}", {"go"}), ("{languages: [go, python]}", {"go", "python"})):
+        kind = pulling.kinds(load(configured(tmp_path, f"pprof: {more}"), {}))["pprof"]
+        assert kind.languages == languages
+
+
 def test_nobody_is_asked_where_pprof_is_not_there(tmp_path: Path) -> None:
     configuration = load(configured(tmp_path, ""), {})
     assert pulling.kinds(configuration) == {}

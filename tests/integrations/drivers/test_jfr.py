@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -103,10 +104,10 @@ def assert_theirs(pid: int, folder: Path, watch: Watch) -> None:
 
 
 def left_behind(pid: int) -> list[str]:
-    """What of ours lies in its /tmp."""
-    ours = ("upshift-", ".attach_pid")
+    """What of this driver's lies in its /tmp."""
+    ours = re.compile(r"upshift-.*\.jfr|\.attach_pid.*")
     with Place(pid) as place:
-        return [it for it in os.listdir(place.descriptor) if it.startswith(ours)]
+        return [it for it in os.listdir(place.descriptor) if ours.fullmatch(it)]
 
 
 @versions
@@ -281,7 +282,7 @@ def test_what_is_no_jvm_is_not_sent_sigquit(tmp_path: Path) -> None:
         with attached(workload, Kept()) as driver, refused:
             apply(driver, cpu=19)
         assert "handles no SIGQUIT" in str(attach.why_not(workload))
-        assert state(workload.processes[0].pid) == "S"
+        eventually(lambda: state(workload.processes[0].pid) == "S", within_s=10)
 
 
 @pytest.mark.servers("root, for networks of its own")

@@ -13,6 +13,7 @@ import pytest
 from host.drivers.attached import AGENT, programs
 from host.drivers.jfr.jdks import JAVAS
 from host.processes import BUSY, compiled_c, compiled_java, running
+from parts import program
 from upshift_host.workload import Workload
 
 __all__ = ["programs"]
@@ -27,7 +28,11 @@ NEEDS = {
     "py-spy": {"sys_ptrace"},
     "bpftrace": {"bpf", "perfmon", "sys_ptrace"},
     "jfr": {"sys_ptrace", "kill", "dac_override", "fowner"},
+    f"async-profiler={program('async-profiler')}": {
+        *("sys_ptrace", "kill", "dac_override", "fowner")
+    },
 }
+JVMS = ("jfr", "async-profiler")
 NOBODY = 65534
 AS_NOBODY = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
 #: This Python may be in a folder that nobody else may enter.
@@ -46,7 +51,7 @@ def busy(kind: str, folder: Path) -> Iterator[Workload]:
         command = [sys.executable, "-I", "-S", "-c", BECOMES_NOBODY, BUSY / "busy.py"]
         with running(command, "python") as workload:
             yield workload
-    elif kind == "jfr":
+    elif kind.startswith(JVMS):
         compiled_java(folder)
         command = [*AS_NOBODY, JAVAS[min(JAVAS)], "-Xmx64m", "-cp", "/proc/self/cwd", "Busy"]
         with running(command, "java", cwd=folder) as workload:

@@ -44,9 +44,10 @@ def test_an_alert_about_each_raises_exactly_that_one_and_it_comes_back(running: 
         eventually(lambda: applied() == rest, within_s=60)
         carried = {service: running.statuses(service)[0].driver for service in DRIVERS}
         assert carried == DRIVERS
-        for service, driver in DRIVERS.items():
+        for service in DRIVERS:
             found = eventually(lambda service=service: running.achieved(service), within_s=120)
-            assert found == pytest.approx(19, rel=0.3 if driver == "py-spy" else 0.1)
+            # One window of some 200 samples; the receiver's counts below are held to 10 %.
+            assert found == pytest.approx(19, rel=0.3)
         for service in DRIVERS:
             running.fire(service)
             eventually(lambda service=service: applied() == {**rest, service: [100]}, within_s=20)

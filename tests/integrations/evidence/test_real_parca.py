@@ -28,7 +28,8 @@ pytestmark = pytest.mark.skipif(
 
 def test_a_planted_change_is_found_and_the_samples_and_hz_are_right(tmp_path: Path) -> None:
     now_ms = int(time.time()) * 1000
-    boost, before = Span(now_ms - 180_000, now_ms - 60_000), Span(now_ms - 600_000, now_ms - 480_000)
+    boost = Span(now_ms - 180_000, now_ms - 60_000)
+    before = Span(now_ms - 600_000, now_ms - 480_000)
     chance = random.Random(1)
     with parca(tmp_path / "parca") as server:
         for span, hz, share in ((before, 19, 0.1), (boost, 100, 0.3)):
@@ -40,7 +41,10 @@ def test_a_planted_change_is_found_and_the_samples_and_hz_are_right(tmp_path: Pa
         backend = Backend(kind="parca", url=server.url, profiles=PROFILES)
         job = Job(
             backend=backend,
-            labels={"service.name": "checkout", "deployment.environment.name": ["production", "x|y"]},
+            labels={
+                "service.name": "checkout",
+                "deployment.environment.name": ["production", "x|y"],
+            },
             profile="cpu",
             window=boost,
             before=before,

@@ -99,6 +99,7 @@ def test_what_validate_refuses_is_never_loaded(
     ours = tmp_path / "receiver.yaml"
     keeper = keep(stack, ours, check=check(users, "{file}"))
     collector = stack.enter_context(collecting(tmp_path, users, ours))
+    eventually(lambda: settled(keeper), within_s=30)  # its first reload would read what follows
     users.write_text(USERS.replace("exporters: [debug]", "exporters: [nowhere]"))
     keeper.want(100)
     eventually(lambda: keeper.trouble(100) is not None, within_s=30)

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 
 class Proxy:
@@ -80,6 +81,9 @@ class Proxy:
             await writer.drain()
 
 
+P = TypeVar("P", bound=Proxy)
+
+
 async def _frame(reader: asyncio.StreamReader) -> bytes:
     """One whole reply or push of RESP2 or RESP3, as it came."""
     line = await reader.readuntil(b"\r\n")
@@ -93,9 +97,9 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextmanager
-def proxy(port: int) -> Iterator[Proxy]:
-    """A proxy before the Redis on `port`."""
-    started, ready = Proxy(port), threading.Event()
+def proxy(port: int, kind: type[P] = Proxy) -> Iterator[P]:  # type: ignore[assignment]  # see P
+    """A proxy before the Redis on `port`, or one of another kind."""
+    started, ready = kind(port), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(started.run(ready)), name="proxy")
     thread.start()
     assert ready.wait(10)

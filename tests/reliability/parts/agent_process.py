@@ -30,12 +30,15 @@ def main(redis_url: str, service: str, output: str, *instances: str) -> None:
     if resync_s := os.environ.get("UPSHIFT_TEST_RESYNC_S"):
         upshift_agent.following.timing.RESYNC_S = float(resync_s)
     secrets = tuple(filter(None, os.environ.get("UPSHIFT_SECRETS", "").split(",")))
+    version = os.environ.get("UPSHIFT_TEST_VERSION")
+    named = {"service.version": version, "deployment.environment.name": "production"}
+    named = named if version else {}
     for instance in instances:
         upshift_agent.Agent(
             redis_url=redis_url,
             service=service,
             driver=note(instance),
-            attributes={"service.instance.id": instance},
+            attributes={"service.instance.id": instance, **named},
             secrets=secrets,
         ).start()
     done = threading.Event()

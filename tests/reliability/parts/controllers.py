@@ -62,6 +62,9 @@ class Controller(HttpServer):
         """End all leases of a target."""
         requests.delete(f"{self.url}/api/v1/targets/{target}/leases", timeout=10).raise_for_status()
 
+    def post(self, path: str) -> None:
+        requests.post(f"{self.url}{path}", timeout=10).raise_for_status()
+
     def is_ready(self) -> bool:
         return requests.get(f"{self.url}/-/ready", timeout=10).status_code == 200
 

@@ -16,7 +16,18 @@ BAD = b"\xff\xfe"
 
 OF_HOME = (KEYS.state(HOME), KEYS.plan(HOME), KEYS.history(HOME), KEYS.agents(HOME))
 INDEXES = (KEYS.due, KEYS.targets, KEYS.reporting)
-SHARED = (*INDEXES, KEYS.budget, KEYS.state(FLEET), KEYS.plan(FLEET))
+#: Which versions report, and what is known of them.
+ROLLOUTS = (KEYS.versions, KEYS.rollouts)
+SHARED = (*INDEXES, *ROLLOUTS, KEYS.budget, KEYS.state(FLEET), KEYS.plan(FLEET))
+#: Has whatever there is at work. A window is always open: its lease is the fleet's, whose state and
+#: plan are poisoned.
+RULES = """
+sampling:
+  on_alert: [{trigger: high_cpu, frequency: 100, duration: 1s}]
+  on_rollout: [{frequency: 97, duration: 1s}]
+  schedules:
+    - {name: always, cron: "* * * * *", target: fleet, kind: cap, frequency: 900, duration: 2m}
+"""
 
 #: By the type that the key has afterwards.
 WRITES: Mapping[str, Callable[[Redis, str], Any]] = {
@@ -66,12 +77,21 @@ VALUES = [
         _STATUS | {"at_ms": 2**50, "requested": {"hz": 1, "revs": {"x" * 9999: 1}}}
     ).encode(),
     json.dumps(_STATUS | {"at_ms": float("nan")}).encode(),
+    # Of a schedule's window, and of what is known of versions.
+    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":[],"cases":{"always":{"started":"now",'
+    b'"cooling":[]}}}',
+    b'{"rev":5,"plan_rev":5,"plan_after":0,"leases":[],"cases":{"always":{"started":-1,'
+    b'"refusal":[{},1,2,3]}}}',
+    b'{"began":1,"looked":1,"resumed":1,"services":[[{"service.name":"checkout"},"2",{"2":[]}]]}',
+    b'{"began":9007199254740990,"looked":9007199254740990,"resumed":0,"services":[]}',
+    b'{"began":1,"looked":1,"resumed":1,"services":[[{"service.name":"checkout"},"2",'
+    b'{"2":[true,9007199254740990,0,"rollout",false]}]]}',
 ]  # fmt: skip
 
 
 def poison_values(client: Redis, value: bytes) -> None:
     """`value` where a value is read, in keys of their right types."""
-    for key in (KEYS.state(HOME), KEYS.state(FLEET), KEYS.plan(FLEET), KEYS.budget):
+    for key in (KEYS.state(HOME), KEYS.state(FLEET), KEYS.plan(FLEET), KEYS.budget, KEYS.rollouts):
         client.set(key, value)
     for key in (KEYS.agents(HOME), KEYS.history(HOME)):
         client.delete(key)
@@ -81,6 +101,13 @@ def poison_values(client: Redis, value: bytes) -> None:
     for key in INDEXES:
         client.delete(key)
         client.zadd(key, {HOME: 1})
+    client.delete(KEYS.versions)
+    client.zadd(KEYS.versions, {value: 2**52})
+
+
+def _member(name: bytes) -> bytes:
+    """A version's, of a service with this name."""
+    return name if len(name) < 3 else b'{"service.name":"' + name[8:] + b'","service.version":"1"}'
 
 
 def poison_names(client: Redis) -> None:
@@ -90,6 +117,9 @@ def poison_names(client: Redis) -> None:
         client.zadd(key, {b"\xff%d" % number: number for number in range(600)})
     client.hset(KEYS.agents(HOME), BAD, BAD)
     client.zadd(KEYS.reporting, {HOME: 2**50})
+    seconds, _ = client.time()
+    client.delete(*ROLLOUTS)
+    client.zadd(KEYS.versions, dict.fromkeys(map(_member, NAMES), seconds * 1000))
 
 
 def poison_type(client: Redis, kind: str) -> None:

@@ -19,6 +19,7 @@ from ..parts.agents import Agents, agents
 from ..parts.controllers import Controller, controller, firing
 from ..parts.stopping import PROMISED, Stops
 from ..table import Row, Size
+from . import poison
 from .poison import (
     KEYS,
     VALUES,
@@ -28,11 +29,7 @@ from .poison import (
     poison_values,
 )
 
-RULES = """
-sampling:
-  on_alert: [{trigger: high_cpu, frequency: 100, duration: 1s}]
-limits: {max_boosted_agents: 1000, max_new_targets: 1000000}
-"""
+RULES = poison.RULES + "limits: {max_boosted_agents: 1000, max_new_targets: 1000000}\n"
 #: The sweep comes every 5 s, and looks at the fleet each time.
 WRITTEN_S = 7.0
 READY_S = 10.0
@@ -77,8 +74,8 @@ def poisoned_redis(folder: Path, size: Size) -> Row:
         controller(folder, server.url, rules=RULES) as upshift,
         agents(folder, server.url, "a", "b") as fleet,
     ):
-        for number, (name, poison) in enumerate(chosen):
-            poison(client)
+        for number, (name, inject) in enumerate(chosen):
+            inject(client)
             if number % STARTS_EVERY == 0:
                 _start_anew(upshift, seen)
             _is_well(upshift, fleet, f"boosted-{number}", name, seen)
@@ -104,16 +101,21 @@ def _start_anew(upshift: Controller, seen: Seen) -> None:
         seen.broken.append(f"ready {took_s:.1f} s after a start")
 
 
-def _is_well(upshift: Controller, fleet: Agents, service: str, poison: str, seen: Seen) -> None:
+def _is_well(upshift: Controller, fleet: Agents, service: str, after: str, seen: Seen) -> None:
     """A cap binds, an alert boosts, and what has expired is reverted."""
-    if seen.stops.stop(upshift, fleet, poison):
+    if seen.stops.stop(upshift, fleet, after):
         upshift.release("fleet")
     answer = upshift.notify(firing(), firing(service=service))
     if answer.status_code != 200 or answer.json()["counts"] != {"granted": 2}:
-        seen.broken.append(f"{poison}: alerts were answered {answer.text}")
+        seen.broken.append(f"{after}: alerts were answered {answer.text}")
     for back in (f"service/{service}", "service/checkout"):
-        eventually(lambda: not upshift.target(back)["leases"], within_s=15)  # noqa: B023
+        eventually(lambda: not _own(upshift, back), within_s=15)  # noqa: B023
     eventually(lambda: fleet.all_at(19), within_s=15)
+
+
+def _own(upshift: Controller, target: str) -> list[str]:
+    """Its own leases: a schedule's, of the fleet, is there from one full minute to the next."""
+    return [it["id"] for it in upshift.target(target)["leases"] if it["target"] == target]
 
 
 def _outlives(

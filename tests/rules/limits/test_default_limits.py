@@ -4,7 +4,8 @@ import pytest
 
 from rules.world import MINUTE, START_MS
 from upshift_agent.contract import Lease
-from upshift_rules.leases.limits import Ledger, Limits, Reservation
+from upshift_rules.leases.limiting.reservations import Reservation
+from upshift_rules.leases.limits import Ledger, Limits
 
 
 @pytest.mark.parametrize(

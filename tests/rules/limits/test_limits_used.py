@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 
 from rules.world import MINUTE, START_MS
 from upshift_agent.contract import Lease
-from upshift_rules.leases.limits import (
-    HOUR_MS,
-    MAX_RESERVATIONS,
-    Budget,
-    Ledger,
-    Limits,
-    Reservation,
-    ends_ms,
-)
+from upshift_rules.leases.limiting.reservations import HOUR_MS, Budget, Reservation, ends_ms
+from upshift_rules.leases.limits import MAX_RESERVATIONS, Ledger, Limits
 from upshift_rules.leases.stored import decode_budget, encode_budget
 
 
@@ -176,6 +169,14 @@ class Truth:
 
 
 TARGETS = {f"service/{name}": size for name, size in (("a", 1), ("b", 4), ("c", 9))}
+
+
+def profiler(target: str, number: int) -> str:
+    """What an agent drives: the third and fourth of b share theirs with those of c."""
+    shared = target != "service/a" and number in (2, 3)
+    return f"@{number}" if shared else f"{target} {number}"
+
+
 moves = st.lists(
     st.tuples(
         st.sampled_from(["take", "take", "take", "keep", "end", "drop"]),
@@ -204,7 +205,7 @@ def test_no_sequence_of_events_passes_a_limit(
         end_ms = now_ms + minutes * MINUTE
         size = TARGETS[target]
         meant = {it for it in range(size) if not means or it % means == 0}
-        agents = frozenset(f"{target} {it % size}" for it in picked if it % size in meant)
+        agents = frozenset(profiler(target, it % size) for it in picked if it % size in meant)
         wanted = Reservation(
             target=target,
             rule=rule,
@@ -214,6 +215,7 @@ def test_no_sequence_of_events_passes_a_limit(
             expires_at_ms=end_ms,
             meant=len(meant) if agents and means else 0,
             filter=f"{means}" if means else "",
+            shared=tuple(sorted(it for it in agents if it.startswith("@"))),
         )
         if move == "take":
             if book.take(f"{number}", wanted) is None:

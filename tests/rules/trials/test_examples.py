@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from upshift_controller.configuration import load
+from upshift_controller.sources.virtual_time import SOURCES
 from upshift_rules.trials.agents import read_agents
 from upshift_rules.trials.document import read_tests
 from upshift_rules.trials.testing import run_tests
@@ -26,7 +27,7 @@ def test_an_example_passes_its_tests(file: Path) -> None:
     located = read_tests(file.read_bytes(), file.name)
     members = read_agents(AGENTS.read_bytes(), AGENTS.name).document.members()
     configuration = load(file.parent / located.document.rules)
-    results = list(run_tests(located, members, configuration.rules, configuration.limits))
+    results = list(run_tests(located, members, configuration.rules, configuration.limits, SOURCES))
     assert results
     assert [str(it) for result in results for it in result.problems] == []
 
@@ -36,5 +37,5 @@ def test_the_test_that_the_readme_shows_passes() -> None:
     (shown,) = re.findall(r"```yaml\n(rules: .*?)```", page, re.DOTALL)
     located = read_tests(shown, "README.md")
     configuration = load(EXAMPLES / located.document.rules)
-    (result,) = run_tests(located, [], configuration.rules, configuration.limits)
+    (result,) = run_tests(located, [], configuration.rules, configuration.limits, SOURCES)
     assert [str(it) for it in result.problems] == []

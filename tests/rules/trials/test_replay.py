@@ -1,9 +1,13 @@
-"""A replay, beside the same worked out another way: by intervals, without leases or plans."""
+"""A replay, beside the same worked out another way: by intervals, without leases or plans.
+
+Long, because all of it is worked out from the same storms.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,9 +17,10 @@ from upshift_agent.contract import Baseline
 from upshift_rules.cost import Coefficients
 from upshift_rules.leases.limits import Limits
 from upshift_rules.model import BadTrigger, Rule, RuleSet
+from upshift_rules.trials.beside.assuming import assumed
 from upshift_rules.trials.fleet import Fleet, alike, member
 from upshift_rules.trials.past import Firing, notices
-from upshift_rules.trials.replay import Replayed, Ruled, assumed, replay
+from upshift_rules.trials.replay import Replayed, Ruled, replay
 from upshift_rules.trials.timeline import columns
 from upshift_rules.trials.trial import Notice
 
@@ -52,11 +57,21 @@ def firing(name: str, service: str, at: float, lasts: float | None = 5, pod: int
     return Firing(labels, starts_ms, None if lasts is None else starts_ms + round(lasts * MINUTE))
 
 
+#: The first two agents of each service have a node's profiler in common.
+SHARING = Fleet(
+    replace(it, profiler=f"node {number}" if (number := int(it.name[2:])) < 2 else None)
+    for it in FLEET.members
+)
+
+
 def replayed(
-    several: Sequence[Firing], limits: Limits | None = None, rules: RuleSet = RULES
+    several: Sequence[Firing],
+    limits: Limits | None = None,
+    rules: RuleSet = RULES,
+    fleet: Fleet = FLEET,
 ) -> Replayed:
     told = notices(several, END_MS)
-    return replay(told, Ruled(rules, limits or Limits()), FLEET, Coefficients(), START_MS, END_MS)
+    return replay(told, Ruled(rules, limits or Limits()), fleet, Coefficients(), START_MS, END_MS)
 
 
 storms = st.lists(
@@ -147,10 +162,26 @@ def test_a_replay_comes_to_the_same_as_intervals(storm: list[Firing]) -> None:
 
 
 @settings(max_examples=60)
+@given(storms)
+def test_a_profiler_that_agents_share_costs_once_and_runs_at_the_highest(
+    storm: list[Firing],
+) -> None:
+    several = episodes(storm)
+    found = replayed(several, fleet=SHARING)
+    hz_ms = most = 0
+    for length_ms, hz in levels(boosts_by_intervals(several)):
+        first, second, alone = max(hz.values()), max(hz["b"], hz["c"]), hz["c"]
+        hz_ms += (first + second + 3 * alone) * length_ms
+        most = max(most, (first > 19) + (second > 19) + 3 * (alone > 19))
+    assert (found.hz_s, found.most) == (pytest.approx(hz_ms / 1000), most)
+
+
+@settings(max_examples=60)
 @given(storms, st.integers(1, 8))
 def test_a_limit_holds_at_every_moment_of_a_replay(storm: list[Firing], most: int) -> None:
-    found = replayed(episodes(storm), Limits(max_boosted_agents=most))
-    assert found.most <= most
+    for fleet in (FLEET, SHARING):
+        found = replayed(episodes(storm), Limits(max_boosted_agents=most), fleet=fleet)
+        assert found.most <= most
 
 
 @settings(max_examples=40)

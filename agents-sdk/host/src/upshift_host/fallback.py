@@ -13,10 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from upshift_agent.contract import one_line
+
 Method = Literal["ebpf", "push", "pull"]
 
 FAILURES = 3
 REST_S = 300.0
+#: A status has room for that of each method.
+MAX_WHY = 120  # characters
 #: Long enough for several windows, which are 15 s long at most.
 PROBATION_S = 60.0
 
@@ -72,7 +76,9 @@ class Choice:
             ", ".join(f"{it}: {more}" if (more := said.get(it)) else it for it in names)
             or "nothing"
         )
-        instead = "; ".join(f"not {name}: {why}" for name, why in self.reasons.items())
+        instead = "; ".join(
+            f"not {name}: {one_line(why, MAX_WHY)}" for name, why in self.reasons.items()
+        )
         return f"{running} ({instead})" if instead else running
 
 

@@ -202,6 +202,7 @@ class Engine:
             skipped=self._follower.plans.skipped(self.targets),
             max_hz=self._config.max_hz,
             sdk=f"python/{__version__}",
+            profiler=self._driver.shared(),
         )
         return self.status
 

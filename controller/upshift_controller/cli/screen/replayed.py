@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -14,26 +15,18 @@ from upshift_rules.durations import format_duration
 from . import show as shown
 from . import text
 from .strip import strips
+from .summary import FATES, summary, unwanted
 
 if TYPE_CHECKING:
     from upshift_rules.trials.fleet import Member
-    from upshift_rules.trials.replay import Replayed
+    from upshift_rules.trials.replay import ByRule, Replayed
 
     from ..past import Past
 
-#: What becomes of alerts, as `replay.FATES` has it, in words.
-_FATES = {
-    "boosted": "that boost",
-    "refused": "refused by a limit",
-    "cooldown": "within a cooldown",
-    "no_target": "that name no target",
-    "no_rule": "that no rule wants",
-    "invalid": "that cannot be read",
-    "other": "others",
-}
+#: What a row begins with that is a part of the one above.
+_IN = "  "
+_BEYOND = "of it beyond baselines"
 _DAY_MS = 24 * 60 * 60 * 1000
-#: Names of alerts that are shown of those without a rule.
-_NAMES = 5
 
 
 def show(
@@ -49,18 +42,23 @@ def show(
     that are raised and not costed."""
     out = shown.console()
     for line in _heading(found[-1], past, members, assumed=assumed):
-        out.print(line, soft_wrap=True)
+        out.print(line)
     for heading, name in zip(_headings(found), names, strict=True):
-        out.print(f"{heading.lower() + ':':<7}{text.plain(name)}", soft_wrap=True)
+        out.print(f"{heading + ':':<7}{text.plain(name)}", soft_wrap=True)
+    out.print()
+    for sentences in summary(found, _headings(found), sum(it.count for it in members)):
+        out.print(sentences)
     out.print()
     out.print(_figures(found, members))
-    out.print()
-    out.print(_rules(found))
+    for heading, of in (("RULE", _BY_RULE), ("SCHEDULE", _BY_SCHEDULE)):
+        if any(map(of, found)):
+            out.print()
+            out.print(_rules(found, heading, of))
     out.print()
     for line in strips(found, _headings(found), members, min(out.width, 100)):
-        out.print(line, soft_wrap=True)
-    for said in (*_unwanted(found[-1]), _costed(uncounted)):
-        out.print(said, style="dim", soft_wrap=True)
+        out.print(line)
+    for said in (*unwanted(found[-1]), _costed(uncounted)):
+        out.print(said, style="dim")
     if past.faults:
         said = f"{shown.counted(len(past.faults), 'line')} left out; the first: {past.faults[0]}"
         out.print(text.plain(said), style="yellow", soft_wrap=True)
@@ -80,6 +78,7 @@ def as_json(
         "start_ms": found[-1].start_ms,
         "end_ms": found[-1].end_ms,
         "notices": len(past.notices),
+        "rollouts": found[-1].rollouts,
         "agents": sum(it.count for it in members),
         "agents_assumed": assumed,
         "left_out": list(past.faults),
@@ -96,6 +95,7 @@ def as_json(
                 "cost": asdict(it.bill),
                 "cost_at_rest": asdict(it.resting),
                 "by_rule": {rule: asdict(one) for rule, one in it.by_rule.items()},
+                "by_schedule": {name: asdict(one) for name, one in it.by_schedule.items()},
             }
             for name, it in zip(names, found, strict=True)
         ],
@@ -110,21 +110,22 @@ def _heading(
     it: Replayed, past: Past, members: Sequence[Member], *, assumed: bool
 ) -> Iterator[Text]:
     firings = sum(it.fates.values())
+    what = f"{firings:,} alert{'' if firings == 1 else 's'}"
+    what += f" and {shown.counted(it.rollouts, 'rollout')}" if it.rollouts else ""
     first, last = (text.clock(at_ms, day=True) for at_ms in (it.start_ms, it.end_ms))
     length = text.span(it.end_ms - it.start_ms)
-    yield Text(f"{firings:,} alerts, {first} to {last} {text.zone()} ({length})", "bold")
-    told = f"told in {len(past.notices):,} notices, from {past.source}"
-    yield Text(told)
-    count = sum(member.count for member in members)
+    yield Text(f"{what}, {first} to {last} {text.zone()} ({length})", "bold")
+    yield Text(f"told in {len(past.notices):,} notices, from {past.source}")
+    count = f"{sum(member.count for member in members):,} agents"
     each = min((member.count for member in members), default=1)
     if assumed:
         yield Text(
-            f"{shown.counted(count, 'agent')} assumed, --each {max(1, each)} for each service and "
-            "node that alerts are about,\nin each environment, namespace and cluster that they "
-            "name; --agents FILE says who lives"
+            f"{count} assumed: --each {max(1, each)} for each service and node that alerts are "
+            "about, in each environment, namespace and cluster that they name; "
+            "--agents FILE says who lives"
         )
     else:
-        yield Text(shown.counted(count, "agent"))
+        yield Text(count)
 
 
 def _agent_s(it: Replayed, members: Sequence[Member]) -> float:
@@ -145,26 +146,36 @@ def _figures(found: Sequence[Replayed], members: Sequence[Member]) -> Table:
             change = [Text("=", "dim") if same else Text(("+" if more > 0 else "−") + said, "bold")]
         grid.add_row(name, *map(form, values), *change)
 
-    for fate, words in _FATES.items():
+    for fate, words in FATES.items():
         if fate == "boosted" or any(it.fates[fate] for it in found):
-            lead = "alerts " if fate == "boosted" else "       "
-            row(lead + words, lambda it, fate=fate: it.fates[fate], _count)  # type: ignore[misc]
-    row("boosts", lambda it: it.boosts, _count)
-    row("       how long, together", lambda it: it.lasted_ms, _span)
-    row("agents boosted, together", lambda it: it.boosted_ms, _span)
-    row("       most at a time", lambda it: it.most, _count)
+            lead = "alerts " if fate == "boosted" else _IN
+            row(lead + words, _fated(fate), _count)
+    row("boosts by rules", lambda it: it.boosts, _count)
+    row(_IN + "how long, all together", lambda it: it.lasted_ms, _span)
+    row("agents above baseline, at most", lambda it: it.most, _count)
+    row(_IN + "how long, all together", lambda it: it.boosted_ms, _span)
     row("mean frequency of an agent", lambda it: it.hz_s / _agent_s(it, members), _hz)
-    row("CPU", lambda it: it.bill.cpu_core_s / 3600, _core_hours)
-    row("       because of boosts", lambda it: _more(it, "cpu_core_s") / 3600, _core_hours)
-    row("sent", lambda it: it.bill.sent_mb / 1000, _gigabytes)
-    row("       because of boosts", lambda it: _more(it, "sent_mb") / 1000, _gigabytes)
-    row("stored", lambda it: it.bill.stored_gb, _gigabytes)
-    row("       because of boosts", lambda it: _more(it, "stored_gb"), _gigabytes)
+    for name, figure, form in (
+        ("CPU for profiling", "cpu_core_s", _core_hours),
+        ("profiles sent", "sent_mb", _megabytes),
+        ("profiles stored", "stored_gb", _gigabytes),
+    ):
+        row(name, _billed(figure), form)
+        row(_IN + _BEYOND, _beyond(figure), form)
     return grid
 
 
-def _more(it: Replayed, figure: str) -> float:
-    return float(getattr(it.bill, figure) - getattr(it.resting, figure))
+def _fated(fate: str) -> Callable[[Replayed], float]:
+    return lambda it: it.fates[fate]
+
+
+def _billed(figure: str) -> Callable[[Replayed], float]:
+    return lambda it: float(getattr(it.bill, figure))
+
+
+def _beyond(figure: str) -> Callable[[Replayed], float]:
+    """What it is more than at rest."""
+    return lambda it: float(getattr(it.bill, figure) - getattr(it.resting, figure))
 
 
 def _count(value: float) -> str:
@@ -181,18 +192,35 @@ def _hz(value: float) -> str:
     return f"{value:.2f} Hz"
 
 
-def _core_hours(value: float) -> str:
-    return f"{value:,.2f} core hours"
+def _core_hours(seconds: float) -> str:
+    return f"{_figure(seconds / 3600)} core h"
+
+
+def _megabytes(value: float) -> str:
+    return _gigabytes(value / 1000)
 
 
 def _gigabytes(value: float) -> str:
-    return f"{value:,.2f} GB" if value >= 1 or not value else f"{value * 1000:,.1f} MB"
+    if abs(value) >= 1000:
+        return f"{_figure(value / 1000)} TB"
+    return f"{_figure(value)} GB" if abs(value) >= 1 or not value else f"{value * 1000:,.1f} MB"
 
 
-def _rules(found: Sequence[Replayed]) -> Table:
-    """What each rule did, and before it what today's of that name did where that differs."""
-    grid = shown.table("RULE", ">BOOSTS", ">RENEWED", ">REFUSED", ">HOW LONG", ">MOST AGENTS")
-    new, today = found[-1].by_rule, found[0].by_rule
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
+
+
+_BY_RULE, _BY_SCHEDULE = attrgetter("by_rule"), attrgetter("by_schedule")
+
+
+def _rules(
+    found: Sequence[Replayed], heading: str, of: Callable[[Replayed], Mapping[str, ByRule]]
+) -> Table:
+    """What each rule, or schedule, did, and before it what today's of that name did where that
+    differs."""
+    leases = ">BOOSTS" if heading == "RULE" else ">LEASES"
+    grid = shown.table(heading, leases, ">RENEWED", ">REFUSED", ">HOW LONG", ">AGENTS")
+    new, today = of(found[-1]), of(found[0])
     for name in dict.fromkeys([*new, *today]):
         one, former = new.get(name), today.get(name)
         cells = [
@@ -216,13 +244,4 @@ def _cell(new: str, former: str) -> Text:
 
 def _costed(uncounted: Sequence[str]) -> str:
     beyond = f"; not counted: {', '.join(uncounted)}" if uncounted else ""
-    return f"Costs are those of `upshift cost`, each agent taken for a node, of cpu alone{beyond}."
-
-
-def _unwanted(it: Replayed) -> Iterator[str]:
-    for fate, names in it.names.items():
-        if names:
-            most = names.most_common(_NAMES)
-            several = ", ".join(f"{text.plain(name) or '(no name)'} {n:,}" for name, n in most)
-            more = f" and {len(names) - _NAMES} more names" if len(names) > _NAMES else ""
-            yield f"Alerts {_FATES[fate]}: {several}{more}."
+    return f"Costs are those of `upshift cost`, as if each agent had a node, of cpu alone{beyond}."

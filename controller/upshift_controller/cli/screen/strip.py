@@ -66,11 +66,17 @@ def strips(
     for target in targets:
         own = {at for at, member in enumerate(members) if member.home == target}
         levels = columns(last.stretches, fleet, last.start_ms, last.end_ms, count, own)
-        yield line(plain(target), levels, fleet.living(target).agents, "green")
+        yield line(plain(target), levels, fleet.living(target).profilers, "green")
     every = format_duration(max(1, every_ms // 1000) * 1000)
-    height = f"{most:,} agents are boosted" if most > 1 else "an agent is boosted"
-    whole = ", of a target all of its agents" if targets else ""
-    yield Text(f"A column is {every}; █ is where {height}{whole}.", "dim")
+    height = f"{most:,} agents are" if most > 1 else "one agent is"
+    said = (
+        f"A column is {every}: █ is where {height} above their baseline at once, · where none is."
+    )
+    yield Text(said if most > 1 else said.replace("their", "its"), "dim")
+    if targets:
+        which = f"{len(targets)} lines are" if len(targets) > 1 else "line is"
+        said = f"The last {which} about the targets that were boosted longest: █ is where all of"
+        yield Text(f"{said} a target's agents are.", "dim")
 
 
 def _axis(start_ms: int, end_ms: int, count: int) -> str:

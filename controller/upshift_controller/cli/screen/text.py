@@ -90,9 +90,11 @@ def only(where: Mapping[str, str | Sequence[str]]) -> str:
 
 
 def why_lease(lease: Json) -> str:
-    """Its reason, without the kind and the name that stand beside it, and whom it is for."""
+    """Its reason, without the kind and the name that stand beside it, whom it is for, and what ends
+    it early."""
     said = str(lease["reason"]).partition(str(lease["id"]))[2].removeprefix(": ")
-    return "; ".join(filter(None, (said, whom(lease)))) or "no reason given"
+    stop = f"until stop_if is true: {query}" if (query := lease.get("stop_if")) else ""
+    return "; ".join(filter(None, (said, whom(lease), stop))) or "no reason given"
 
 
 def whom(lease: Json) -> str:

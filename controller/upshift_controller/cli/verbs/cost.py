@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +12,8 @@ import typer
 
 from upshift_rules.durations import parse_duration
 
-from ..errors import Failed
 from ..options import duration
+from ..rules_file import read, rules_file
 from ..screen import show
 from ..screen.text import plain
 
@@ -21,17 +22,12 @@ if TYPE_CHECKING:
 
     from upshift_rules.cost import Forecast
 
-    from ...configuration import Configuration
-
 
 def cost(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="A rule file, or upshift.yaml, whose `cost:` counts. Default: the built-in rules.",
+        rules_file(
+            "A rule file, or upshift.yaml, whose `cost:` counts. Default: the built-in rules."
         ),
     ] = None,
     alerts_per_day: Annotated[
@@ -44,20 +40,35 @@ def cost(
         str,
         typer.Option(parser=duration, metavar="DURATION", help="How long an alert fires."),
     ] = "10m",
+    rollouts_per_day: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="N", help="Rollouts of what runs on the node in a day, for on_rollout."
+        ),
+    ] = 1,
     as_json: Annotated[
         bool, typer.Option("--json", metavar="", help="Print the figures, for programs.")
     ] = False,
 ) -> None:
     """Predict CPU, memory, bandwidth and storage per node and month. Needs no controller.
 
-    Alerts are taken to come at random, spread evenly over the rules, each about the whole node.
+    Alerts are taken to come at random, spread evenly over the rules, each about the whole node; so
+    are rollouts, and schedules to be about it, whatever their target.
     """
     from upshift_rules.cost import Load, always, forecasts, uncounted
 
-    configuration = _read(file)
+    from ...configuration import built_in
+    from ...sources.schedules.windows import open_for
+
+    configuration = read(file) if file else built_in()
     rules, coefficients = configuration.rules, configuration.settings.cost
-    load = Load(alerts_per_day=alerts_per_day, firing_ms=parse_duration(firing_for))
-    found = forecasts(rules, load, coefficients)
+    load = Load(
+        alerts_per_day=alerts_per_day,
+        firing_ms=parse_duration(firing_for),
+        rollouts_per_day=rollouts_per_day,
+    )
+    now_ms = int(time.time() * 1000)
+    found = forecasts(rules, load, coefficients, lambda it: open_for(it, now_ms))
     beyond = uncounted(rules)
     if as_json:
         show.answer({"per_node": [asdict(size) for size in found], "uncounted": beyond})
@@ -74,16 +85,6 @@ def cost(
         sep="\n",
         soft_wrap=True,
     )
-
-
-def _read(file: Path | None) -> Configuration:
-    from ...configuration import built_in, load
-    from ...errors import StartRefused
-
-    try:
-        return load(file) if file else built_in()
-    except StartRefused as error:
-        raise Failed(str(error)) from error
 
 
 def _table(rows: Sequence[Forecast]) -> Table:

@@ -12,13 +12,14 @@ from rich.text import Text
 from upshift_rules.durations import parse_duration
 
 from ..client import Client
-from ..errors import Failed
 from ..options import DEFAULT_URL, CaFile, TokenFile, Url, duration
 from ..past import Past, from_prometheus, from_webhooks, in_file, living
+from ..rules_file import read, rules_file
 from ..screen import replayed, show
 from ..several import each_apart, keeping_all
 
 if TYPE_CHECKING:
+    from upshift_rules.model import RuleSet
     from upshift_rules.trials.fleet import Member
     from upshift_rules.trials.replay import Replayed
 
@@ -33,12 +34,7 @@ _REPEAT = "4h5m"
 def replay(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Rules to try, or upshift.yaml. Default: today's alone.",
-        ),
+        rules_file("Rules to try, or upshift.yaml. Default: today's alone."),
     ] = None,
     alerts: Annotated[
         Path | None,
@@ -116,21 +112,22 @@ def replay(
     controller, but for --live.
     """
     from upshift_rules.cost import uncounted
+    from upshift_rules.trials.beside.assuming import assumed
+    from upshift_rules.trials.beside.told import not_asked
     from upshift_rules.trials.fleet import alike
-    from upshift_rules.trials.replay import assumed
-    from upshift_rules.trials.trial import not_asked
 
     if (alerts is None) == (prometheus is None):
         raise typer.BadParameter("give one of --alerts and --prometheus", param_hint="--alerts")
     if agents is not None and live:
         raise typer.BadParameter("give one of --agents and --live", param_hint="--agents")
-    configurations = [_read(today)] if file is None else [_read(today), _read(file)]
+    configurations = [read(today)] if file is None else [read(today), read(file)]
     names = [it.rules_from for it in configurations]
     several = [it.rules for it in configurations]
     since_ms = None if since is None else parse_duration(since)
     with keeping_all():
         if alerts is not None:
-            lasts_ms = max([0, *(rule.duration_ms for rules in several for rule in rules.rules)])
+            rules = [rule for one in several for rule in (*one.rules, *one.rollouts)]
+            lasts_ms = max([0, *(rule.duration_ms for rule in rules)])
             past = from_webhooks(alerts, since_ms, lasts_ms)
         else:
             token, repeat_ms = prometheus_token_file, max(1000, parse_duration(repeat))
@@ -143,9 +140,9 @@ def replay(
             named = assumed(past.notices, several, each)
         members, is_assumed = alike(named, several), not (live or agents)
         found = _replay(past, members, configurations)
-    for said in dict.fromkeys(map(not_asked, several)):
+    for said in dict.fromkeys((*map(not_asked, several), _without_rollouts(past, several))):
         if said:
-            show.console(stderr=True).print(Text(f"Note: {said}"), soft_wrap=True)
+            show.console(stderr=True).print(Text(f"Note: {said}"))
     if as_json:
         show.answer(replayed.as_json(found, names, past, members, assumed=is_assumed))
         return
@@ -153,14 +150,14 @@ def replay(
     replayed.show(found, names, past, members, assumed=is_assumed, uncounted=beyond)
 
 
-def _read(file: Path | None) -> Configuration:
-    from ...configuration import load
-    from ...errors import StartRefused
-
-    try:
-        return load(file)
-    except StartRefused as error:
-        raise Failed(str(error)) from error
+def _without_rollouts(past: Past, several: Sequence[RuleSet]) -> str:
+    """Why no rule of `on_rollout` does anything, if so."""
+    if past.tells_of_rollouts or not any(it.rollouts for it in several):
+        return ""
+    return (
+        f"on_rollout raises nothing here: {past.source} tells of no rollout. Prometheus' ALERTS "
+        "and webhooks never do; `upshift serve --record DIR` keeps rollouts too"
+    )
 
 
 def _replay(
@@ -169,11 +166,13 @@ def _replay(
     from upshift_rules.trials.fleet import Fleet
     from upshift_rules.trials.replay import Ruled, replay
 
+    from ...sources.virtual_time import SOURCES
+
     fleet = Fleet(members)
 
     def run(configuration: Configuration) -> Replayed:
         ruled = Ruled(configuration.rules, configuration.limits)
         costs = configuration.settings.cost
-        return replay(past.notices, ruled, fleet, costs, past.start_ms, past.end_ms)
+        return replay(past.notices, ruled, fleet, costs, past.start_ms, past.end_ms, SOURCES)
 
     return each_apart(run, configurations, apart=past.alerts >= _MANY)

@@ -9,20 +9,15 @@ from typing import Annotated
 import typer
 
 from ..client import Client, Json
-from ..errors import Failed
 from ..options import DEFAULT_URL, AsJson, CaFile, TokenFile, Url
+from ..rules_file import read, rules_file
 from ..screen import show
 
 
 def schedule(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="A rule file, or upshift.yaml: show its schedules, and ask no controller.",
-        ),
+        rules_file("A rule file, or upshift.yaml: show its schedules, and ask no controller."),
     ] = None,
     count: Annotated[
         int, typer.Option("--next", min=1, max=20, metavar="N", help="The next N times of each.")
@@ -34,7 +29,7 @@ def schedule(
 ) -> None:
     """Show schedules and when they begin next, in their own time zones."""
     if file is not None:
-        document = _read(file, count)
+        document = _in_file(file, count)
     else:
         client = Client(url, token_file, ca_file, exact=as_json)
         document = client.get("schedules", next=count)
@@ -50,16 +45,10 @@ def schedule(
         out.print("There are no schedules.")
 
 
-def _read(file: Path, count: int) -> Json:
+def _in_file(file: Path, count: int) -> Json:
     import asyncio
 
-    from ...configuration import load
-    from ...errors import StartRefused
     from ...views.schedules import shown
 
-    try:
-        rules = load(file).rules
-    except StartRefused as error:
-        raise Failed(str(error)) from error
     now_ms = int(time.time() * 1000)
-    return asyncio.run(shown(rules.schedules, now_ms, count)).model_dump()
+    return asyncio.run(shown(read(file).rules.schedules, now_ms, count)).model_dump()

@@ -25,6 +25,7 @@ def serve(
     redis: Annotated[
         str | None,
         typer.Option(
+            envvar="UPSHIFT_REDIS_URL",  # where a password is seen by fewer than in `ps`
             metavar="URL",
             help="redis://, rediss:// or unix:// URL. Default: it starts a Valkey of its own.",
         ),
@@ -50,6 +51,8 @@ def serve(
     from ...serving import serve as served
     from ...settings import split_listen
 
+    if redis is not None:
+        redis = redis.strip()  # a file that became a variable ends with a line
     try:
         if listen is not None:
             split_listen(listen)

@@ -73,12 +73,13 @@ def _results(file: Path) -> Iterator[Result]:
     from upshift_rules.documents.located import DocumentError
     from upshift_rules.text import show as show_text
     from upshift_rules.trials.agents import read_agents
+    from upshift_rules.trials.beside.told import not_asked
     from upshift_rules.trials.document import read_tests
     from upshift_rules.trials.testing import run_tests
-    from upshift_rules.trials.trial import not_asked
 
     from ...configuration import load
     from ...errors import StartRefused
+    from ...sources.virtual_time import SOURCES
 
     try:
         located = read_tests(file.read_bytes(), str(file))
@@ -92,9 +93,10 @@ def _results(file: Path) -> Iterator[Result]:
         configuration = load(_named(located, "rules", file.parent / document.rules))
     except (DocumentError, StartRefused) as error:
         raise _Unread(str(error)) from error
-    if said := not_asked(configuration.rules):
+    answered = {(it.rule, it.guard) for test in document.tests for it in test.answers}
+    if said := not_asked(configuration.rules, answered):
         show.console().print(Text(f"  {said}", "dim"), soft_wrap=True)
-    yield from run_tests(located, members, configuration.rules, configuration.limits)
+    yield from run_tests(located, members, configuration.rules, configuration.limits, SOURCES)
 
 
 def _named(located: Located[RuleTestsDocument], field: str, file: Path) -> Path:

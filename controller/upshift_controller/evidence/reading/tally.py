@@ -61,8 +61,8 @@ def _stack(sample: bytes) -> tuple[tuple[int, ...], int]:
         if key == 1:
             locations += numbers(part)
         elif key == 2:
-            for value in numbers(part):  # noqa: B007  the last one is what is meant
-                pass
+            for one in numbers(part):
+                value = one  # the last is what is meant
     return tuple(locations), value
 
 

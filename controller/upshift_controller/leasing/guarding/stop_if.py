@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 
+from upshift_rules.guards.answer import counted
 from upshift_rules.leases.changes import Change, Stop
 from upshift_rules.leases.state import TargetState
 
@@ -21,23 +22,10 @@ from ..ports import Questions, States
 
 log = structlog.get_logger()
 
-ENOUGH = 2
 #: Between two sweeps, which see what other controllers have granted.
 SWEEP_S = 60.0
 #: States that a sweep reads in one go.
 _AT_ONCE = 100
-
-
-def counted(
-    counts: Mapping[str, int], answers: Mapping[str, bool | None]
-) -> tuple[dict[str, int], list[str]]:
-    """Return how often each lease's guard was true in a row by now, and the leases to end. Pure.
-
-    answers: what was asked now; an answer that is unknown ends the row, as one that is false does.
-    Leases that were not asked about are forgotten.
-    """
-    now = {lease: counts.get(lease, 0) + 1 for lease, true in answers.items() if true}
-    return now, [lease for lease, count in now.items() if count >= ENOUGH]
 
 
 class StopIf:

@@ -12,8 +12,9 @@ import structlog
 from upshift_agent.contract import FLEET, Baseline, Lease
 from upshift_rules.leases.agents import Agent
 from upshift_rules.leases.limiting.reach import followers, is_shared, live_agents
+from upshift_rules.leases.limiting.reservations import Reservation
 from upshift_rules.leases.limiting.reserving import part
-from upshift_rules.leases.limits import Ledger, Limits, Reservation
+from upshift_rules.leases.limits import Ledger, Limits
 
 from ...errors import Unavailable
 from ..ports import Budgets, Reports

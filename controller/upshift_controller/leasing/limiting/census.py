@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from upshift_agent.contract import FLEET
-from upshift_rules.leases.agents import Agent, Living
+from upshift_rules.leases.agents import Agent, Living, profilers
 from upshift_rules.matching import SCOPED
 
 from ..ports import Reports
@@ -42,25 +42,26 @@ class Census:
         service that starts just now would be put off until the next look."""
         if self._live is not None and agents:
             self._live[target] = Living(
-                len(agents),
+                profilers(agents),
                 frozenset().union(*(it.attributes.keys() & SCOPED.keys() for it in agents)),
                 frozenset().union(*(it.profiles for it in agents)),
             )
 
     async def total(self) -> int:
-        """Return how many live in the whole fleet. Raise `Unavailable` where nobody has counted."""
+        """Return how many profilers the whole fleet has. Raise `Unavailable` where nobody has
+        counted."""
         if not self._count():
             await self.look()
         return self._count()
 
     def _count(self) -> int:
-        return self.living(FLEET).agents
+        return self.living(FLEET).profilers
 
     def known(self, target: str) -> int | None:
-        """Return how many live of a target. None: nobody has counted."""
+        """Return how many profilers a target's agents drive. None: nobody has counted."""
         if self._live is None:
             return None
-        return self.living(target).agents
+        return self.living(target).profilers
 
     def living(self, target: str) -> Living:
         """Return who lives there, as far as is known."""

@@ -23,9 +23,10 @@ import structlog
 
 from upshift_rules.model import BadTrigger, Trigger
 from upshift_rules.quick_json import dump
+from upshift_rules.rollouts import attributes_of
 
 from ...runtime.sink import to_file
-from .webhooks import RECEIVED_AT, WEBHOOK
+from .webhooks import RECEIVED_AT, ROLLOUTS, WEBHOOK
 
 log = structlog.get_logger()
 
@@ -58,9 +59,16 @@ def without_secrets(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def line_of(at_s: float, alerts: Alerts) -> bytes:
-    """Return a webhook that came at `at_s`, Unix seconds, as `webhooks` reads it."""
-    rows = [_alert(it) for it in alerts if isinstance(it, Trigger)]
-    document = {RECEIVED_AT: _moment(round(at_s * 1000)), WEBHOOK: {"version": "4", "alerts": rows}}
+    """Return a webhook that came at `at_s`, Unix seconds, or rollouts that were told then, as
+    `webhooks` reads it."""
+    triggers = [it for it in alerts if isinstance(it, Trigger)]
+    document: dict[str, Any] = {RECEIVED_AT: _moment(round(at_s * 1000))}
+    if rolled_out := [it for it in triggers if it.kind == "rollout"]:
+        # Its start is the same for all controllers that record it.
+        document[RECEIVED_AT] = _moment(rolled_out[0].starts_at_ms)
+        document[ROLLOUTS] = [attributes_of(it) for it in rolled_out]
+    else:
+        document[WEBHOOK] = {"version": "4", "alerts": [_alert(it) for it in triggers]}
     return dump(document).encode("utf-8", "replace") + b"\n"
 
 
@@ -100,7 +108,8 @@ class Recorder:
         self._paused_until = 0.0
 
     def keep(self, alerts: Alerts, size: int) -> None:
-        """Take note of a webhook of so many bytes that came now. Never waits, never raises."""
+        """Take note of a webhook of so many bytes that came now, or of rollouts that were told.
+        Never waits, never raises."""
         with self._lock:
             fits = self._bytes + size <= MOST_WAITING or not self._bytes
             if fits := fits and self._runs():

@@ -1,15 +1,13 @@
 """How Prometheus' answers to guards are read, also to several that are asked as one. Pure.
 
-A guard is true where its query returns something that is neither 0 nor NaN. NaN is no: it is what a
-ratio without events comes to, and a comparison in PromQL drops it likewise.
+What values come to is `answer_of`'s: true where one is neither 0 nor NaN.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
-from upshift_rules.guards.answer import Answer, unknown
+from upshift_rules.guards.answer import Answer, answer_of, unknown
 
 from ...errors import BadQuery, NoAnswer
 
@@ -24,8 +22,8 @@ def read_answer(result: object) -> Answer:
     if not isinstance(result, list):
         raise NoAnswer(NO_PROMETHEUS)
     if len(result) == 2 and isinstance(result[1], str):  # of a scalar, or of a text
-        return _answer([_number(result)])
-    return _answer([_value(series) for series in result])
+        return answer_of([_number(result)])
+    return answer_of([_value(series) for series in result])
 
 
 def together(queries: Sequence[str]) -> str:
@@ -55,20 +53,6 @@ def read_answers(result: object, count: int) -> list[Answer]:
         except BadQuery as error:
             answers.append(unknown(str(error), bad=True))
     return answers
-
-
-def _answer(values: Sequence[float]) -> Answer:
-    if not values:
-        return Answer(False, "is false: it returns nothing")
-    of = f", of {len(values)} series" if len(values) > 1 else ""
-    true = [value for value in values if value and not math.isnan(value)]
-    if true:
-        return Answer(True, f"is true: {_shown(max(true, key=abs))}{of}")
-    return Answer(False, f"is false: {_shown(values[0])}{of}")
-
-
-def _shown(value: float) -> str:
-    return "NaN" if math.isnan(value) else f"{value:.4g}"
 
 
 def _value(series: object) -> float:

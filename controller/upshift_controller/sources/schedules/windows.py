@@ -17,6 +17,8 @@ from .moments import moments
 #: How far back the window is looked for first that is open now; then so many times as far.
 _LOOK_BACK_MS = 60_000
 _FURTHER = 60
+_YEAR_MS = 366 * 24 * 60 * 60 * 1000
+_ENOUGH = 2000
 
 
 class Window(NamedTuple):
@@ -42,6 +44,20 @@ def window_at(schedule: Schedule, now_ms: int) -> Window | None:
         if back_ms == schedule.duration_ms:
             return None
         back_ms = min(_FURTHER * back_ms, schedule.duration_ms)
+
+
+def open_for(schedule: Schedule, now_ms: int) -> float:
+    """Return for which share of the time from now on one of its windows is open, 0–1: in a year, or
+    in as many windows as are worth a look."""
+    open_ms, until_ms = 0, now_ms
+    last_ms = now_ms + _YEAR_MS
+    for number, it in enumerate(windows(schedule, now_ms)):
+        if it.starts_at_ms >= last_ms or number == _ENOUGH:
+            last_ms = min(last_ms, it.starts_at_ms)
+            break
+        open_ms += max(0, it.ends_at_ms - max(until_ms, it.starts_at_ms))
+        until_ms = max(until_ms, it.ends_at_ms)
+    return min(1.0, open_ms / max(1, last_ms - now_ms))
 
 
 def changes(schedule: Schedule, window: Window) -> list[Scheduled]:

@@ -42,6 +42,7 @@ _END_S = 3.0
 _LOOK_S = 0.2
 _FIRST_S, _LAST_S = 0.2, 5.0
 _RAN_WELL_S = 60.0
+_ONCE = Retry(NoBackoff(), 0)
 
 
 @asynccontextmanager
@@ -133,10 +134,10 @@ class _Valkey:
 
     async def _answers(self, port: int) -> int | None:
         """The id of the process there, if it is a Valkey over this very folder."""
-        # Without retries: it is asked in a loop.
-        patience: dict[str, Any] = {"socket_timeout": 2, "retry": Retry(NoBackoff(), 0)}
+        # Not by the name localhost, of which an image may not know; and without retries, in a loop.
+        how: dict[str, Any] = {"host": "127.0.0.1", "socket_timeout": 2}
         try:
-            async with Redis(port=port, decode_responses=True, **patience) as client:
+            async with Redis(port=port, decode_responses=True, retry=_ONCE, **how) as client:
                 where, about = await client.config_get("dir"), await client.info("server")
         except (RedisError, OSError, ValueError):  # whatever may listen there
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from upshift_agent.contract import Status, canonical, is_live
@@ -14,12 +14,16 @@ from upshift_rules.matching import SCOPED
 
 @dataclass(slots=True)
 class _Count:
-    agents: int = 0
+    alone: int = 0
+    shared: set[str] = field(default_factory=set)
     scoped: frozenset[str] = frozenset()
     profiles: frozenset[str] = frozenset()
 
-    def add(self, scoped: frozenset[str], profiles: frozenset[str]) -> None:
-        self.agents += 1
+    def add(self, scoped: frozenset[str], profiles: frozenset[str], profiler: str | None) -> None:
+        if profiler is None:
+            self.alone += 1
+        else:
+            self.shared.add(profiler)
         if not scoped <= self.scoped:
             self.scoped |= scoped
         if not profiles <= self.profiles:
@@ -41,11 +45,13 @@ class Tally:
         scoped = _kept(frozenset(attributes.keys() & SCOPED.keys()))
         profiles = _kept(frozenset(status.requested.profiles))
         for target in follows(attributes, home):
-            self._counts[target].add(scoped, profiles)
+            self._counts[target].add(scoped, profiles, status.profiler)
 
     def living(self) -> dict[str, Living]:
-        counts = self._counts.items()
-        return {target: Living(it.agents, it.scoped, it.profiles) for target, it in counts}
+        return {
+            target: Living(it.alone + len(it.shared), it.scoped, it.profiles)
+            for target, it in self._counts.items()
+        }
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""How many agents a lease raises, and when it takes a look at them. Pure.
+"""Whom a lease raises, and when it takes a look at them. Pure.
 
 An agent counts as boosted while a boost or a pin would take a profile above its own baseline.
 """
@@ -30,7 +30,7 @@ from ..changes import Aim, Change, Transition
 def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Agent]:
     """The agents that are there."""
     return [
-        Agent(canonical(status.attributes), tuple(status.requested.profiles))
+        Agent(canonical(status.attributes), tuple(status.requested.profiles), status.profiler)
         for status in statuses
         if is_live(status, now_ms)
     ]
@@ -64,29 +64,27 @@ def resting_hz(attributes: Attributes, baseline: Baseline, profile: str) -> int:
     return baseline.of(attributes.get(ENVIRONMENT, ""), profile)[0]
 
 
-def reach(lease: Lease, agents: Sequence[Agent], baseline: Baseline) -> int:
-    """Return how many of `agents` a lease raises. At least 1 where it could raise anybody.
-
-    Whoever reports later was not counted; that is why it is never 0.
-    """
+def may_raise(lease: Lease, baseline: Baseline) -> bool:
+    """Whether there could be an agent that a lease raises."""
     meant = canonical(lease.where).get(ENVIRONMENT)
     names = (meant,) if isinstance(meant, str) else meant or ("", *baseline.environments)
     lowest = min(baseline.of(name, lease.profile)[0] for name in names)
-    if lease.kind == "cap" or lease.hz <= lowest:
-        return 0
-    raised = sum(
-        lease.hz > resting_hz(it.attributes, baseline, lease.profile)
-        and applies(lease, it.attributes)
+    return lease.kind != "cap" and lease.hz > lowest
+
+
+def raised(lease: Lease, agents: Sequence[Agent], baseline: Baseline) -> list[Agent]:
+    """Return those of `agents` whom a lease raises."""
+    return [
+        it
         for it in able(lease, agents)
-    )
-    return max(raised, 1)
+        if lease.hz > resting_hz(it.attributes, baseline, lease.profile)
+        and applies(lease, it.attributes)
+    ]
 
 
-def meant(lease: Lease, agents: Sequence[Agent]) -> int:
-    """Return how many of `agents` the lease's filter is about, whatever they can raise."""
-    if not lease.where:
-        return len(agents)
-    return sum(matches(lease, it.attributes) for it in agents)
+def meant(lease: Lease, agents: Sequence[Agent]) -> Sequence[Agent]:
+    """Return those of `agents` whom the lease's filter is about, whatever they can raise."""
+    return [it for it in agents if matches(lease, it.attributes)] if lease.where else agents
 
 
 def asks(wanted: Sequence[Change], step: Transition, known: Living) -> bool:
@@ -118,4 +116,4 @@ def _may_reach_nobody(lease: Lease, known: Living) -> bool:
     if lease.kind == "cap" or lease.profile in known.profiles:
         return False
     # Nearly every agent can raise cpu; so where none is known, it is not worth a round trip.
-    return lease.profile != CPU or known.agents > 0
+    return lease.profile != CPU or known.profilers > 0

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from upshift_agent.contract import SERVICE_VERSION, Baseline, Lease
 
 from ...model import Refusal
-from ..agents import Agent
+from ..agents import Agent, profilers
 from ..changes import Change, Transition
 from ..draft import filter_key
-from ..limits import Ledger, Limits, Reservation
+from ..limits import Ledger, Limits
 from ..state import TargetState
 from ..transition import limited
-from .reach import meant, reach
+from .reach import may_raise, meant, raised
+from .reservations import MAX_SHARED, Reservation
 
 #: What a lease needs of the budget, where these agents of its target live; None: nothing.
 Part = Callable[[str, Lease, Sequence[Agent]], Reservation | None]
@@ -37,23 +39,37 @@ def part(
         # Of all versions: those of the others will be of this one, when it is rolled out.
         where = {name: it for name, it in lease.where.items() if name != SERVICE_VERSION}
         lease = replace(lease, where=where)
-    raised = reach(lease, agents, baseline)
+    those = raised(lease, agents, baseline)
+    # Whoever reports later was not counted; so it is never none where there could be one.
+    count = max(profilers(those), 1) if may_raise(lease, baseline) else 0
     if not agents and limits.by_share and anybody:
         # Alerts name services that nobody profiles, mostly; by default they take no room. Where
         # nobody reports at all, as after an outage, each counts: all may be back at once.
-        raised = 0
+        count = 0
     rule = lease.cause.rule if limits.max_boosts_per_hour is not None else None
-    if not raised and rule is None:
+    if not count and rule is None:
         return None
     return Reservation(
         target=target,
         rule=rule,
-        agents=raised,
-        known=max(raised, len(agents)) if raised else 0,
+        agents=count,
+        known=max(count, profilers(agents)) if count else 0,
         since_ms=lease.since_ms,
         expires_at_ms=lease.expires_at_ms,
-        meant=meant(lease, agents) if raised else 0,
-        filter=filter_key(lease.where) if raised else "",
+        meant=profilers(meant(lease, agents)) if count else 0,
+        filter=filter_key(lease.where) if count else "",
+        shared=_named(those),
+    )
+
+
+def _named(agents: Iterable[Agent]) -> tuple[str, ...]:
+    """The profilers that these agents share, by short names; of too many none, so that each
+    counts for each target."""
+    shared = {it.profiler for it in agents if it.profiler is not None}
+    if len(shared) > MAX_SHARED:
+        return ()
+    return tuple(
+        sorted(hashlib.sha1(it.encode(), usedforsecurity=False).hexdigest()[:12] for it in shared)
     )
 
 

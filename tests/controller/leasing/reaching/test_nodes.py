@@ -52,7 +52,7 @@ async def test_who_lives_is_counted_for_each_target_that_agents_follow(upshift: 
     report(upshift, "service/checkout", "worker-3", "worker-4")
     report(upshift, NODE, "worker-3")
     live = await upshift.controller.records.live()
-    assert {target: it.agents for target, it in live.items()} == {
+    assert {target: it.profilers for target, it in live.items()} == {
         "service/checkout": 2,
         NODE: 2,
         "node/worker-4": 1,

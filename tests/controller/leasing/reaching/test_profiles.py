@@ -18,7 +18,8 @@ from upshift_controller.leasing.limiter import Limiter
 from upshift_controller.leasing.limiting.books import Books
 from upshift_controller.leasing.ports import Snapshot, Stored
 from upshift_rules.leases.agents import Living
-from upshift_rules.leases.limits import Budget, Limits
+from upshift_rules.leases.limiting.reservations import Budget
+from upshift_rules.leases.limits import Limits
 from upshift_rules.leases.state import TargetState
 from upshift_rules.model import Claim
 

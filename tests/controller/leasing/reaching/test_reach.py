@@ -1,14 +1,17 @@
-"""How many agents a lease raises, and when it takes a look at them, by what they can raise."""
+"""Whom a lease raises, and when it takes a look at them, by what they can raise."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from rules.world import HIGH_CPU, START_MS, alert
 from upshift_agent.contract import ENVIRONMENT, Baseline, Kind, Lease
-from upshift_rules.leases.agents import Agent, Living
+from upshift_rules.leases.agents import Agent, Living, profilers
 from upshift_rules.leases.changes import Entry, Event, Transition
-from upshift_rules.leases.limiting.reach import asks, followers, meant, reach
+from upshift_rules.leases.limiting.reach import asks, followers, may_raise, meant, raised
 from upshift_rules.leases.state import TargetState
 from upshift_rules.model import Claim
 
@@ -24,17 +27,29 @@ def lease(profile: str, hz: int = 30, kind: Kind = "boost", **more: Any) -> Leas
 
 def test_a_lease_raises_those_that_can_raise_its_profile_and_rest_below_it() -> None:
     agents = BOTH + CPU_ALONE
-    assert reach(lease("cpu"), agents, BASELINE) == 4, "in staging they rest above it"
-    assert reach(lease("wall"), agents, BASELINE) == 2
-    assert reach(lease("wall", 9), agents, BASELINE) == 0
-    assert reach(lease("all", 0, "cap"), agents, BASELINE) == 0
-    assert reach(lease("heap", 1), agents, BASELINE) == 1, "whoever reports later may raise it"
+    assert len(raised(lease("cpu"), agents, BASELINE)) == 4, "in staging they rest above it"
+    assert raised(lease("wall"), agents, BASELINE) == BOTH
+    assert not may_raise(lease("wall", 9), BASELINE)
+    assert not may_raise(lease("all", 0, "cap"), BASELINE)
+    assert raised(lease("heap", 1), agents, BASELINE) == []
+    assert may_raise(lease("heap", 1), BASELINE), "whoever reports later may raise it"
+
+
+@given(st.lists(st.sampled_from([None, "a", "b", "c"])), st.lists(st.sampled_from([None, "a"])))
+def test_those_who_share_a_profiler_are_one(
+    names: list[str | None], more: list[str | None]
+) -> None:
+    agents, others = ([Agent({}, profiler=it) for it in several] for several in (names, more))
+    count = profilers(agents)
+    assert count == names.count(None) + len(set(names) - {None})
+    assert count == profilers(reversed(agents))
+    assert count <= profilers(agents + others) <= count + len(others)
 
 
 def test_a_filter_means_agents_whatever_they_can_raise() -> None:
     agents = BOTH + CPU_ALONE
-    assert meant(lease("wall"), agents) == 5
-    assert meant(lease("wall", where={ENVIRONMENT: "staging"}), agents) == 1
+    assert meant(lease("wall"), agents) == agents
+    assert meant(lease("wall", where={ENVIRONMENT: "staging"}), agents) == BOTH[:1]
 
 
 def asked(known: Living, granted: Lease, event: Event = "granted") -> bool:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from controller.command import Run
 from controller.conftest import Running, Start
 from controller.sources.rollouts.living import HOME, KEYS, RULES, Agents, remember, until_known
+from servers import eventually
+from upshift_controller.sources.past.webhooks import read_webhooks
+from upshift_rules.model import Trigger
 
 
 async def test_the_agents_of_a_new_version_are_boosted_and_no_others(
@@ -32,6 +36,24 @@ async def test_the_agents_of_a_new_version_are_boosted_and_no_others(
         assert await upshift.history() == ["granted"]
         metrics = (await upshift.ask("GET", "/metrics")).body
         assert 'upshift_rollouts_total{outcome="granted"} 1.0' in metrics
+
+
+async def test_rollouts_are_kept_for_replays_though_no_rule_asks_for_any(
+    start: Start, agents: Agents, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    async with start(f"record: {kept}\nsampling: {{on_alert: []}}\n") as upshift:
+        remember(upshift.redis, "1")
+        await agents.start("1")
+        await agents.start("2")
+        await asyncio.to_thread(eventually, lambda: any(kept.glob("*.jsonl")), within_s=30)
+        assert await upshift.history() == []
+    (notice,) = read_webhooks(kept).notices
+    (told,) = notice.triggers
+    assert isinstance(told, Trigger)
+    assert (told.kind, told.labels["version"], told.labels["environment"]) == (
+        "rollout", "2", "production",
+    )  # fmt: skip
 
 
 async def test_two_controllers_grant_once(start: Start, agents: Agents) -> None:

@@ -37,6 +37,32 @@ TYPES: dict[int, tuple[str, tuple[tuple[str, int, bool, bool], ...]]] = {
         ),
     ),
     23: ("jdk.Other", (("startTime", 1, False, False),)),
+    # Those that async-profiler has besides.
+    24: (
+        "profiler.WallClockSample",
+        (
+            ("startTime", 1, False, False),
+            ("stackTrace", 14, True, False),
+            ("samples", 2, False, False),
+        ),
+    ),
+    25: (
+        "jdk.ObjectAllocationInNewTLAB",
+        (
+            ("startTime", 1, False, False),
+            ("stackTrace", 14, True, False),
+            ("allocationSize", 1, False, False),
+            ("tlabSize", 1, False, False),
+        ),
+    ),
+    26: (
+        "jdk.ThreadPark",
+        (
+            ("startTime", 1, False, False),
+            ("duration", 1, False, False),
+            ("stackTrace", 14, True, False),
+        ),
+    ),
 }
 START_NS = 1_800_000_000_000_000_000
 START_TICKS = 5_000
@@ -88,11 +114,27 @@ def wait(seconds: float, stack: int, lasted_s: float) -> bytes:
     return sized(number(22) + number(at(seconds)) + lasted + number(stack))
 
 
+def asleep(seconds: float, stack: int, samples: int) -> bytes:
+    return sized(number(24) + number(at(seconds)) + number(stack) + number(samples))
+
+
+def in_tlab(seconds: float, stack: int, size: int, weight: int) -> bytes:
+    sizes = number(size) + number(weight)
+    return sized(number(25) + number(at(seconds)) + number(stack) + sizes)
+
+
+def park(seconds: float, stack: int, lasted_s: float) -> bytes:
+    lasted = number(int(lasted_s * TICKS))
+    return sized(number(26) + number(at(seconds)) + lasted + number(stack))
+
+
 def other(seconds: float) -> bytes:
     return sized(number(23) + number(at(seconds)))
 
 
-def chunk(events: Sequence[bytes], stacks: Sequence[tuple[bool, Sequence[str]]]) -> bytes:
+def chunk(
+    events: Sequence[bytes], stacks: Sequence[tuple[bool, Sequence[str]]], lasted_s: float = 0
+) -> bytes:
     """stacks: of each whether it is cut off, and its methods, innermost first, `pkg/Class.name`;
     their keys count from 1."""
     body = b"".join(events)
@@ -109,7 +151,7 @@ def chunk(events: Sequence[bytes], stacks: Sequence[tuple[bool, Sequence[str]]])
         checkpoint_at,
         checkpoint_at + len(checkpoint),
         START_NS,
-        0,
+        int(lasted_s * 1e9),
         START_TICKS,
         TICKS,
         *(1, 0, 0, 1),

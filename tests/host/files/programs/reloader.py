@@ -16,7 +16,6 @@ import time
 from typing import Any
 
 FILE, LOG, DEADLY = sys.argv[1], sys.argv[2], int(sys.argv[3])
-told = threading.Event()
 
 
 def load() -> bool:
@@ -47,7 +46,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-signal.signal(signal.SIGHUP, lambda *_: told.set())
+# Taken by `sigwait`, not by a handler: one that sets an event can come while its own thread holds
+# the event's lock, and waits for ever.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 if not load():
     sys.exit("no number")
 if len(sys.argv) > 4:
@@ -56,7 +57,6 @@ if len(sys.argv) > 4:
 sys.stdout.write("ready\n")
 sys.stdout.flush()
 while True:
-    told.wait()
-    told.clear()
+    signal.sigwait({signal.SIGHUP})
     if not load():
         sys.exit("no number")

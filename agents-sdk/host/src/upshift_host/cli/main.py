@@ -6,6 +6,7 @@ Exit codes: 0; 1 refused, or not everything can be profiled; 2 usage; 130 interr
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+bridge = typer.Typer(
+    no_args_is_help=True, help="Bridges to OpAMP's supervisors, and to Elastic's APM agents."
+)
+app.add_typer(bridge, name="bridge")
+
+BridgeConfig = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Default: ./bridge.yaml, or else /etc/upshift/bridge.yaml."),
+]
 Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Default: ./agent.yaml, or else /etc/upshift/agent.yaml."),
@@ -149,6 +159,63 @@ def exec_(
 
     try:
         execute(ctx.args, config, service)
+    except StartRefused as error:
+        raise Failed(str(error)) from error
+
+
+@app.command()
+def lend(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="It is made if it is not there.")],
+) -> None:
+    """Copy what `exec` puts into an application to DIR, for one that runs with PYTHONPATH=DIR.
+
+    For an init container. The application needs this Python's version, and the environment of exec.
+    """
+    from ..errors import StartRefused
+    from .lend import lend as lent
+
+    try:
+        typer.echo(lent(folder))
+    except StartRefused as error:
+        raise Failed(str(error)) from error
+
+
+@bridge.command()
+def opamp(config: BridgeConfig = None) -> None:
+    """Be an OpAMP server, and tell each collector its frequency, until SIGTERM or SIGINT."""
+    from .bridge import serve
+
+    _or_failed(lambda: serve(config, "opamp"))
+
+
+@bridge.command()
+def elastic(config: BridgeConfig = None) -> None:
+    """Stand before an APM Server, and put each agent's interval into its settings, until SIGTERM
+    or SIGINT."""
+    from .bridge import serve
+
+    _or_failed(lambda: serve(config, "elastic"))
+
+
+@bridge.command("check")
+def check_bridge(
+    config: BridgeConfig = None,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", metavar="", help="Print the file's JSON Schema, for editors."),
+    ] = False,
+) -> None:
+    """Read the bridges' configuration, and say all that is wrong with it, and where."""
+    from .bridge import check
+
+    _or_failed(lambda: typer.echo(check(config, schema=schema)))
+
+
+def _or_failed(work: Callable[[], None]) -> None:
+    from ..errors import StartRefused
+
+    try:
+        work()
     except StartRefused as error:
         raise Failed(str(error)) from error
 

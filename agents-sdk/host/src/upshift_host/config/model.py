@@ -13,6 +13,7 @@ from upshift_rules.documents.fields import BaselineHz, Hz, Line, Matchers, Text
 from upshift_rules.documents.located import Document, Section
 from upshift_rules.documents.nodes import Path
 
+from .async_profiler import AsyncProfilerEntry
 from .fields import CommandPattern, HttpUrl, Listen, Port
 from .files import FileEntry, faults_of_files
 from .pprof import PprofEntry
@@ -132,6 +133,9 @@ class AgentDocument(Document):
     pprof: PprofEntry | None = Field(
         default=None, description="Go's net/http/pprof, asked over HTTP. Default: nobody is."
     )
+    async_profiler: AsyncProfilerEntry | None = Field(
+        default=None, description="async-profiler in JVMs. Default: it is not loaded into any."
+    )
     select: Matchers | None = Field(
         default=None,
         description="Alertmanager matchers on attributes (`service_name` is service.name); a "
@@ -163,6 +167,12 @@ class AgentDocument(Document):
         yield from _faults_of_workloads(data.get("workloads"))
         yield from _faults_of_methods(data.get("fallback_strategy"))
         yield from faults_of_files(data.get("files"))
+
+
+class WithoutRedis(AgentDocument):
+    """As it may be where the environment says which Redis."""
+
+    redis: Line = Field(default="", repr=False)
 
 
 def _faults_of_workloads(entries: Any) -> Iterable[tuple[Path, str]]:

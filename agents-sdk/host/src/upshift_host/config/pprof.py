@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from upshift_rules.documents.fields import Line, Text
 from upshift_rules.documents.located import Section
 
+from ..workload import LANGUAGES, Language
 from .fields import HttpUrl, Port
+
+GO: Final[Language] = "go"
 
 
 class PprofTarget(Section):
@@ -29,12 +34,18 @@ class PprofTarget(Section):
 
 
 class PprofEntry(Section):
-    """Go processes of this host that listen on one of `ports`, and targets anywhere."""
+    """Processes of this host that listen on one of `ports`, and targets anywhere."""
 
     ports: list[Port] = Field(
         default_factory=lambda: [6060],
         max_length=16,
         description="TCP ports where workloads of this host serve it; the first that one has.",
+    )
+    languages: list[Language] = Field(
+        default_factory=lambda: [GO],
+        min_length=1,
+        max_length=len(LANGUAGES),
+        description="Of workloads that may serve it there. Others than Go do by a library.",
     )
     path: str = Field(
         default="/debug/pprof", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Its path there."

@@ -12,10 +12,12 @@ from upshift_agent.contract.errors import ConfigurationError
 from upshift_rules.documents.located import DocumentError, read_located
 
 from ..errors import StartRefused
-from .model import AgentDocument, ParcaEntry, PyroscopeEntry
+from .model import AgentDocument, ParcaEntry, PyroscopeEntry, WithoutRedis
 
 #: Looked for where no `--config` is given.
 DEFAULT_FILES = ("agent.yaml", "/etc/upshift/agent.yaml")
+#: The environment's `redis`, which goes before the file's: a password need not stand there.
+REDIS_URL = "UPSHIFT_REDIS_URL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +49,20 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Configur
         raise StartRefused(
             f"no configuration: pass --config FILE, or write {' or '.join(DEFAULT_FILES)}"
         )
+    redis = environ.get(REDIS_URL, "").strip()
     try:
-        located = read_located(_read(path), str(path), AgentDocument)
+        located = read_located(_read(path), str(path), WithoutRedis if redis else AgentDocument)
     except DocumentError as error:
         raise StartRefused(str(error)) from error
     document = located.document
+    if redis:
+        document = document.model_copy(update={"redis": redis})
     try:
         parse_address(document.redis)
     except ConfigurationError as error:
+        said = f"{REDIS_URL if redis else 'redis'} cannot be used: {error}"
         raise StartRefused(
-            str(located.source.problem(("redis",), f"redis cannot be used: {error}"))
+            said if redis else str(located.source.problem(("redis",), said))
         ) from error
     return Configuration(
         document=document,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ..config import Configuration
 from ..workload import Language, Workload
 from .facts import Facts
-from .grouping import Key, Node, group
-from .identify import Entries, Names, identify
+from .grouping import Key, Node, attributes, group
+from .identify import REMEMBERED, Entries, Identity, Names, identify
 from .languages import language_of
 from .procfs import Procfs
 from .selection import is_selected
@@ -30,14 +31,22 @@ class Discovery:
         self._table = ProcessTable(self._procfs)
         self._entries = Entries(document.workloads)
         self._environment = document.discovery.environment
-        self._select = document.select
         ports = {entry.port for entry in document.workloads if entry.port is not None}
         self._listening = Listening(self._procfs, ports)
-        self._node = Node(
+        node = Node(
             host=configuration.node,
             in_kubernetes=configuration.in_kubernetes,
             attributes=document.attributes,
         )
+
+        @lru_cache(REMEMBERED)
+        def attributes_of(
+            identity: Identity, container: str, place: str
+        ) -> Mapping[str, str] | None:
+            found = attributes(identity, container, place, node)
+            return found if is_selected(document.select, found) else None
+
+        self._attributes_of = attributes_of
         self._languages: dict[tuple[object, str, str], Language] = {}
         self._seen: object = None
         self.workloads: dict[Key, Workload] = {}
@@ -94,12 +103,7 @@ class Discovery:
             self._languages[key] = found
             return found
 
-        found = group(facts, counted, language, self._node)
-        return {
-            key: workload
-            for key, workload in found.items()
-            if is_selected(self._select, workload.attributes)
-        }
+        return group(facts, counted, language, self._attributes_of)
 
 
 def _descendants(root: int, facts: Mapping[int, Facts]) -> set[int]:

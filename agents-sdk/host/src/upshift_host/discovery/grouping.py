@@ -48,9 +48,10 @@ def group(
     facts: Mapping[int, Facts],
     identities: Mapping[int, Identity],
     language_of: Callable[[Facts], Language],
-    node: Node,
+    attributes_of: Callable[[Identity, str, str], Mapping[str, str] | None],
 ) -> dict[Key, Workload]:
-    """language_of: asked of each process that has an identity, and of no other."""
+    """language_of: asked of each process that has an identity, and of no other. attributes_of: as
+    `attributes` says, of its container's id and its instance; None for one that does not matter."""
     instances: dict[tuple[Identity, str], dict[Language, list[Facts]]] = {}
     for pid, identity in identities.items():
         one = facts[pid]
@@ -65,8 +66,11 @@ def group(
             if language not in languages or (language == "native" and len(languages) > 1):
                 continue
             members = sorted(languages[language], key=lambda it: it.process.start_ticks)
+            its = attributes_of(identity, members[0].placed.container, place)
+            if its is None:
+                continue
             found[identity, place, language] = Workload(
-                attributes=_attributes(identity, members[0], node, place),
+                attributes=its,
                 language=language,
                 processes=tuple(it.process for it in members),
             )
@@ -91,14 +95,15 @@ def _of_process(process: Process) -> str:
     return f"{process.pid}-{process.start_ticks}"
 
 
-def _attributes(identity: Identity, oldest: Facts, node: Node, place: str) -> dict[str, str]:
+def attributes(identity: Identity, container: str, place: str, node: Node) -> dict[str, str]:
+    """Of an instance, which `place` names. container: its whole id, or empty."""
     found = {**node.attributes, **dict(identity.attributes), HOST: node.host}
     found.pop(K8S_NODE, None)
     if node.in_kubernetes or POD in found:
         found[K8S_NODE] = node.host  # or a pod's name would make it an agent of no node
-    if oldest.placed.container:
-        found.setdefault(CONTAINER, oldest.placed.container)
-    own = found.get(POD) or oldest.placed.container[:12] or f"{node.host}-{place}"
+    if container:
+        found.setdefault(CONTAINER, container)
+    own = found.get(POD) or container[:12] or f"{node.host}-{place}"
     found.setdefault(INSTANCE, own)
     # A process says what it likes, and statuses have an end. A cap on the node reaches it anyway.
     own_names = (SERVICE, INSTANCE, HOST, K8S_NODE)

@@ -17,7 +17,7 @@ from .facts import Facts
 #: Of a container, by its whole id; what asks Docker for names fills it in.
 Names = Mapping[str, Mapping[str, str]]
 
-#: Command lines, of 4 KiB at most: those that there are, and come again.
+#: Command lines, of 4 KiB at most, and environments: those that there are, and come again.
 REMEMBERED = 1024
 
 
@@ -110,12 +110,16 @@ def _said(facts: Facts, names: Names, environment: bool) -> dict[str, str]:
     known = names.get(facts.placed.container, {})
     said = dict(known)
     if environment and facts.environment:
-        said |= _of_environment(facts.environment)
+        said |= _of_environment(frozenset(facts.environment.items()))
+    elif not known:
+        return said  # as nearly all do
     return said | {name: it for name, it in known.items() if name.startswith("k8s.")}
 
 
-def _of_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
+@lru_cache(REMEMBERED)
+def _of_environment(variables: frozenset[tuple[str, str]]) -> Mapping[str, str]:
     """A list of attributes that cannot be read says nothing; its own SDK tells the process so."""
+    environ = dict(variables)
     try:
         return canonical(from_environment(environ))
     except ConfigurationError:

@@ -17,6 +17,7 @@ MAX_COMMAND = 4096
 MAX_ENVIRONMENT = 256 * 1024
 MAX_MAPS = 4 * 1024 * 1024
 MAX_SOCKETS = 16 * 1024 * 1024
+MAX_PARTS = MAX_SOCKETS  # of a file: as many as there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Procfs:
             return {int(entry.name): entry.inode() for entry in entries if entry.name.isdecimal()}
 
     def stat(self, pid: int) -> Stat | None:
-        # Behind the program's name, which may hold blanks and brackets.
-        fields = self._read(pid, "stat", 4096).rpartition(b")")[2].split()
+        # Behind the program's name, which may hold blanks and brackets. One read has all of it.
+        fields = self._read(pid, "stat", 4096, parts=1).rpartition(b")")[2].split()
         with suppress(IndexError, ValueError):
             return Stat(int(fields[1]), int(fields[19]), fields[0] in (b"Z", b"X"))
         return None
@@ -63,7 +64,10 @@ class Procfs:
         return {name: value for name, equals, value in pairs if equals}
 
     def exe(self, pid: int) -> str:
-        """The program's path in its own mount namespace, without the mark of a deleted one."""
+        """The program's path in its own mount namespace, without the mark of a deleted one.
+
+        Empty for the kernel's own threads, and for a zombie.
+        """
         return self._link(pid, "exe").removesuffix(" (deleted)")
 
     def open_exe(self, pid: int) -> int | None:
@@ -121,18 +125,18 @@ class Procfs:
             return os.readlink(f"{self._root}/{pid}/{name}")
         return ""
 
-    def _read(self, pid: int, name: str, most: int) -> bytes:
-        """At most so many bytes. procfs hands out a page or so at a time."""
-        parts: list[bytes] = []
+    def _read(self, pid: int, name: str, most: int, parts: int = MAX_PARTS) -> bytes:
+        """At most so many bytes. procfs hands them out in parts, of a page or so."""
+        found: list[bytes] = []
         with suppress(OSError):
             file = os.open(f"{self._root}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                while most > 0 and (part := os.read(file, most)):
-                    parts.append(part)
+                while len(found) < parts and most > 0 and (part := os.read(file, most)):
+                    found.append(part)
                     most -= len(part)
             finally:
                 os.close(file)
-        return b"".join(parts)
+        return b"".join(found)
 
 
 def _texts(raw: bytes) -> list[str]:

@@ -16,6 +16,7 @@ from .procfs import Procfs
 #: Seconds after which a process has most likely become what it will be.
 YOUNG_S = 5.0
 TURNS = 10
+KTHREADD = 2  # the parent of the kernel's own threads
 
 
 @dataclass(slots=True)
@@ -66,7 +67,9 @@ class ProcessTable:
                 changed |= self._read_again(pid, known, now)
             elif pid in watched and self._has_ended(pid, known):
                 known.facts, changed = None, True
-            elif pid in self._young or (pid + self._scans) % TURNS == 0:
+            elif pid in self._young or (
+                (pid + self._scans) % TURNS == 0 and not _is_of_kernel(known.facts)
+            ):
                 changed |= self._look_again(pid, known, now)
         if changed:
             self.facts = {
@@ -75,6 +78,9 @@ class ProcessTable:
         return changed
 
     def _has_ended(self, pid: int, known: _Known) -> bool:
+        """Of one that is in the list with the number that it had, so it is that process."""
+        if self._procfs.exe(pid):  # which is quicker to ask
+            return False
         stat = self._procfs.stat(pid)
         return known.facts is not None and (
             stat is None or stat.ended or stat.start_ticks != known.facts.process.start_ticks
@@ -103,6 +109,12 @@ class ProcessTable:
             known.since = now
             self._young.add(pid)
         return True
+
+
+def _is_of_kernel(facts: Facts | None) -> bool:
+    """Whether it is one of the kernel's own threads, which become nothing else. Elsewhere than in
+    the first of pid namespaces pid 2 may be anybody."""
+    return facts is not None and facts.parent == KTHREADD and not facts.exe and not facts.command
 
 
 def _image(facts: Facts | None) -> object:

@@ -34,7 +34,7 @@ KILLED_S = 2.0
 LOOK_S = 0.02
 MAX_SAID = 8 * 1024  # bytes kept of what a child says
 MAX_OUTPUT = 64 * 1024 * 1024  # bytes read of what it wrote
-#: What it says last is the reason, and a status has room for one line.
+#: A status has room for one line.
 MAX_REASON = 300  # characters
 
 
@@ -114,9 +114,10 @@ class Child:
         return self._said.decode("utf-8", "replace")
 
     def reason(self) -> str:
-        """The last thing that it said, in one line."""
+        """The last thing that it called an error, else the last that it said, in one line."""
         lines = [line.strip() for line in self.said().splitlines() if line.strip()]
-        return lines[-1][:MAX_REASON] if lines else "it said nothing"
+        errors = [line for line in lines if line.lower().startswith("error")]
+        return (errors or lines)[-1][:MAX_REASON] if lines else "it said nothing"
 
     def failure(self) -> str:
         """Why it ended as it did, in a sentence."""

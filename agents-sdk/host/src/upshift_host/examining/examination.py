@@ -17,6 +17,7 @@ from ..fallback import Choice
 from ..files.of_host import Files
 from ..profiles.window import Window
 from ..running.carrier import Carrier
+from ..running.natives import natives
 from ..running.pulling import kinds as pulled
 from ..workload import Workload
 from . import kernel, reaching
@@ -89,7 +90,10 @@ def examine(config: Path | None, kinds: Mapping[str, Kind]) -> Examination:
         backend_url=configuration.backend.url,
         workloads=tuple(
             _workloads(
-                configuration, Files(configuration).before({**kinds, **pulled(configuration)})
+                configuration,
+                Files(configuration).before(
+                    {**natives(configuration), **kinds, **pulled(configuration)}
+                ),
             )
         ),
     )

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 
 from upshift_agent import Decision, Profile
+from upshift_agent.contract import canonical, node_of
 from upshift_host.drivers.errors import ProfilerFailed
 from upshift_host.workload import Process, Workload
 
@@ -75,6 +76,7 @@ class FileDriver:
         self._shared = shared
         self._keeper = shared.keeper
         self._service = workload.attributes["service.name"]
+        self._node = node_of(canonical(workload.attributes)) or ""
         self._hz = 0
         self.name = shared.keeper.setup.name
         self.profiles: tuple[Profile, ...] = (shared.keeper.setup.profile,)
@@ -105,6 +107,9 @@ class FileDriver:
         """Whether it is written or in force, and who shares it; empty where there is nothing to
         say."""
         return self._shared.in_words(self)
+
+    def shared(self) -> str:
+        return f"{self._node}:{self._keeper.setup.path}"
 
     def processes(self, processes: tuple[Process, ...]) -> None:
         """It does not know processes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-#: Others that are named in a status, which has room for one line of 100 characters.
+#: Others that are named in a status, which has room for one line.
 NAMED = 3
 MAX_NAME = 30
 

@@ -69,7 +69,7 @@ class Writer:
             former = self._place.read()
             content = self._contents.at(state.wanted, former)
             if content != former:
-                self._lay_by(former)
+                self._lay_by(former, state)
                 beside = self._place.write_beside(content, "end")
                 if self._place.read() != former:
                     return state  # somebody writes it at this moment: once more
@@ -117,12 +117,17 @@ class Writer:
         if hz == self._limits.rest:
             self._place.drop("rest")
 
-    def _lay_by(self, former: bytes | None) -> None:
+    def _lay_by(self, former: bytes | None, state: State) -> None:
         """Before anything is written, so that the next start knows that the profiler may not. Where
-        there is no room, lowering goes first."""
-        with suppress(OSError):
-            if self._place.beside("rest") is None:
-                self._place.write_beside(self._contents.at(self._limits.rest, former), "rest")
+        there is no room, what lowers goes first. What lifts to the baseline waits, and so does a
+        file that says nobody knows what: above the baseline it would have a copy beside it."""
+        if self._place.beside("rest") is not None:
+            return
+        try:
+            self._place.write_beside(self._contents.at(self._limits.rest, former), "rest")
+        except OSError:
+            if state.file is None or state.file < state.wanted:
+                raise
 
     def _put_rest(self, former: bytes, state: State, now: float) -> State:
         """No room for anything: put what was laid by before the raise in place, unless the file has

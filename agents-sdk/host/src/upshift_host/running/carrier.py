@@ -58,6 +58,7 @@ class Carrier:
         self._made: dict[str, Made] = {}
         self._carriers: Mapping[str, str] = {}
         self._wanted: Mapping[Profile, Decision] | None = None
+        self._raises = False
         self._try_at = 0.0
         self._trouble: str | None = None
         self._news: Workload | None = None
@@ -66,7 +67,7 @@ class Carrier:
     @property
     def name(self) -> str:
         """Which methods run, or would where all is off, and why not those before them."""
-        if self._wanted is not None and not any(it.hz for it in self._wanted.values()):
+        if self._wanted is not None and not self._raises:
             return choose(self._ways, self._records, self._now()).reason
         said = {name: ask(driver, "says") for name, driver in list(self._made.items())}
         return self.choice.reason_with(said)
@@ -88,6 +89,7 @@ class Carrier:
         """Raise what a driver raised, or `CannotProfile` where nothing can raise what is wanted."""
         with self._lock:
             self._wanted = decisions
+            self._raises = any(it.hz for it in decisions.values())
             self._take_news()
             self._trouble = None
             return self._carry(decisions)
@@ -111,6 +113,11 @@ class Carrier:
         """Why what `apply` was asked for is not done any more; None while it is."""
         return self._trouble
 
+    def shared(self) -> str | None:
+        """Names the profiler that does all of it, if workloads beside this one drive it too."""
+        names = {ask(driver, "shared") for driver in list(self._made.values())}
+        return names.pop() if len(names) == 1 else None
+
     def changed(self, workload: Workload) -> None:
         """Processes of the workload have come or gone. The next `look` sees to it."""
         self._news = workload
@@ -129,7 +136,7 @@ class Carrier:
             if now >= self._ask_at:
                 self._ask()
             late = self._trouble is not None or self._news is not None
-            due = self.choice.carriers != self._carriers or late
+            due = late or self._carriers != (self.choice.carriers if self._raises else {})
             if due and now >= self._try_at:
                 self._in_the_background()
         finally:

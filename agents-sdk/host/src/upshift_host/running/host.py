@@ -26,13 +26,16 @@ from ..profiles.export import Exporter
 from ..said import describe, log
 from ..workload import Workload
 from .carrier import Carrier
+from .natives import natives
 from .node import NodeDriver
 from .occupied import Occupied
 from .ours import Ours
 from .pulling import kinds as pulled
 from .pulling import targets
 
-TICK_S = 1.0
+#: With a profiler's start three of these are under 5 s: a process is seen, has settled, and is no
+#: SDK's.
+TICK_S = 1.25
 #: How long all profilers together may take to end.
 END_S = 10.0
 #: How long the profilers of `files:` may take at least; their files are right at once.
@@ -70,7 +73,9 @@ class HostAgent:
         procfs = Procfs()
         self._configuration = configuration
         document = configuration.document
-        self._kinds = self._files.before({**kinds, **pulled(configuration)})
+        self._kinds = self._files.before(
+            {**natives(configuration), **kinds, **pulled(configuration)}
+        )
         self._priorities = {it.method: it.priority for it in document.fallback_strategy}
         self._exporter = exporter
         self._discovery = Discovery(configuration, procfs)

@@ -19,6 +19,7 @@ class Made(Protocol):
     `trouble() -> tuple[int, str] | None`: windows in a row that brought nothing, and why the last
     did not; None while all is well.
     `achieved() -> Mapping[Profile, float]`: Hz that it has counted since.
+    `shared() -> str | None`: names the profiler, if others drive the same one.
     `says() -> str`: what else there is to say of how it runs, in one line.
     `processes(processes: tuple[Process, ...]) -> None`: those of its workload from now on. Without
     it the driver is closed and made anew.

@@ -85,6 +85,8 @@ class Occupied:
     def want(self, wanted: Mapping[str, Mapping[Process, Known]], now: float) -> None:
         """These are to be looked for, by service; one may be of several. now: monotonic seconds."""
         with self._news:
+            if wanted == self._wanted:
+                return
             self._wanted = {service: dict(known) for service, known in wanted.items()}
             all_of = {process for known in wanted.values() for process in known}
             self._since = {process: self._since.get(process, now) for process in all_of}

@@ -16,8 +16,9 @@ from ..discovery.procfs import Procfs
 from ..workload import Process, Workload
 from .occupied import Known, Occupied
 
-#: Seconds for which a new process is held back until it is known whether an SDK looks after it.
-HELD_BACK_S = 2.5
+#: Seconds for which a new process is held back until it is known whether an SDK looks after it: no
+#: longer than from one look of the host agent to the next.
+HELD_BACK_S = 1.2
 
 
 class Ours:
@@ -42,7 +43,9 @@ class Ours:
             ours = workload.processes
             if workload.language != "native":
                 ours = self._of_one(facts, workload, now)
-            if ours:
+            if ours == workload.processes:
+                found[key] = workload
+            elif ours:
                 found[key] = replace(workload, processes=ours)
         return found
 

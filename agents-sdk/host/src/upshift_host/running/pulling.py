@@ -1,4 +1,4 @@
-"""Whom `pprof:` has asked for profiles: Go workloads that listen on its ports, and its targets."""
+"""Whom `pprof:` has asked for profiles: workloads that listen on its ports, and its targets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def kinds(configuration: Configuration) -> dict[str, Kind]:
         name=NAME,
         method="pull",
         profiles=PROFILES,
-        languages=frozenset({"go"}),
+        languages=frozenset(entry.languages),
         why_not=why_not,
         make=make,
     )

@@ -72,7 +72,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One agent's report. `at_ms` and `since_ms` (of `state`) are Redis milliseconds."""
+    """One agent's report. `at_ms` and `since_ms` (of `state`) are Redis milliseconds.
+
+    profiler: names the one that it drives together with other agents; None: one of its own.
+    """
 
     instance: str
     attributes: Mapping[str, str]
@@ -86,6 +89,7 @@ class Status:
     skipped: tuple[str, ...] = ()
     max_hz: int | None = None
     sdk: str = ""
+    profiler: str | None = None
 
 
 def is_live(status: Status, now_ms: int) -> bool:
@@ -132,6 +136,7 @@ def decode_status(message: bytes | str) -> Status:
         skipped=tuple(string_list(document.get("skipped", []), "status.skipped")),
         max_hz=optional_whole(document, "max_hz", "status"),
         sdk=optional_text(document, "sdk", "status") or "",
+        profiler=optional_text(document, "profiler", "status") or None,
     )
 
 

@@ -21,7 +21,7 @@ WANTED = "a driver is a callable that takes a Decision, or an object as upshift_
 REQUIRED = ("name", "profiles", "apply")
 
 MAX_ACHIEVED_HZ = 1e9  # far above any profiler, and a number that every reader takes
-MAX_NAME = 100  # characters
+MAX_NAME = 300  # characters: a host agent's says which methods do not work, and why
 
 
 class Turn:
@@ -61,6 +61,7 @@ class AdaptedDriver:
         self._close = None if self._bare else _member(given, "close")
         self._achieved = None if self._bare else _member(given, "achieved")
         self._trouble = None if self._bare else _member(given, "trouble")
+        self._shared = None if self._bare else _member(given, "shared")
         #: Of those that there are, the ones that it can raise.
         self.profiles = (CPU,) if self._bare else _profiles(given)
         _check_call(self._apply, None)
@@ -68,6 +69,7 @@ class AdaptedDriver:
         _check_call(self._close)
         _check_call(self._achieved)
         _check_call(self._trouble)
+        _check_call(self._shared)
         self._given = given
         # Alive, so that its id stays its own.
         self._owner = getattr(self._apply, "__self__", self._apply)
@@ -115,6 +117,14 @@ class AdaptedDriver:
         except Exception as error:  # noqa: BLE001  # then nobody knows whether it holds
             said = describe(error)
         return one_line(said, MAX_ERROR) if isinstance(said, str) and said else None
+
+    def shared(self) -> str | None:
+        """Ask the driver which profiler it shares with other agents. It must not wait."""
+        try:
+            name = None if self._shared is None else self._shared()
+        except Exception:  # noqa: BLE001  # it counts as one of its own
+            return None
+        return one_line(name, MAX_NAME) if isinstance(name, str) and name else None
 
     def close(self, last: Mapping[Profile, Decision] | None) -> None:
         """End the profiler, or else leave it at `last`, None if it runs so already."""

@@ -13,17 +13,18 @@ class Driver(Protocol):
     """Sets the frequency of one kind of profiler.
 
     Any object with these members is one; it need not inherit from this class. `identify`, `close`,
-    `achieved` and `trouble` may be left out, because most profilers have nothing to do there: then
-    nothing is told, and at the end the baseline is applied.
+    `achieved`, `trouble` and `shared` may be left out, because most profilers have nothing to do
+    there: then nothing is told, and at the end the baseline is applied.
 
-    All but the last two are called by one thread, Upshift's own, one at a time, and may take their
-    time: nothing else waits for them. In a forked child that thread is another one, and the object
-    a copy of the parent's. Agents that share an object take turns, each from its start to its end.
+    All but those last three are called by one thread, Upshift's own, one at a time, and may take
+    their time: nothing else waits for them. In a forked child that thread is another one, and the
+    object a copy of the parent's. Agents that share an object take turns, each from its start to
+    its end.
     """
 
     @property
     def name(self) -> str:
-        """Which profiler it is, for statuses: one line of at most 100 characters. It may change."""
+        """Which profiler it is, for statuses: one line of at most 300 characters. It may change."""
         ...
 
     @property
@@ -63,6 +64,14 @@ class Driver(Protocol):
         """Say why what `apply` has done does not hold any more; None while it does.
 
         Called as `achieved` is. The status is `failed` meanwhile, with this as its reason.
+        """
+        ...
+
+    def shared(self) -> str | None:
+        """Name the profiler, if agents of other workloads drive the same one: one line of at most
+        300 characters, alike for all of them and for nobody else. None: it is this one's alone.
+
+        Called as `achieved` is.
         """
         ...
 

@@ -53,6 +53,10 @@ class DriverThread:
         """Why what was confirmed does not hold any more, if the driver can tell."""
         return self._driver.trouble()
 
+    def shared(self) -> str | None:
+        """The profiler that it shares with other agents, if it does."""
+        return self._driver.shared()
+
     @property
     def name(self) -> str:
         return self._driver.name

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from ...profiles import protobuf
+
 TIMEOUT_S = 5.0
 MAX_ANSWER = 64 * 1024 * 1024  # bytes
 
@@ -109,31 +111,4 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 
 def fields(message: bytes) -> Fields:
     """Of a protobuf message, those that hold bytes. Raise `ValueError` for what is none. Pure."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == 0:
-            _, at = _varint(message, at)
-            continue
-        if kind not in (1, 2, 5):
-            raise ValueError("no protobuf message")
-        size, at = _varint(message, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
-        if at + size > len(message):
-            raise ValueError("a protobuf message is cut off")
-        if kind == 2:
-            yield key >> 3, message[at : at + size]
-        at += size
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(message):
-            break
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise ValueError("a protobuf message is cut off")
+    return ((number, value) for number, value in protobuf.fields(message) if type(value) is bytes)

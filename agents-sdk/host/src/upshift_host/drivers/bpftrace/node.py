@@ -19,9 +19,9 @@ from ..errors import ProfilerFailed
 from ..watching import Watch, alive
 from ..window import OWN_END_S, WINDOW_S, Loop, Run
 from . import program
-from .rights import PROGRAM
+from .rights import PROGRAM, sees_switches
 
-PROFILES: tuple[Profile, ...] = ("cpu",)
+PROFILES: tuple[Profile, ...] = ("cpu", "wall") if sees_switches() else ("cpu",)
 HIGHEST_HZ = 1000
 #: It compiles its program first; on a busy machine that takes a while.
 START_S = 20.0
@@ -33,11 +33,11 @@ ENVIRONMENT = {"BPFTRACE_MAP_KEYS_MAX": "16384", "BPFTRACE_MAX_MAP_KEYS": "16384
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one driver wants of the node's bpftrace."""
+    """What one driver wants of the node's bpftrace. hz: of the profiles that are on."""
 
     driver: BpftraceDriver
     workload: Workload
-    hz: int
+    hz: Mapping[Profile, int]
 
 
 Shares = tuple[Share, ...]
@@ -56,9 +56,9 @@ class Node:
             PROGRAM, _Sampling.begin, took=_took, failed=self._failed, window_s=window_s
         )
 
-    def set(self, driver: BpftraceDriver, workload: Workload, hz: int) -> None:
-        """Sample it at `hz`, 0: no more. Return once that is so. Raise `ProfilerFailed`; the others
-        go on."""
+    def set(self, driver: BpftraceDriver, workload: Workload, hz: Mapping[Profile, int]) -> None:
+        """Sample it at `hz`, empty: no more. Return once that is so. Raise `ProfilerFailed`; the
+        others go on."""
         self._note(driver, Share(driver, workload, hz) if hz else None)
         with self._turn:
             # Whoever waited here finds that the one before has made this change along with its own.
@@ -122,14 +122,14 @@ class BpftraceDriver:
 
     def apply(self, decisions: Mapping[Profile, Decision]) -> Mapping[Profile, float] | None:
         """Take part at this frequency; return once that is so. Raise `ProfilerFailed`."""
-        hz = min(decisions["cpu"].hz, HIGHEST_HZ)
-        with self.book.changing({"cpu": hz} if hz else {}):
+        hz = {it: min(one.hz, HIGHEST_HZ) for it, one in decisions.items() if one.hz}
+        with self.book.changing(hz):
             self._node.set(self, self._workload, hz)
-        return {"cpu": float(hz)} if hz < decisions["cpu"].hz else None
+        return {it: float(hz[it]) for it in hz if hz[it] < decisions[it].hz} or None
 
     def close(self) -> None:
         with self.book.changing({}):
-            self._node.set(self, self._workload, 0)
+            self._node.set(self, self._workload, {})
 
     def achieved(self) -> Mapping[Profile, float]:
         return self.book.achieved()
@@ -159,30 +159,36 @@ def _took(brought: Brought) -> None:
 class _Sampling:
     """One bpftrace that samples."""
 
-    def __init__(self, child: Child, watched: list[tuple[Share, Watch]]) -> None:
+    def __init__(
+        self, child: Child, waits: Mapping[int, int], watched: list[tuple[Share, Watch]]
+    ) -> None:
         self._child = child
+        self._waits = waits
         self._watched = watched
         self._read = time.monotonic()
 
     @classmethod
     def begin(cls, shares: Shares) -> Run[Brought] | None:
         rates: dict[int, int] = {}
+        waits: dict[int, int] = {}
         watched: list[tuple[Share, tuple[Process, ...]]] = []
         for share in shares:
             living = tuple(it for it in share.workload.processes if alive(it))
-            rates.update({process.pid: share.hz for process in living})
+            for profile, hz in share.hz.items():
+                of_profile = waits if profile == "wall" else rates
+                of_profile.update({process.pid: hz for process in living})
             if living:
                 watched.append((share, living))
-        if not rates:
+        if not watched:
             return None
         child = Child(
             PROGRAM,
-            ["-f", "json", "-B", "line", "-e", program.write(rates, OWN_END_S)],
+            ["-f", "json", "-B", "line", "-e", program.write(rates, OWN_END_S, waits)],
             output=True,
             environment=ENVIRONMENT,
         )
         child.wait_for(lambda it: program.moment(it.output(), program.BEGAN) is not None, START_S)
-        return cls(child, [(share, Watch(living)) for share, living in watched])
+        return cls(child, waits, [(share, Watch(living)) for share, living in watched])
 
     def over(self) -> bool:
         return self._child.ended()
@@ -200,24 +206,29 @@ class _Sampling:
         ended = program.moment(output, program.ENDED)
         if began is None or ended is None or ended <= began:
             raise ProfilerFailed(f"{PROGRAM} did not say when it began and ended")
-        seen = program.read(output)
+        seen = {"cpu": program.read(output)}
+        if self._waits:
+            seen["wall"] = program.read_waits(output, self._waits, ended)
         began_s = time.time() - time.monotonic() + began
         brought: Brought = []
         for share, watch, cpu_share in watched:
-            samples: Counter[Stack] = Counter()
-            for process in watch.processes:
-                samples.update(seen.get(process.pid, {}))
-            window = Window(
-                attributes=share.workload.attributes,
-                profile="cpu",
-                profiler=PROGRAM,
-                hz=share.hz,
-                began_s=began_s,
-                ended_s=began_s + ended - began,
-                samples=samples,
-                threads_s=None if cpu_share is None else cpu_share * (ended - began),
-            )
-            brought.append((share.driver, window))
+            for profile, hz in share.hz.items():
+                samples: Counter[Stack] = Counter()
+                for process in watch.processes:
+                    samples.update(seen[profile].get(process.pid, {}))
+                spent = cpu_share if profile == "cpu" else None
+                window = Window(
+                    attributes=share.workload.attributes,
+                    profile=profile,
+                    profiler=PROGRAM,
+                    hz=hz,
+                    began_s=began_s,
+                    ended_s=began_s + ended - began,
+                    samples=samples,
+                    # How many threads there were to wait nobody counts.
+                    threads_s=None if spent is None else spent * (ended - began),
+                )
+                brought.append((share.driver, window))
         return brought
 
     def _watched_until_its_end(self) -> list[tuple[Share, Watch, float | None]]:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
 
 from upshift_host.profiles.window import NS, Stack
+
+from . import waiting
 
 #: Printed with the moment from which samples are counted, and the one up to which.
 BEGAN, ENDED = "upshift: began", "upshift: ended"
@@ -24,13 +28,15 @@ KERNEL = "_[k]"
 _FRAME = re.compile(r"\t[0-9a-f]+ (?P<name>.*?)(?:\+(?:0x)?[0-9a-f]+)?(?: \((?P<file>.*)\))?")
 
 
-def write(rates: Mapping[int, int], own_end_s: int) -> str:
+def write(
+    rates: Mapping[int, int], own_end_s: int, waits: Mapping[int, int] = MappingProxyType({})
+) -> str:
     """A program that samples each process at a rate of its own while it is on a CPU.
 
-    rates: pid, as the initial pid namespace has it → Hz. Raise `ValueError` unless both are whole
-    numbers above 0.
+    rates: pid, as the initial pid namespace has it → Hz. waits: of those that are sampled for
+    another profile also while they wait. Raise `ValueError` unless all are whole numbers above 0.
     """
-    for number in (*rates, *rates.values(), own_end_s):
+    for number in (*rates, *rates.values(), *waits, *waits.values(), own_end_s):
         if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
             raise ValueError(f"no whole number above 0: {number!r}")
     wanted = " ".join(f"@rate[{pid}] = {hz};" for pid, hz in sorted(rates.items()))
@@ -41,8 +47,9 @@ def write(rates: Mapping[int, int], own_end_s: int) -> str:
     ]
     return "\n".join(
         [
-            f"BEGIN {{ {wanted} }}",
+            f"BEGIN {{ {wanted}{waiting.begin(waits)} }}",
             *probes,
+            *waiting.probes(waits),
             # All are attached by then, and so all begin in one moment, which is told.
             f'interval:ms:100 /!@on/ {{ @on = 1; printf("{BEGAN} %llu\\n", nsecs); }}',
             f"interval:s:{own_end_s} {{ exit(); }}",
@@ -59,16 +66,39 @@ def moment(output: str, mark: str) -> float | None:
 
 def read(output: str) -> dict[int, Counter[Stack]]:
     """Samples by pid, of what `bpftrace -f json` printed. Lines that are cut off are left out."""
-    found: dict[int, Counter[Stack]] = {}
+    return _counted((key, count) for name, key, count in _printed(output) if name == COUNTS)
+
+
+def read_waits(output: str, waits: Mapping[int, int], until_s: float) -> dict[int, Counter[Stack]]:
+    """The same of those that were sampled also while they waited, until `until_s` (`ENDED`)."""
+    maps: dict[str, dict[str, object]] = {}
+    counts: list[tuple[str, object]] = []
+    for name, key, value in _printed(output):
+        maps.setdefault(name, {})[key] = value
+        if name in waiting.MAPS:
+            counts.append((key, value))
+    with suppress(ValueError, TypeError, KeyError):
+        counts += waiting.unfinished(maps, waits, until_s)
+    return _counted(counts)
+
+
+def _printed(output: str) -> Iterator[tuple[str, str, object]]:
+    """Map, key and value. Objects come as pairs: stacks that it cannot name all have one key."""
     for line in output.splitlines():
         with suppress(ValueError, TypeError):
-            # Objects as pairs: stacks that it cannot name all have the same key.
             said = dict(json.loads(line, object_pairs_hook=list))
-            if said.get("type") != "map":
-                continue
-            for key, count in dict(said["data"]).get(COUNTS, ()):
-                pid, stack = _key(key)
-                found.setdefault(pid, Counter())[stack] += int(count)
+            if said.get("type") == "map":
+                for name, content in said["data"]:
+                    if isinstance(content, list):
+                        yield from [(name, key, value) for key, value in content]
+
+
+def _counted(counts: Iterable[tuple[str, Any]]) -> dict[int, Counter[Stack]]:
+    found: dict[int, Counter[Stack]] = {}
+    for key, count in counts:
+        with suppress(ValueError, TypeError):
+            pid, stack = _key(key)
+            found.setdefault(pid, Counter())[stack] += int(count)
     return found
 
 

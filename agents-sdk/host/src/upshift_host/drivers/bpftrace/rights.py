@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from upshift_host.workload import Workload
 
@@ -15,6 +16,9 @@ INITIAL_PIDS = "pid:[4026531836]"
 #: Capabilities 21, and 38 with 39.
 SYS_ADMIN = 1 << 21
 BPF_AND_PERFMON = 1 << 38 | 1 << 39
+
+#: Where tracefs is mounted.
+TRACING = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 
 
 def why_not(_workload: Workload) -> str | None:
@@ -30,6 +34,11 @@ def why_not(_workload: Workload) -> str | None:
     if not rights & SYS_ADMIN and rights & BPF_AND_PERFMON != BPF_AND_PERFMON:
         return "may not load eBPF programs: it takes CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN"
     return None
+
+
+def sees_switches() -> bool:
+    """Whether the scheduler's switches can be followed, without which there is no wall."""
+    return any((folder / "events/sched/sched_switch").exists() for folder in TRACING)
 
 
 def _rights() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import signal
 import socket
 import threading
@@ -27,8 +28,11 @@ from .place import Place
 APPEARS_S = 5.0
 #: For an answer: the first recording in a JVM loads some hundred classes.
 ANSWERS_S = 10.0
+#: A library that is loaded reads the symbols of the whole JVM first.
+LOADS_S = 30.0
 NO_ATTACH = b"+DisableAttachMechanism"
 MAX_ANSWER = 1024 * 1024  # bytes
+_RETURNED = re.compile(r"^return code: (-?\d+)\s*$", re.MULTILINE)
 
 Result = TypeVar("Result")
 
@@ -38,26 +42,45 @@ def ask(pid: int, command: str) -> str:
 
     Raise `ProfilerFailed` if the JVM cannot be asked, or refuses.
     """
+    code, said = _told(pid, "jcmd", command, "", "", within_s=ANSWERS_S)
+    if code != "0":
+        raise ProfilerFailed(f"the JVM {pid} refuses: {' '.join(said.split())[:300]}")
+    return said
+
+
+def load(pid: int, library: str, options: str) -> int:
+    """Have a JVM load a native agent, or call it again; its own code, of which 0 is well.
+
+    library: its path as the JVM sees it. Raise `ProfilerFailed` if the JVM cannot load it.
+    """
+    code, said = _told(pid, "load", library, "true", options, within_s=LOADS_S)
+    returned = _RETURNED.search(said)
+    if code != "0" or returned is None:
+        raise ProfilerFailed(f"the JVM {pid} refuses: {' '.join(said.split())[:300]}")
+    return int(returned[1])
+
+
+def _told(pid: int, *command: str, within_s: float) -> tuple[str, str]:
+    """The code that a JVM answers to a command and its three arguments, and what it says."""
     inner = _inner_pid(pid)
     with Place(pid) as place, _connected(pid, inner, place) as connection:
         try:
-            connection.sendall(b"\0".join([b"1", b"jcmd", command.encode(), b"", b"", b""]))
+            connection.settimeout(within_s)
+            connection.sendall(b"\0".join([b"1", *(part.encode() for part in command), b""]))
             answer = _all_of(connection)
         except OSError as error:
             raise ProfilerFailed(f"the JVM {pid} does not answer: {error}") from error
     if not answer:
         raise ProfilerFailed(f"the JVM {pid} does not answer: it takes us for another user")
     code, _, said = answer.partition("\n")
-    if code.strip() != "0":
-        raise ProfilerFailed(f"the JVM {pid} refuses: {' '.join(said.split())[:300]}")
-    return said
+    return code.strip(), said
 
 
 def why_not(workload: Workload) -> str | None:
     """Why the JVM of this workload cannot be asked, None where it can."""
     pid = workload.processes[0].pid
     try:
-        if os.geteuid() not in (0, int(_status(pid, "Uid")[1])):
+        if os.geteuid() not in (0, int(status_of(pid, "Uid")[1])):
             return f"the JVM {pid} is another user's: only root and its own user may ask it"
         if closed := _closed(pid):
             return closed
@@ -70,7 +93,7 @@ def why_not(workload: Workload) -> str | None:
 @contextmanager
 def _connected(pid: int, inner: int, place: Place) -> Iterator[socket.socket]:
     """A connection to the JVM, which is made to listen if it does not. Raise `ProfilerFailed`."""
-    user = _foreign_user(pid)
+    user = foreign_user(pid)
     try:
         connection = _connect(place, inner, user) or _made_to_listen(pid, inner, place, user)
     except OSError as error:
@@ -128,7 +151,7 @@ def _all_of(connection: socket.socket) -> str:
     return b"".join(parts).decode("utf-8", "replace")
 
 
-def _status(pid: int, name: str) -> list[str]:
+def status_of(pid: int, name: str) -> list[str]:
     """A line of /proc/PID/status, in words. Raise `ProfilerFailed` where there is none."""
     with suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8") as status:
         for line in status:
@@ -139,12 +162,12 @@ def _status(pid: int, name: str) -> list[str]:
 
 def _inner_pid(pid: int) -> int:
     """Its pid as it knows it itself."""
-    return int(_status(pid, "NSpid")[-1])
+    return int(status_of(pid, "NSpid")[-1])
 
 
 def _closed(pid: int) -> str | None:
     """Why a process must not be sent SIGQUIT; None where a JVM waits for it."""
-    if not int(_status(pid, "SigCgt")[0], 16) & 1 << signal.SIGQUIT - 1:
+    if not int(status_of(pid, "SigCgt")[0], 16) & 1 << signal.SIGQUIT - 1:
         return f"process {pid} handles no SIGQUIT: it is no JVM, or runs with -Xrs"
     with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as line:
         if NO_ATTACH in line.read():  # it would print all of its stacks
@@ -152,14 +175,14 @@ def _closed(pid: int) -> str | None:
     return None
 
 
-def _foreign_user(pid: int) -> tuple[int, int] | None:
+def foreign_user(pid: int) -> tuple[int, int] | None:
     """User and group of a process in a user namespace of its own; None for one in ours."""
     try:
         if os.readlink(f"/proc/{pid}/ns/user") == os.readlink("/proc/self/ns/user"):
             return None
     except OSError as error:
         raise ProfilerFailed(f"process {pid} cannot be looked at: {error}") from error
-    return int(_status(pid, "Uid")[1]), int(_status(pid, "Gid")[1])
+    return int(status_of(pid, "Uid")[1]), int(status_of(pid, "Gid")[1])
 
 
 #: Linux keeps them by thread, and only the C library makes them the process's.

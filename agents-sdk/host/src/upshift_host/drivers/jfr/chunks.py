@@ -35,6 +35,7 @@ class Chunk:
     pools: dict[int, dict[int, Any]]
     events: list[Event]
     start_ns: int
+    duration_ns: int
     start_ticks: int
     ticks_per_second: int
 
@@ -70,7 +71,7 @@ class _Head:
         magic, major = head[0], head[1]
         if magic != b"FLR\0" or major != 2:
             raise ValueError("no recording of Flight Recorder, version 2")
-        self.size, self.checkpoint, self.metadata, self.start_ns = head[3:7]
+        self.size, self.checkpoint, self.metadata, self.start_ns, self.duration_ns = head[3:8]
         self.start_ticks, self.ticks_per_second, flags = head[8], head[9], head[13]
         if not flags & _COMPRESSED:
             raise ValueError("a recording without compressed numbers")
@@ -92,6 +93,7 @@ def _chunk(data: bytes, wanted: Collection[str]) -> Chunk:
             if id_ in ids
         ],
         start_ns=head.start_ns,
+        duration_ns=head.duration_ns,
         start_ticks=head.start_ticks,
         ticks_per_second=head.ticks_per_second,
     )

@@ -20,7 +20,7 @@ MAX_RECORDING = 64 * 1024 * 1024  # bytes
 #: What of ours is older was left by one of us that was killed.
 LEFT_S = 60.0
 _NAME = "upshift-{}.jfr"
-_OURS = re.compile(r"upshift-[0-9a-f]{32}\.jfr|\.attach_pid[0-9]+")
+_OURS = re.compile(r"(?:upshift-|asprof-log\.)[0-9a-f]{32}(?:\.jfr|\.new)?|\.attach_pid[0-9]+")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 

@@ -48,7 +48,7 @@ def read(
     found: dict[Profile, Seen] = {}
     try:
         for chunk in chunks(recording, events):
-            stacks = _Stacks(chunk)
+            stacks = Stacks(chunk)
             for event in chunk.events:
                 moment = chunk.unix_s(event.values[event.type.place("startTime")])
                 if began_s <= moment < ended_s:
@@ -58,7 +58,7 @@ def read(
     return found
 
 
-def _add(seen: Seen, chunk: Chunk, stacks: _Stacks, event: Event) -> None:
+def _add(seen: Seen, chunk: Chunk, stacks: Stacks, event: Event) -> None:
     stack = stacks[event.values[event.type.place("stackTrace")]]
     if stack is None:
         seen.lost += 1
@@ -71,7 +71,7 @@ def _add(seen: Seen, chunk: Chunk, stacks: _Stacks, event: Event) -> None:
         seen.weights[stack] += amount
 
 
-class _Stacks:
+class Stacks:
     """The stacks of a chunk by their keys, each put together once."""
 
     def __init__(self, chunk: Chunk) -> None:
@@ -106,9 +106,9 @@ class _Stacks:
             owner = self._chunk.pooled(class_.id, found[method.place("type")])
             of = self._symbol(owner[class_.place("name")]) if owner else UNKNOWN
             name = self._symbol(found[method.place("name")])
-            self._methods[key] = f"{of.replace('/', '.')}.{name}"
+            self._methods[key] = f"{of.replace('/', '.')}.{name}" if of else name
         return self._methods[key]
 
     def _symbol(self, key: int) -> str:
         found = self._chunk.pooled(self._types["jdk.types.Symbol"].id, key)
-        return str(found[0]) if found and found[0] else UNKNOWN
+        return str(found[0]) if found and found[0] is not None else UNKNOWN

@@ -1,4 +1,5 @@
-"""Loaded by Python before the application, because `upshift-agent exec` has put this folder first.
+"""Loaded by Python before the application, because `upshift-agent exec` has put this folder first,
+or whoever starts it has put what `upshift-agent lend` copied.
 
 It starts the SDK's agent as the environment describes it, and gets out of the way: the folder goes
 out of the environment, so that what the application starts has no agent by accident; and the
@@ -46,7 +47,8 @@ class _Lender:
 
 
 def _start() -> None:
-    places = os.environ.pop("UPSHIFT_EXEC_PLACES", "").split(os.pathsep)
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lent")
+    places = os.environ.pop("UPSHIFT_EXEC_PLACES", beside).split(os.pathsep)
     sys.meta_path.append(_Lender([it for it in places if it]))
     from upshift_agent import Agent
 

@@ -1,0 +1,1 @@
+"""What takes Upshift away for good."""

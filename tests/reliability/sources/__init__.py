@@ -1,0 +1,1 @@
+"""Everything that asks for boosts: webhooks that are blocked, and all sources attacked at once."""
