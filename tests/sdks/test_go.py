@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,30 +16,27 @@ from host.spent import Spent, noting
 from reliability.parts.controllers import controller, firing
 from servers import eventually, may_be_left_out, redis_server
 
+from . import golang
 from .pushes import Window, receiving
 
-HERE = Path(__file__).parents[2] / "agents-sdk" / "go"
-NEEDED = (1, 24)
 RULES = "sampling: {on_alert: [{trigger: high_cpu, frequency: 100, duration: 8s}]}\n"
 
-pytestmark = [pytest.mark.servers("go"), pytest.mark.xdist_group("go")]
+pytestmark = [pytest.mark.servers("cc"), pytest.mark.xdist_group("go")]
 
 
 @pytest.fixture(autouse=True)
 def _new_enough() -> None:
-    said = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"go(\d+)\.(\d+)", said)
-    if found is None or tuple(map(int, found.groups())) < NEEDED:
-        why = f"the Go SDK needs Go 1.24 or newer, this is {said.strip()}"
+    if golang.go() is None:
+        why = "the Go SDK needs Go 1.24 or newer: `make test` installs it"
         assert may_be_left_out(), why
         pytest.skip(why)
 
 
 def go(*arguments: str) -> None:
     done = subprocess.run(
-        ["go", *arguments],
-        cwd=HERE,
-        env=os.environ | {"UPSHIFT_TEST_VALKEY": str(get_binary_path())},
+        [str(golang.go()), *arguments],
+        cwd=golang.FOLDER,
+        env=golang.environment() | {"UPSHIFT_TEST_VALKEY": str(get_binary_path())},
         capture_output=True,
         text=True,
         timeout=600,
