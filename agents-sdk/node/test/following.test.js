@@ -141,7 +141,7 @@ test('with Redis killed a boost ends on time, and all is read anew when it is ba
   assert.equal(it.connected, false);
   server = await serve(port);
   await until(async () => (await redis.ping()) === 'PONG');
-  await plan('service/killed', { silently: true });
+  await plan('service/killed', {});
   await until(() => seen.at(-1) === 100);
   await it.stop();
 });
