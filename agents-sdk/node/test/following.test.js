@@ -163,7 +163,7 @@ test('an agent keeps no process alive, and register throws nothing', needs, () =
   const run = (code, more) => spawnSync(process.execPath, ['--require', path.join(__dirname, '..', 'register.js'), '-e', code], {
     env: { ...env, ...more }, encoding: 'utf8', timeout: 20_000,
   });
-  for (const more of [{}, { UPSHIFT_REDIS_URL: 'redis://127.0.0.1:1' }, { UPSHIFT_DRIVER: 'pyroscope' }]) {
+  for (const more of [{}, { UPSHIFT_REDIS_URL: 'redis://127.0.0.1:1' }]) {
     const done = run('setTimeout(() => console.log("done"), 300)', more);
     assert.equal(done.status, 0, done.stderr);
     assert.equal(done.stdout.trim(), 'done');

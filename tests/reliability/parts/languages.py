@@ -29,6 +29,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from sdks.nodes import installed, node
+
 _HERE = Path(__file__).parent
 _SDKS = Path(__file__).parents[3] / "agents-sdk"
 LANGUAGE = "UPSHIFT_TEST_LANGUAGE"
@@ -57,8 +59,23 @@ def _go(kind: str) -> tuple[str, ...]:
     return _built_go(), kind
 
 
+@cache
+def _node_sdk() -> Path:
+    folder = tempfile.mkdtemp(prefix="upshift-node-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return installed(Path(folder))
+
+
+def _node(kind: str) -> tuple[str, ...]:
+    return str(node()), str(_node_sdk() / "test" / "instance.js"), kind
+
+
 #: A further language: a function that returns the command to put before the arguments.
-LANGUAGES: dict[str, Callable[[str], tuple[str, ...]]] = {"python": _python, "go": _go}
+LANGUAGES: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "python": _python,
+    "go": _go,
+    "node": _node,
+}
 
 
 def program(kind: str) -> tuple[str, ...]:
