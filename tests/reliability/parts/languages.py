@@ -30,6 +30,7 @@ from functools import cache
 from pathlib import Path
 
 from sdks import golang
+from sdks.nodes import installed, node
 
 _HERE = Path(__file__).parent
 LANGUAGE = "UPSHIFT_TEST_LANGUAGE"
@@ -68,11 +69,23 @@ def _java(kind: str) -> tuple[str, ...]:
     return "java", "-cp", path, "upshift.agent.programs.Instance", kind
 
 
+@cache
+def _node_sdk() -> Path:
+    folder = tempfile.mkdtemp(prefix="upshift-node-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return installed(Path(folder))
+
+
+def _node(kind: str) -> tuple[str, ...]:
+    return str(node()), str(_node_sdk() / "test" / "instance.js"), kind
+
+
 #: A further language: a function that returns the command to put before the arguments.
 LANGUAGES: dict[str, Callable[[str], tuple[str, ...]]] = {
     "python": _python,
     "go": _go,
     "java": _java,
+    "node": _node,
 }
 
 
