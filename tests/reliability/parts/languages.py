@@ -33,6 +33,7 @@ from sdks import golang
 from sdks.nodes import installed, node
 
 _HERE = Path(__file__).parent
+_SDKS = Path(__file__).parents[3] / "agents-sdk"
 LANGUAGE = "UPSHIFT_TEST_LANGUAGE"
 
 
