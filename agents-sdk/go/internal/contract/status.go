@@ -21,6 +21,8 @@ type Status struct {
 	Skipped    []string          `json:"skipped"`
 	MaxHz      *int64            `json:"max_hz"`
 	SDK        string            `json:"sdk"`
+	// Profiler names one that agents share, such as a node's; here each process has its own: null.
+	Profiler *string `json:"profiler"`
 }
 
 // Requested is what Resolve says.
