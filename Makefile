@@ -31,11 +31,11 @@ go: $(DEV)/.ready
 test: $(DEV)/.ready lint servers go  ## Everything that is claimed, proved on real servers
 	$(DEV)/bin/python -m pytest -n $(SIDE_BY_SIDE) --dist loadgroup --no-loadscope-reorder
 
-integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
+integrations: $(DEV)/.ready go  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
 	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless \
 		musl-gcc:musl-tools curl:curl containerd:containerd mvn:maven
 	@sh tests/parts/build.sh async-profiler parca otelcol opampsupervisor otelcol-opamp
-	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
+	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations tests/sdks
 
 deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine allows; print a table. PART="images compose"
 	@sh tests/install-servers.sh buildah:buildah debootstrap:debootstrap runc:runc \

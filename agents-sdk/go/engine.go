@@ -2,7 +2,6 @@ package upshift
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"upshift.example/upshift/internal/contract"
