@@ -11,7 +11,7 @@ DEV := .venv/dev
 SIDE_BY_SIDE := 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit servers test integrations deploy-test reliability bench lint lock clean
+.PHONY: help demo unit servers go test integrations deploy-test reliability bench lint lock clean
 
 help:  ## Show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,14 +25,17 @@ unit: $(DEV)/.ready  ## The pure tests: no process, no server, under half a minu
 servers:  ## Install the servers that tests need (as root on Debian or Ubuntu), or say which are missing
 	@sh tests/install-servers.sh
 
-test: $(DEV)/.ready lint servers  ## Everything that is claimed, proved on real servers
+go: $(DEV)/.ready
+	@$(DEV)/bin/python tests/sdks/golang.py || $(DEV)/bin/pip install -q -c $(LOCK) --group go
+
+test: $(DEV)/.ready lint servers go  ## Everything that is claimed, proved on real servers
 	$(DEV)/bin/python -m pytest -n $(SIDE_BY_SIDE) --dist loadgroup --no-loadscope-reorder
 
-integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
+integrations: $(DEV)/.ready go  ## The host agent's drivers on real bpftrace and JVMs; as root, on a quiet machine
 	@sh tests/install-servers.sh bpftrace:bpftrace javac:openjdk-17-jdk-headless \
 		musl-gcc:musl-tools curl:curl containerd:containerd mvn:maven
 	@sh tests/parts/build.sh async-profiler parca otelcol opampsupervisor otelcol-opamp
-	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations
+	UPSHIFT_INTEGRATIONS=1 $(DEV)/bin/python -m pytest -n 0 tests/integrations tests/sdks
 
 deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine allows; print a table. PART="images compose"
 	@sh tests/install-servers.sh buildah:buildah debootstrap:debootstrap runc:runc \
@@ -42,7 +45,7 @@ deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine a
 	@sh tests/parts/build.sh alertmanager helm kube-apiserver otelcol opampsupervisor otelcol-opamp parca
 	@cd tests && ../$(DEV)/bin/python -m deploy $(PART)
 
-reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
+reliability: $(DEV)/.ready servers go  ## Inject every fault, on real processes; print what was promised and what was seen
 	@cd tests && ../$(DEV)/bin/python -m reliability $(ROW)
 
 bench: $(DEV)/.ready  ## Upshift beside the floor of its parts; ROW="due status" BASE=REV RUNS=N SPREAD=FILE JSON=FILE PLOT=FILE COST=FILE
@@ -58,7 +61,7 @@ lint: $(DEV)/.ready  ## Style, types, import direction
 
 lock: $(DEV)/.ready  ## Pin every dependency anew, for every Python and platform
 	$(DEV)/bin/pip install -q uv
-	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --group deploy --universal \
+	$(DEV)/bin/uv pip compile pyproject.toml --extra demo --group dev --group deploy --group go --universal \
 		--python-version 3.11 --no-emit-package upshift-agent --no-emit-package upshift-rules --no-annotate --no-header -q -U -o $(LOCK)
 
 clean:  ## Remove the environments

@@ -27,14 +27,16 @@ type Driver interface {
 	Apply(ctx context.Context, decisions map[string]Decision) error
 }
 
-// An Achiever is a Driver that can tell what the profiler truly does, by profile. Asked for each status.
+// An Achiever is a Driver that can tell what the profiler truly does, by profile. Asked for
+// each status; it must not wait.
 type Achiever interface{ Achieved() map[string]float64 }
 
 // A Troubled is a Driver that can tell that what it has confirmed does not hold any more, and why.
-// Asked twice a second; "" while all is well.
+// Asked twice a second; "" while all is well. It must not wait.
 type Troubled interface{ Trouble() string }
 
-// An Identified is a Driver that wants to know the agent's attributes, once, before the first Apply.
+// An Identified is a Driver that wants to know the agent's attributes, once, before the first
+// Apply. It must not wait.
 type Identified interface {
 	Identify(attributes map[string]string)
 }

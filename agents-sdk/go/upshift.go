@@ -35,7 +35,6 @@ type Agent struct {
 	engine *engine
 	cancel context.CancelFunc
 	done   chan struct{}
-	once   sync.Once
 }
 
 // Start starts an agent and returns at once. Its end is that of ctx, or Stop.

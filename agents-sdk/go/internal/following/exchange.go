@@ -18,6 +18,9 @@ const (
 	visitMs     = 300_000
 )
 
+// ResyncMs is how often plans are read anew; programs that test the whole at a small size change it.
+var ResyncMs = 30_000.0
+
 // Around returns ms ± a fifth, so that a fleet does not act in step.
 func Around(ms float64) float64 { return ms * (0.8 + 0.4*rand.Float64()) }
 

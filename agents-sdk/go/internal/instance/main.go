@@ -17,11 +17,15 @@ import (
 	"unsafe"
 
 	"upshift.example/upshift"
+	"upshift.example/upshift/internal/following"
 )
 
 func main() {
 	if len(os.Args) < 5 {
 		log.Fatal("instance agent URL SERVICE OUTPUT INSTANCE... | instance application URL KIND SLOW_S OUTPUT")
+	}
+	if seconds, err := strconv.ParseFloat(os.Getenv("UPSHIFT_TEST_RESYNC_S"), 64); err == nil && seconds > 0 {
+		following.ResyncMs = seconds * 1000
 	}
 	if os.Args[1] == "agent" {
 		agents(os.Args[2], os.Args[3], os.Args[4], os.Args[5:])

@@ -27,7 +27,7 @@ public final class Agent implements AutoCloseable {
   /**
    * Returns what is wanted now, and why.
    *
-   * @return of each profile that the driver can raise
+   * @return of each profile that the driver can raise; nothing in the first moments
    */
   public Map<Profile, Decision> decisions() {
     return running.decisions();
@@ -36,7 +36,7 @@ public final class Agent implements AutoCloseable {
   /**
    * Returns where the agent stands, as controllers see it.
    *
-   * @return a status of the wire contract, JSON
+   * @return a status of the wire contract, JSON; empty in the first moments
    */
   public String status() {
     return running.status();

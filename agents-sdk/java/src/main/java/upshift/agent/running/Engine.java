@@ -35,6 +35,7 @@ final class Engine {
   private volatile Map<Profile, Decision> decided = Map.of();
   private String state = "applying";
   private long sinceMs;
+  private long changesAtMs;
 
   Engine(Settings settings, Log log) {
     this.settings = settings;
@@ -100,6 +101,8 @@ final class Engine {
     long now = clock.nowMs(steady);
     Map<Profile, Resolution> before = wanted;
     wanted = resolve(plans(), now);
+    changesAtMs = Long.MAX_VALUE;
+    wanted.values().forEach(is -> changesAtMs = is.untilMs < 0 ? changesAtMs : Math.min(changesAtMs, is.untilMs));
     wanted.forEach(
         (profile, is) -> {
           Resolution was = before.get(profile);
@@ -146,7 +149,9 @@ final class Engine {
 
   /** Returns what the driver is to be called with now, or null; the call has then begun. */
   synchronized Map<Profile, Decision> next() {
-    look();
+    if (clock.nowMs(Steady.nowMs()) >= changesAtMs) {
+      look();
+    }
     if (progress.due() > Steady.nowMs()) {
       return null;
     }
@@ -168,10 +173,7 @@ final class Engine {
   synchronized void nap() throws InterruptedException {
     double steady = Steady.nowMs();
     long now = clock.nowMs(steady);
-    double ms = Math.min(500, progress.due() - steady);
-    for (Resolution is : wanted.values()) {
-      ms = is.untilMs < 0 ? ms : Math.min(ms, is.untilMs - now);
-    }
+    double ms = Math.min(500, Math.min(progress.due() - steady, changesAtMs - now));
     wait(Math.max(1, (long) Math.ceil(ms)));
   }
 

@@ -1,16 +1,19 @@
 package upshift.agent.running;
 
-import java.util.List;
 import java.util.Map;
 import upshift.agent.driver.Decision;
 import upshift.agent.driver.Profile;
 
 /** One agent: its three threads, and where it stands. */
 public final class Running {
-  private final Engine engine;
-  private final Follower follower;
-  private final Driving driving;
-  private final List<Thread> threads;
+  private final Log log;
+  private final Thread first;
+  private Engine engine;
+  private Driving driving;
+  private Follower follower;
+  private Thread following;
+  private boolean stopped;
+  private volatile boolean ready;
 
   /**
    * Starts the threads.
@@ -19,37 +22,61 @@ public final class Running {
    * @param log takes what there is to say
    */
   public Running(Settings settings, Log log) {
-    engine = new Engine(settings, log);
-    follower = new Follower(settings, engine, log);
-    driving = new Driving(engine, settings, log, follower);
-    threads =
-        List.of(
-            Errands.daemon(driving, "upshift-driver"),
-            Errands.daemon(follower, "upshift-follower"),
-            Errands.daemon(follower.pushes(), "upshift-pushes"));
+    this.log = log;
+    first = Errands.daemon(() -> run(settings), "upshift-driver");
     try {
-      threads.forEach(Thread::start);
+      first.start();
     } catch (Throwable refused) { // the process has reached its limit of threads
       log.warn("the agent cannot run here: " + Log.describe(refused));
     }
   }
 
+  /** All of it is made on the agent's own thread: an application's start waits for no class of ours. */
+  private void run(Settings settings) {
+    try {
+      synchronized (this) {
+        engine = new Engine(settings, log);
+        follower = new Follower(settings, engine, log);
+        driving = new Driving(engine, settings, log, follower);
+        following = Errands.daemon(follower, "upshift-follower");
+        following.start();
+        Errands.daemon(follower.pushes(), "upshift-pushes").start();
+        ready = true;
+        if (stopped) {
+          end();
+        }
+      }
+    } catch (Throwable refused) {
+      log.warn("the agent cannot run here: " + Log.describe(refused));
+    }
+    if (driving != null) {
+      driving.run();
+    }
+  }
+
+  private void end() {
+    driving.end();
+    follower.end();
+  }
+
   /**
    * Returns what is wanted now.
    *
-   * @return of each profile of the driver
+   * @return of each profile of the driver; nothing in the first moments
    */
   public Map<Profile, Decision> decisions() {
-    return engine.decisions();
+    Engine of = begun();
+    return of == null ? Map.of() : of.decisions();
   }
 
   /**
    * Returns where the agent stands.
    *
-   * @return a status of the contract, JSON
+   * @return a status of the contract, JSON; empty in the first moments
    */
   public String status() {
-    return engine.status().write();
+    Engine of = begun();
+    return of == null ? "" : of.status().write();
   }
 
   /**
@@ -58,7 +85,11 @@ public final class Running {
    * @return false: what is held counts
    */
   public boolean connected() {
-    return follower.connected();
+    return begun() != null && follower.connected();
+  }
+
+  private Engine begun() {
+    return ready ? engine : null;
   }
 
   /**
@@ -68,18 +99,21 @@ public final class Running {
    * @return whether it has ended by then
    */
   public boolean stop(long ms) {
-    driving.end();
-    follower.end();
     double until = Steady.nowMs() + ms;
+    synchronized (this) {
+      stopped = true;
+      if (driving != null) {
+        end();
+      }
+    }
     try {
-      for (Thread thread : threads) {
-        if (thread != threads.get(2)) { // that one ends with the follower's connection
-          thread.join(Math.max(1, (long) (until - Steady.nowMs())));
-        }
+      first.join(Math.max(1, ms));
+      if (following != null) {
+        following.join(Math.max(1, (long) (until - Steady.nowMs())));
       }
     } catch (InterruptedException told) {
       Thread.currentThread().interrupt();
     }
-    return !threads.get(0).isAlive() && !threads.get(1).isAlive();
+    return !first.isAlive() && (following == null || !following.isAlive());
   }
 }
