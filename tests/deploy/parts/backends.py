@@ -1,11 +1,7 @@
 """Parca and Elastic APM."""
 
-from importlib.metadata import version
-
 from deploy.table import Row
 from parts import program
-
-_ELASTIC = "integrations/bridges/test_elastic.py"
 
 ROWS = [
     Row(
@@ -22,24 +18,6 @@ ROWS = [
         how="untested",
         note="not to be had; its configuration follows its source",
         guides=("deploy/guides/parca.md",),
-    ),
-    Row(
-        part="Elastic's agent for Java",
-        version="1.55.1",
-        how="real",
-        tests=(
-            f"{_ELASTIC}::test_the_java_agent_takes_five_times_as_many_stacks_while_a_boost_holds",
-            f"{_ELASTIC}::test_what_agents_have_outlives_the_server_behind_and_a_boost_ends_without_it",
-        ),
-        guides=("deploy/guides/elastic.md",),
-    ),
-    Row(
-        part="Elastic's agent for Python",
-        version=lambda: version("elastic-apm"),
-        how="real",
-        tests=(f"{_ELASTIC}::test_the_python_agent_samples_more_transactions_and_goes_back",),
-        note="it has no setting of a profiler: transaction_sample_rate",
-        guides=("deploy/guides/elastic.md",),
     ),
     Row(
         part="APM Server and Kibana",

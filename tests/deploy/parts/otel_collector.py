@@ -24,14 +24,6 @@ ROWS = [
         guides=(GUIDE,),
     ),
     Row(
-        part="OpenTelemetry's supervisor, by OpAMP",
-        version=lambda: program("opampsupervisor").name.rpartition("-v")[2],
-        how="real",
-        tests=("integrations/bridges/test_opamp.py",),
-        note="with a real collector, whose sampling itself is untested",
-        guides=(GUIDE,),
-    ),
-    Row(
         part="deploy/otel-collector",
         version=_version,
         how="validated only",
