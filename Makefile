@@ -36,9 +36,10 @@ integrations: $(DEV)/.ready  ## The host agent's drivers on real bpftrace and JV
 
 deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine allows; print a table. PART="images compose"
 	@sh tests/install-servers.sh buildah:buildah debootstrap:debootstrap runc:runc \
-		systemd-analyze:systemd bpftrace:bpftrace curl:curl redis-cli:redis-tools openssl:openssl
+		systemd-analyze:systemd bpftrace:bpftrace curl:curl redis-cli:redis-tools openssl:openssl \
+		javac:openjdk-17-jdk-headless mvn:maven
 	@$(DEV)/bin/pip install -q -c $(LOCK) --group deploy
-	@sh tests/parts/build.sh alertmanager helm kube-apiserver otelcol otelcol-opamp parca
+	@sh tests/parts/build.sh alertmanager helm kube-apiserver otelcol opampsupervisor otelcol-opamp parca
 	@cd tests && ../$(DEV)/bin/python -m deploy $(PART)
 
 reliability: $(DEV)/.ready servers  ## Inject every fault, on real processes; print what was promised and what was seen
