@@ -40,7 +40,7 @@ integrations: $(DEV)/.ready go  ## The host agent's drivers on real bpftrace and
 deploy-test: $(DEV)/.ready  ## Try what deploy/ has, as really as this machine allows; print a table. PART="images compose"
 	@sh tests/install-servers.sh buildah:buildah debootstrap:debootstrap runc:runc \
 		systemd-analyze:systemd bpftrace:bpftrace curl:curl redis-cli:redis-tools openssl:openssl \
-		mvn:maven
+		javac:openjdk-17-jdk-headless mvn:maven
 	@$(DEV)/bin/pip install -q -c $(LOCK) --group deploy
 	@sh tests/parts/build.sh alertmanager helm kube-apiserver otelcol opampsupervisor otelcol-opamp parca
 	@cd tests && ../$(DEV)/bin/python -m deploy $(PART)

@@ -21,7 +21,7 @@ ROWS = [
             f"{_TESTS}::test_it_takes_the_host_agents_file_over_it_at_every_frequency",
         ),
         note="the reload and its file; its sampling itself is untested, for eBPF did not load",
-        guides=(GUIDE,),
+        guides=(GUIDE, "agents-sdk/host/guides/otel-collector.md"),
     ),
     Row(
         part="deploy/otel-collector",
