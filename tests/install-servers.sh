@@ -6,7 +6,7 @@ set -eu
 missing=
 for pair in prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager \
             redis-server:redis-server promtool:prometheus ip:iproute2 cc:gcc go:golang-go \
-            chromium:chromium javac:openjdk-17-jdk-headless mvn:maven "$@"; do
+            chromium:chromium "$@"; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0
