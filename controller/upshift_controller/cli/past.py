@@ -118,7 +118,7 @@ def living(client: Client) -> list[Member]:
             attributes=canonical(row["attributes"]),
             profiles=tuple(row["requested"]["profiles"]),
             max_hz=row["max_hz"],
-            profiler=row["profiler"],
+            profiler=row["profiler"] or None,
         )
         for row in rows
     ]

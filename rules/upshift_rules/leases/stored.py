@@ -191,7 +191,7 @@ def _reservation(row: Any) -> Reservation:
     it = Reservation(*row[:9])
     if not all(isinstance(name, str) for name in it.shared):
         raise TypeError(f"not a reservation: {it}")
-    return it._replace(shared=tuple(it.shared)) if it.shared else it._replace(shared=())
+    return it._replace(shared=tuple(it.shared))
 
 
 def decode_budget(stored: bytes) -> Budget:

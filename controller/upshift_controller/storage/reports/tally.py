@@ -20,7 +20,7 @@ class _Count:
     profiles: frozenset[str] = frozenset()
 
     def add(self, scoped: frozenset[str], profiles: frozenset[str], profiler: str | None) -> None:
-        if profiler is None:
+        if not profiler:
             self.alone += 1
         else:
             self.shared.add(profiler)

@@ -30,7 +30,9 @@ from ..changes import Aim, Change, Transition
 def live_agents(statuses: Iterable[Status], now_ms: int) -> list[Agent]:
     """The agents that are there."""
     return [
-        Agent(canonical(status.attributes), tuple(status.requested.profiles), status.profiler)
+        Agent(
+            canonical(status.attributes), tuple(status.requested.profiles), status.profiler or None
+        )
         for status in statuses
         if is_live(status, now_ms)
     ]

@@ -54,13 +54,13 @@ def raised(live: Collection[Reservation]) -> int:
     one filter means than it does, however many boosts reach them, for whatever profiles."""
     if len(live) < 2:  # as nearly always
         return sum(min(it.agents, it.meant or it.known, it.known) for it in live)
-    raised: defaultdict[str, int] = defaultdict(int)
+    asked: defaultdict[str, int] = defaultdict(int)
     meant: defaultdict[str, int] = defaultdict(int)
     for it in live:
-        raised[it.filter] += it.agents
+        asked[it.filter] += it.agents
         meant[it.filter] = max(meant[it.filter], it.meant or it.known)
     known = max(it.known for it in live)
-    return min(sum(min(raised[it], meant[it]) for it in raised), known)
+    return min(sum(min(asked[it], meant[it]) for it in asked), known)
 
 
 def ends_ms(budget: Budget) -> int:

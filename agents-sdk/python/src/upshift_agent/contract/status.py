@@ -74,7 +74,8 @@ class Applied:
 class Status:
     """One agent's report. `at_ms` and `since_ms` (of `state`) are Redis milliseconds.
 
-    profiler: names the one that it drives together with other agents; None: one of its own.
+    profiler: names the one that it drives together with other agents; None or empty: one of its
+    own.
     """
 
     instance: str
@@ -136,7 +137,7 @@ def decode_status(message: bytes | str) -> Status:
         skipped=tuple(string_list(document.get("skipped", []), "status.skipped")),
         max_hz=optional_whole(document, "max_hz", "status"),
         sdk=optional_text(document, "sdk", "status") or "",
-        profiler=optional_text(document, "profiler", "status") or None,
+        profiler=optional_text(document, "profiler", "status"),
     )
 
 

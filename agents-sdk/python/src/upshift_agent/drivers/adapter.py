@@ -122,7 +122,7 @@ class AdaptedDriver:
         """Ask the driver which profiler it shares with other agents. It must not wait."""
         try:
             name = None if self._shared is None else self._shared()
-        except Exception:  # noqa: BLE001  # it counts as one of its own
+        except Exception:  # noqa: BLE001  # whatever it raises: then it is one of its own
             return None
         return one_line(name, MAX_NAME) if isinstance(name, str) and name else None
 
